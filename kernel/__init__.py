@@ -1,0 +1,1 @@
+"""Small, boring modules that every context stands on. Nothing here knows a domain word."""

@@ -1,0 +1,92 @@
+"""The sealed-value format. Deciding code: bytes in, bytes out.
+
+Layout, version 1:
+
+    suite        1 byte    0x01 = AES-256-GCM, 96-bit random nonce, 128-bit tag
+    key_version  4 bytes   unsigned, big endian: which version of the key sealed it
+    nonce       12 bytes   random
+    ciphertext   n bytes
+    tag         16 bytes
+
+The header (suite and key version) is authenticated together with the caller's associated data,
+which names the table, the column and the row: a sealed value moved elsewhere does not open.
+
+Stored values carry this layout for as long as they exist. A change is a new suite byte that is
+read beside the old one; an old suite byte is never given a new meaning.
+"""
+
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from kernel.errors import Undecryptable
+from kernel.secret import random_bytes
+
+SUITE_AES_256_GCM = 0x01
+KEY_BYTES = 32
+NONCE_BYTES = 12
+TAG_BYTES = 16
+_HEADER_BYTES = 5
+OVERHEAD_BYTES = _HEADER_BYTES + NONCE_BYTES + TAG_BYTES
+
+
+def associated_data(table: str, column: str, *row: UUID | str | int | bytes) -> bytes:
+    """Name the place of a sealed value: table, column, and the parts of the row's key.
+
+    Every part is preceded by its length, so that two different places never give the same bytes.
+    """
+    parts = [table.encode(), column.encode()]
+    for part in row:
+        match part:
+            case UUID():
+                parts.append(part.bytes)
+            case bytes():
+                parts.append(part)
+            case _:
+                parts.append(str(part).encode())
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def seal(key: bytes, plaintext: bytes, *, key_version: int, associated_data: bytes) -> bytes:
+    """Seal `plaintext` under `key` for one place.
+
+    Args:
+        key: 32 bytes. At most 2**32 values are sealed under one key (NIST SP 800-38D, 8.3).
+        plaintext: Any length up to 2**36 - 32 bytes.
+        key_version: Which version of the key this is; readable in the result.
+        associated_data: Where the value will lie; see `associated_data`.
+
+    Returns:
+        The envelope, 33 bytes longer than the plaintext.
+    """
+    header = bytes([SUITE_AES_256_GCM]) + key_version.to_bytes(4, "big")
+    nonce = random_bytes(NONCE_BYTES)
+    return header + nonce + AESGCM(key).encrypt(nonce, plaintext, header + associated_data)
+
+
+def key_version_of(envelope: bytes) -> int:
+    """Return the key version an envelope names.
+
+    Raises:
+        Undecryptable: The value is not an envelope.
+    """
+    if len(envelope) < OVERHEAD_BYTES or envelope[0] != SUITE_AES_256_GCM:
+        raise Undecryptable(reason="not an envelope", length=len(envelope))
+    return int.from_bytes(envelope[1:_HEADER_BYTES], "big")
+
+
+def unseal(key: bytes, envelope: bytes, *, associated_data: bytes) -> bytes:
+    """Open an envelope.
+
+    Raises:
+        Undecryptable: Wrong key, wrong place, changed or truncated; the caller cannot tell which.
+    """
+    key_version_of(envelope)
+    header = envelope[:_HEADER_BYTES]
+    nonce = envelope[_HEADER_BYTES : _HEADER_BYTES + NONCE_BYTES]
+    body = envelope[_HEADER_BYTES + NONCE_BYTES :]
+    try:
+        return AESGCM(key).decrypt(nonce, body, header + associated_data)
+    except InvalidTag as error:
+        raise Undecryptable(reason="tag") from error

@@ -1,0 +1,149 @@
+"""Randomness, tokens, and values that cannot be printed.
+
+A token looks like `cva_kJ3…43 characters…Qs_1a2b3c`: a fixed prefix that tells what it is, 32
+random bytes as base64url, and eight hex digits of CRC-32 over both. The prefix and the checksum
+let scanners find a leaked token, and let us refuse a mistyped one without asking the database.
+Only the SHA-256 digest of a token is ever stored.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import zlib
+from dataclasses import dataclass
+from typing import Generic, TypeVar, final
+
+from kernel.errors import InvalidRequest
+
+T_co = TypeVar("T_co", covariant=True)
+
+TOKEN_BYTES = 32  # 256 bits; RFC 6749, 10.10 asks for at least 128
+_CHECKSUM_LENGTH = 8
+_ENCODED_LENGTH = 43
+
+
+@final
+class Secret(Generic[T_co]):
+    """A value that does not show in a log, a traceback or a `repr`; `reveal()` is greppable."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T_co) -> None:
+        self._value = value
+
+    def reveal(self) -> T_co:
+        """Return the value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        return "Secret(…)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return equal(repr_bytes(self._value), repr_bytes(other.reveal()))
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._value))
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is not pickled")
+
+
+def repr_bytes(value: object) -> bytes:
+    """Return `value` as bytes for a constant-time comparison; text as UTF-8."""
+    if isinstance(value, bytes):
+        return value
+    return str(value).encode()
+
+
+class MalformedToken(InvalidRequest):
+    """A presented token has another prefix, another length, or a wrong checksum."""
+
+    code = "malformed_token"
+    title = "The token is not one of ours."
+
+
+@dataclass(frozen=True, slots=True)
+class MintedToken:
+    """A fresh token, shown once, and what is stored of it."""
+
+    token: Secret[str]
+    digest: bytes
+
+
+def random_bytes(length: int) -> bytes:
+    """Return `length` bytes from the operating system's generator."""
+    return os.urandom(length)
+
+
+def random_b64url(length: int) -> str:
+    """Return `length` random bytes as unpadded base64url."""
+    return b64url(os.urandom(length))
+
+
+def b64url(data: bytes) -> str:
+    """Encode as base64url without padding (RFC 7515, 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def b64url_decode(text: str) -> bytes:
+    """Decode unpadded base64url; strict.
+
+    Raises:
+        InvalidRequest: 400. A character outside of the alphabet, padding, or trailing bits set.
+    """
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise InvalidRequest("A value is not base64url.") from error
+    if b64url(data) != text:
+        raise InvalidRequest("A value is not base64url without padding.")
+    return data
+
+
+def sha256(data: bytes) -> bytes:
+    """Return the 32 bytes of SHA-256 over `data`."""
+    return hashlib.sha256(data).digest()
+
+
+def equal(left: bytes, right: bytes) -> bool:
+    """Compare in constant time for equal lengths."""
+    return hmac.compare_digest(left, right)
+
+
+def mint_token(prefix: str) -> MintedToken:
+    """Make a token of 256 random bits under `prefix` and return it with its digest.
+
+    Args:
+        prefix: Lower-case letters that tell what the token is, without the underscore: `cva`.
+    """
+    body = f"{prefix}_{random_b64url(TOKEN_BYTES)}"
+    text = f"{body}_{zlib.crc32(body.encode()):08x}"
+    return MintedToken(Secret(text), sha256(text.encode()))
+
+
+def parse_token(presented: str, prefix: str) -> bytes:
+    """Return the digest of a presented token, to be looked up.
+
+    Raises:
+        MalformedToken: 400. Other prefix, other length, or wrong checksum; not looked up at all.
+    """
+    body, separator, checksum = presented.rpartition("_")
+    expected_length = len(prefix) + 1 + _ENCODED_LENGTH
+    if (
+        not separator
+        or len(checksum) != _CHECKSUM_LENGTH
+        or len(body) != expected_length
+        or not body.startswith(prefix + "_")
+        or not presented.isascii()
+        or f"{zlib.crc32(body.encode()):08x}" != checksum
+    ):
+        raise MalformedToken
+    return sha256(presented.encode())
