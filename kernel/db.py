@@ -1,0 +1,211 @@
+"""The database: one metadata, one way to open a transaction, and the hot lane's statements.
+
+Locks are taken in this order, and in no other:
+
+1. advisory locks, by the numbers in `AdvisoryLock`, ascending;
+2. `person_keys`, `persons`, then other person-scoped rows, by `person_id` ascending;
+3. rows of clients, partners and agencies;
+4. the audit log's append, which takes no lock that another writer waits for.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from enum import IntEnum
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import asyncpg
+from fastapi import Depends, Request
+from sqlalchemy import DateTime, Engine, MetaData, create_engine, text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import ClauseElement
+
+from kernel.errors import DomainError
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Instant = DateTime(timezone=True)
+"""Column type of every instant: `timestamptz`, read back timezone-aware."""
+
+
+class AdvisoryLock(IntEnum):
+    """Every transaction-scoped advisory lock there is, in the order in which they are taken."""
+
+    MIGRATION = 1
+    KEY_ROTATION = 2
+    LOG_SEQUENCER = 3
+    FEED_AGENCY = 4
+
+
+def lock(session: Session, which: AdvisoryLock, key: int = 0) -> None:
+    """Wait for an advisory lock; it is released when the transaction ends.
+
+    Args:
+        session: The open transaction.
+        which: The kind of lock.
+        key: Which one of its kind; 32 bits, signed.
+    """
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(:which, :key)"), {"which": int(which), "key": key}
+    )
+
+
+def try_lock(session: Session, which: AdvisoryLock, key: int = 0) -> bool:
+    """Take an advisory lock if it is free; tell whether it was."""
+    taken = session.scalar(
+        text("SELECT pg_try_advisory_xact_lock(:which, :key)"), {"which": int(which), "key": key}
+    )
+    return bool(taken)
+
+
+def make_engine(url: str, *, pool_size: int = 10) -> Engine:
+    """Make the ordinary lane's engine over psycopg 3.
+
+    Args:
+        url: `postgresql://…`, as libpq understands it; the driver is chosen here.
+        pool_size: Connections kept; as many again may be opened at a peak.
+    """
+    return create_engine(
+        sqlalchemy_url(url), pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True
+    )
+
+
+def sqlalchemy_url(url: str) -> str:
+    """Return `url` with the psycopg 3 driver named, for SQLAlchemy and Alembic."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.partition("+")[0] not in {"postgresql", "postgres"}:
+        raise ValueError("the database URL begins with postgresql://")
+    return f"postgresql+psycopg://{rest}"
+
+
+def make_sessions(engine: Engine) -> sessionmaker[Session]:
+    """Make the factory of ordinary transactions."""
+    return sessionmaker(bind=engine, expire_on_commit=False)
+
+
+@contextmanager
+def unit_of_work_of(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    """Open one transaction: committed at the end, rolled back on any exception.
+
+    A `DomainError` that says `keeps_writes` is raised after its writes were committed.
+    """
+    with sessions() as session:
+        try:
+            yield session
+        except DomainError as refusal:
+            if refusal.keeps_writes:
+                session.commit()
+            raise
+        else:
+            session.commit()
+
+
+def unit_of_work(request: Request) -> Iterator[Session]:
+    """Open the transaction of this request and close it before the answer is sent."""
+    sessions: sessionmaker[Session] = request.app.state.sessions
+    with unit_of_work_of(sessions) as session:
+        yield session
+
+
+# scope="function" ends the dependency before the response starts. With the default scope the
+# client can hold a 200 for a commit that is about to fail.
+UnitOfWork = Annotated[Session, Depends(unit_of_work, scope="function")]
+
+OpenUnitOfWork = AbstractContextManager[Session]
+
+
+if TYPE_CHECKING:
+    _Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    _Connection = asyncpg.Connection  # generic in the stubs only
+
+
+class _HotConnection(_Connection):
+    """A connection that is not reset on release.
+
+    asyncpg would send `RESET ALL` and more after each use: one round trip as dear as ours. Hot
+    statements set nothing that outlives them: no SET, no temporary table, no advisory session lock.
+    """
+
+    def get_reset_query(self) -> str:
+        """Return no statement: there is nothing to reset."""
+        return ""
+
+
+async def make_hot_pool(url: str, *, size: int = 8) -> "asyncpg.Pool[asyncpg.Record]":
+    """Open the hot lane's connections.
+
+    Args:
+        url: `postgresql://…`; the same as for `make_engine`.
+        size: Connections, all opened at once: a process that starts is ready.
+    """
+    return await asyncpg.create_pool(
+        url,
+        min_size=size,
+        max_size=size,
+        connection_class=_HotConnection,
+        statement_cache_size=256,
+        server_settings={"jit": "off", "plan_cache_mode": "force_generic_plan"},
+    )
+
+
+class Fetcher(Protocol):
+    """What a hot statement runs on: asyncpg's pool, or one of its connections."""
+
+    async def fetchrow(self, query: str, *args: Any) -> asyncpg.Record | None:  # noqa: ANN401
+        """Return the first row, or None."""
+        ...
+
+    async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:  # noqa: ANN401
+        """Return all rows."""
+        ...
+
+
+class HotStatement:
+    """A SQLAlchemy Core statement, compiled once and run over asyncpg.
+
+    Values pass without SQLAlchemy's conversions: give `UUID`, aware `datetime`, `bytes`, `str`,
+    `int`, lists of these. `IN` with a list is not supported: use `= ANY(:bind)`.
+    """
+
+    __slots__ = ("_binds", "_names", "sql")
+
+    def __init__(self, statement: ClauseElement) -> None:
+        compiled = statement.compile(dialect=asyncpg_dialect())  # type: ignore[no-untyped-call]
+        assert isinstance(compiled, SQLCompiler)
+        if compiled.post_compile_params:
+            raise ValueError("a hot statement can't expand a list: use = ANY(:bind)")
+        self.sql: str = compiled.string
+        names: Sequence[str] = compiled.positiontup or ()
+        self._names = tuple(names)
+        self._binds: Mapping[str, object] = {
+            name: compiled.binds[name].effective_value
+            for name in names
+            if not compiled.binds[name].required
+        }
+
+    def arguments(self, values: Mapping[str, object]) -> list[object]:
+        """Return the values in the order of `$1, $2, …`.
+
+        Raises:
+            KeyError: A bind has neither a value nor a default: a defect of ours.
+        """
+        defaults = self._binds
+        return [values[name] if name in values else defaults[name] for name in self._names]
+
+    async def fetchrow(self, on: Fetcher, **values: object) -> asyncpg.Record | None:
+        """Run and return the first row, or None."""
+        return await on.fetchrow(self.sql, *self.arguments(values))
+
+    async def fetch(self, on: Fetcher, **values: object) -> list[asyncpg.Record]:
+        """Run and return all rows."""
+        return await on.fetch(self.sql, *self.arguments(values))

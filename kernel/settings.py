@@ -1,0 +1,96 @@
+"""Settings: read once from the environment (`CIVITAS_…`), passed as a value, never looked up again.
+
+Each field's description is the row of `docs/settings.md`.
+"""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an institution decides about its installation."""
+
+    model_config = SettingsConfigDict(env_prefix="CIVITAS_", frozen=True, extra="ignore")
+
+    mode: Literal["demo", "production", "test"] = Field(
+        "demo",
+        description="`demo` opens registration and allows http; `production` refuses both, the "
+        "local key file and the cheap password profile; `test` is for the tests.",
+    )
+    issuer: str = Field(
+        "http://localhost:8000",
+        description="The issuer identifier and public address, without a slash at the end.",
+    )
+    data: Path = Field(
+        Path(".civitas"), description="Folder of the embedded database, the blobs and the key file."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="`postgresql://…`; when unset, an embedded PostgreSQL in the data folder.",
+    )
+    blob_url: str | None = Field(
+        None,
+        description="`file:///folder` or `s3://bucket/prefix`; when unset, `blobs` in the data "
+        "folder.",
+    )
+    root_key_file: Path | None = Field(
+        None, description="The root key; when unset, `root.key` in the data folder."
+    )
+    host: str = Field("127.0.0.1", description="Address that `civitas serve` listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port that `civitas serve` listens on.")
+    workers: int = Field(1, ge=1, le=256, description="Server processes; one per core.")
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="Addresses whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, as a "
+        "JSON list.",
+    )
+    smtp_url: SecretStr | None = Field(
+        None, description="`smtp://user:password@host:port`; when unset, no mail is sent."
+    )
+    password_profile: Literal["recommended", "test"] = Field(
+        "recommended",
+        description="Cost of Argon2id: `recommended` is RFC 9106's second choice (64 MiB, t=3, "
+        "p=4); `test` is cheap and refused in production.",
+    )
+    document_limit_bytes: int = Field(
+        1 << 30, ge=1, description="Largest document a citizen may put into the vault, in bytes."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severity that is logged."
+    )
+    otlp_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector; when unset, no traces are kept."
+    )
+
+    @property
+    def root_key_path(self) -> Path:
+        """Where the root key lies."""
+        return self.root_key_file or self.data / "root.key"
+
+    @property
+    def blob_address(self) -> str:
+        """The blob store's URL."""
+        return self.blob_url or f"file://{(self.data / 'blobs').absolute()}"
+
+    @property
+    def is_https(self) -> bool:
+        """Whether the issuer is reached over TLS: decides on `Secure` cookies and HSTS."""
+        return self.issuer.startswith("https://")
+
+    @model_validator(mode="after")
+    def _refuse_unsafe_production(self) -> Self:
+        """Refuse to start in production with what only a demonstration may have."""
+        if self.issuer.endswith("/") or not self.issuer.startswith(("http://", "https://")):
+            raise ValueError("issuer is an http(s) URL without a slash at the end")
+        if self.mode != "production":
+            return self
+        if not self.is_https:
+            raise ValueError("in production the issuer begins with https://")
+        if self.database_url is None:
+            raise ValueError("in production CIVITAS_DATABASE_URL names the database")
+        if self.password_profile == "test":
+            raise ValueError("in production the password profile is not `test`")
+        return self

@@ -1,0 +1,255 @@
+"""Signing keys: next, current, retired; one set per use.
+
+A key is published as `next` before it signs and as `retired` after: whoever fetched the key set a
+minute ago verifies what is signed now. Private keys lie in the database sealed under the root key.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeAlias, cast
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
+from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from kernel.db import AdvisoryLock, lock
+from kernel.envelope import associated_data
+from kernel.root_keys import RootKeys
+from kernel.secret import b64url, sha256
+from kernel.tables import signing_keys
+
+PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+ALGORITHMS_BY_USE: Mapping[str, tuple[str, ...]] = {
+    "oidc": ("ES256", "RS256"),  # RS256: OpenID Connect Core, 15.1
+    "partner": ("ES256",),
+    "consent": ("ES256",),
+    "log": ("EdDSA",),  # C2SP signed-note
+}
+
+RSA_BITS = 2048  # RFC 7518, 3.3: at least
+OIDC_RETIRED_FOR = timedelta(days=1)
+"""How long a retired `oidc` key stays published: longer than any token it signed lives."""
+
+_ES256_PART = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """A private key that signs now, and what verifiers know of it."""
+
+    kid: str
+    use: str
+    alg: str
+    private_key: PrivateKey = field(repr=False)
+    public_jwk: Mapping[str, str]
+
+    def sign(self, payload: bytes) -> bytes:
+        """Sign and return the signature as JOSE wants it (RFC 7518, 3.3 and 3.4; RFC 8037, 3.1)."""
+        match self.private_key:
+            case ec.EllipticCurvePrivateKey() as key:
+                r, s = decode_dss_signature(key.sign(payload, ec.ECDSA(SHA256())))
+                return r.to_bytes(_ES256_PART, "big") + s.to_bytes(_ES256_PART, "big")
+            case rsa.RSAPrivateKey() as key:
+                return key.sign(payload, padding.PKCS1v15(), SHA256())
+            case ed25519.Ed25519PrivateKey() as key:
+                return key.sign(payload)
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    current: Mapping[tuple[str, str], SigningKey]
+    published: Mapping[str, Mapping[str, object]]
+
+
+class SigningKeys:
+    """Every signing key; one per process, safe to use from any thread."""
+
+    def __init__(self, root: RootKeys, sessions: sessionmaker[Session]) -> None:
+        self._root = root
+        self._sessions = sessions
+        self._snapshot = _Snapshot({}, {})
+
+    def __repr__(self) -> str:
+        return "SigningKeys(…)"
+
+    @classmethod
+    def open(
+        cls, root: RootKeys, sessions: sessionmaker[Session], *, at: datetime
+    ) -> "SigningKeys":
+        """Load the keys; make those that are missing.
+
+        Transaction:
+            One of its own, under `AdvisoryLock.KEY_ROTATION`.
+        """
+        keys = cls(root, sessions)
+        with sessions.begin() as session:
+            lock(session, AdvisoryLock.KEY_ROTATION)
+            have = {
+                (row.use, row.alg, row.state)
+                for row in session.execute(
+                    select(signing_keys.c.use, signing_keys.c.alg, signing_keys.c.state)
+                )
+            }
+            for use, algs in ALGORITHMS_BY_USE.items():
+                for alg in algs:
+                    for state in ("current", "next"):
+                        if (use, alg, state) not in have:
+                            keys._store_new(session, use, alg, state, at=at)
+        keys.reload(at=at)
+        return keys
+
+    def reload(self, *, at: datetime) -> None:
+        """Read the keys again; every process does so every half minute."""
+        with self._sessions() as session:
+            rows = session.execute(
+                select(signing_keys)
+                .where(
+                    or_(
+                        signing_keys.c.use != "oidc",
+                        signing_keys.c.state != "retired",
+                        signing_keys.c.retired_at > at - OIDC_RETIRED_FOR,
+                    )
+                )
+                .order_by(signing_keys.c.created_at, signing_keys.c.kid)
+            ).all()
+        published: dict[str, list[Mapping[str, str]]] = {use: [] for use in ALGORITHMS_BY_USE}
+        current: dict[tuple[str, str], SigningKey] = {}
+        for row in rows:
+            published[row.use].append(row.public_jwk)
+            if row.state == "current":
+                der = self._root.unwrap(
+                    row.private_key_sealed,
+                    associated_data=_private_key_place(row.kid),
+                )
+                current[row.use, row.alg] = SigningKey(
+                    kid=row.kid,
+                    use=row.use,
+                    alg=row.alg,
+                    private_key=cast("PrivateKey", load_der_private_key(der, None)),
+                    public_jwk=row.public_jwk,
+                )
+        self._snapshot = _Snapshot(current, {use: {"keys": k} for use, k in published.items()})
+
+    def current(self, use: str, alg: str = "ES256") -> SigningKey:
+        """Return the key that signs for `use` with `alg`.
+
+        Raises:
+            KeyError: No such use or algorithm: a defect of ours.
+        """
+        return self._snapshot.current[use, alg]
+
+    def public_jwks(self, use: str) -> Mapping[str, object]:
+        """Return the JWK Set (RFC 7517, 5) of `use`: next, current and retired keys."""
+        return self._snapshot.published[use]
+
+    def jws(
+        self, use: str, payload: bytes, *, header: Mapping[str, object], alg: str = "ES256"
+    ) -> str:
+        """Sign `payload` as a compact JWS (RFC 7515, 3.1); `alg` and `kid` are added."""
+        key = self.current(use, alg)
+        protected = {"alg": alg, "kid": key.kid, **header}
+        head = b64url(json.dumps(protected, separators=(",", ":")).encode())
+        signed = f"{head}.{b64url(payload)}"
+        return f"{signed}.{b64url(key.sign(signed.encode()))}"
+
+    def rotate(self, session: Session, use: str, alg: str, *, at: datetime) -> str:
+        """Let the next key sign, retire the current one, publish a new next; return the new kid.
+
+        Transaction:
+            The caller's. Under `AdvisoryLock.KEY_ROTATION`; two rotations follow one another.
+        """
+        lock(session, AdvisoryLock.KEY_ROTATION)
+        mine = (signing_keys.c.use == use) & (signing_keys.c.alg == alg)
+        session.execute(
+            update(signing_keys)
+            .where(mine, signing_keys.c.state == "current")
+            .values(state="retired", retired_at=at)
+        )
+        kid: str = session.execute(
+            update(signing_keys)
+            .where(mine, signing_keys.c.state == "next")
+            .values(state="current", activated_at=at)
+            .returning(signing_keys.c.kid)
+        ).scalar_one()
+        self._store_new(session, use, alg, "next", at=at)
+        session.execute(
+            delete(signing_keys).where(
+                mine,
+                signing_keys.c.use == "oidc",
+                signing_keys.c.state == "retired",
+                signing_keys.c.retired_at <= at - OIDC_RETIRED_FOR,
+            )
+        )
+        return kid
+
+    def _store_new(self, session: Session, use: str, alg: str, state: str, *, at: datetime) -> None:
+        private_key = _generate(alg)
+        jwk = _public_jwk(private_key, alg)
+        der = private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        session.execute(
+            insert(signing_keys).values(
+                kid=jwk["kid"],
+                use=use,
+                alg=alg,
+                state=state,
+                private_key_sealed=self._root.wrap(
+                    der, associated_data=_private_key_place(jwk["kid"])
+                ),
+                public_jwk=jwk,
+                created_at=at,
+                activated_at=at if state == "current" else None,
+            )
+        )
+
+
+def _private_key_place(kid: str) -> bytes:
+    return associated_data("signing_keys", "private_key_sealed", kid)
+
+
+def _generate(alg: str) -> PrivateKey:
+    match alg:
+        case "ES256":
+            return ec.generate_private_key(ec.SECP256R1())
+        case "RS256":
+            return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+        case "EdDSA":
+            return ed25519.Ed25519PrivateKey.generate()
+        case _:
+            raise ValueError(f"no signing keys are made for {alg}")
+
+
+def _public_jwk(private_key: PrivateKey, alg: str) -> dict[str, str]:
+    """Return the public JWK with its thumbprint as `kid` (RFC 7638, 3)."""
+    match private_key:
+        case ec.EllipticCurvePrivateKey():
+            point = private_key.public_key().public_numbers()
+            members = {
+                "crv": "P-256",
+                "kty": "EC",
+                "x": b64url(point.x.to_bytes(_ES256_PART, "big")),
+                "y": b64url(point.y.to_bytes(_ES256_PART, "big")),
+            }
+        case rsa.RSAPrivateKey():
+            public = private_key.public_key().public_numbers()
+            members = {
+                "e": b64url(public.e.to_bytes((public.e.bit_length() + 7) // 8, "big")),
+                "kty": "RSA",
+                "n": b64url(public.n.to_bytes((public.n.bit_length() + 7) // 8, "big")),
+            }
+        case ed25519.Ed25519PrivateKey():
+            raw = private_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+            members = {"crv": "Ed25519", "kty": "OKP", "x": b64url(raw)}
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
+    return {**members, "use": "sig", "alg": alg, "kid": b64url(sha256(canonical))}
