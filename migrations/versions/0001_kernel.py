@@ -10,6 +10,27 @@ down_revision = None
 
 INSTANT = sa.DateTime(timezone=True)
 
+_DROP_QUEUE = """
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('DROP TABLE IF EXISTS %I CASCADE', tablename) FROM pg_tables
+        WHERE schemaname = current_schema AND starts_with(tablename, 'procrastinate_')
+        UNION ALL
+        SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', oid::regprocedure) FROM pg_proc
+        WHERE pronamespace = current_schema::regnamespace AND starts_with(proname, 'procrastinate_')
+        UNION ALL
+        SELECT format('DROP TYPE IF EXISTS %I CASCADE', typname) FROM pg_type
+        WHERE typnamespace = current_schema::regnamespace AND typtype IN ('e', 'c')
+        AND starts_with(typname, 'procrastinate_')
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END $$
+"""
+
 
 def upgrade() -> None:
     """Create the tables."""
@@ -67,9 +88,12 @@ def upgrade() -> None:
             postgresql_where=sa.text(f"state = '{state}'"),
         )
     # The queue's own schema, as its version at this revision defines it.
-    op.get_bind().exec_driver_sql(SchemaManager.get_schema().replace("%", "%%"))
+    # Without parameters the driver sends the script as it is: many statements, and `%` as itself.
+    op.get_bind().execution_options(no_parameters=True).exec_driver_sql(SchemaManager.get_schema())
 
 
 def downgrade() -> None:
     """Drop the tables."""
-    raise NotImplementedError("the first revision is not undone: drop the database")
+    op.execute(_DROP_QUEUE)
+    for table in ("signing_keys", "person_keys", "zone_keys"):
+        op.drop_table(table)
