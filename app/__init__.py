@@ -1,0 +1,1 @@
+"""Composition root: knows everything, is known by nobody."""

@@ -1,0 +1,1 @@
+"""Tamper-evident access log: entries, Merkle tree, checkpoints, proofs."""

@@ -1,0 +1,1 @@
+"""Purposes, the catalogue of shareable items, consents, receipts, decisions."""

@@ -1,0 +1,1 @@
+"""Accounts, authenticators, sessions, OAuth 2 and OpenID Connect."""

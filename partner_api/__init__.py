@@ -1,0 +1,1 @@
+"""What banks, clinics and marketplaces call; webhooks."""

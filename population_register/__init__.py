@@ -1,0 +1,1 @@
+"""Persons, source records, matching, identifiers, life events."""

@@ -1,0 +1,1 @@
+"""The citizen's personal account and the operator's desk: pages."""

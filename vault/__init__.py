@@ -1,0 +1,1 @@
+"""Sealed documents: streaming, versions, signatures, export, shredding."""
