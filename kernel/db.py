@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
+from typing_extensions import override
 
 from kernel.errors import DomainError
 
@@ -136,6 +137,7 @@ class _HotConnection(_Connection):
     statements set nothing that outlives them: no SET, no temporary table, no advisory session lock.
     """
 
+    @override
     def get_reset_query(self) -> str:
         """Return no statement: there is nothing to reset."""
         return ""

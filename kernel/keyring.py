@@ -2,7 +2,7 @@
 
     root key
      └─ wraps zone keys, versions 1..n        loaded at start, reloaded when a newer one is met
-         └─ wraps one person key per person   a row of `person_keys`; destroying it shreds the person
+         └─ wraps one person key per person   a row; destroying it shreds the person
     index keys, pseudonym keys                derived from the root
 
 A person key is handed out only against an access entry for that very person (promise 1): there is
@@ -19,6 +19,7 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session, sessionmaker
+from typing_extensions import override
 
 from kernel.db import AdvisoryLock, lock
 from kernel.envelope import KEY_BYTES, associated_data, key_version_of, seal, unseal
@@ -56,6 +57,7 @@ class PersonKey:
         self.person_id = person_id
         self._key = key
 
+    @override
     def __repr__(self) -> str:
         return "PersonKey(…)"
 
@@ -98,6 +100,7 @@ class _ZoneKeys:
     by_version: Mapping[int, bytes]
     current_version: int
 
+    @override
     def __repr__(self) -> str:
         return f"_ZoneKeys(current_version={self.current_version})"
 
@@ -119,6 +122,7 @@ class Keyring:
         self._sector_keys: dict[str, bytes] = {}
         self._zone_keys = _ZoneKeys({}, 0)
 
+    @override
     def __repr__(self) -> str:
         return "Keyring(…)"
 

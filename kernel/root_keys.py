@@ -11,8 +11,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+from typing_extensions import override
+
 from kernel.envelope import KEY_BYTES, seal, unseal
-from kernel.secret import random_bytes
+from kernel.secret import random_b64url, random_bytes
 
 _ROOT_VERSION = 1
 _FILE_PREFIX = b"civitas-root-key-v1:"
@@ -55,6 +57,7 @@ class LocalKeyFile:
             raise ValueError("a root key has 32 bytes")
         self._key = key
 
+    @override
     def __repr__(self) -> str:
         return "LocalKeyFile(…)"
 
@@ -65,7 +68,7 @@ class LocalKeyFile:
         The file appears complete or not at all: it is written beside its place and linked in.
         """
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft = path.with_name(f"{path.name}.{random_b64url(8)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(_FILE_PREFIX + random_bytes(KEY_BYTES).hex().encode() + b"\n")
@@ -119,5 +122,5 @@ class LocalKeyFile:
         return unseal(self.derive("root/wrap"), wrapped, associated_data=associated_data)
 
     def derive(self, label: str) -> bytes:
-        """Derive a 32-byte key by HKDF-Expand with one block (RFC 5869, 2.3; the root is uniform)."""
+        """Derive a 32-byte key by one block of HKDF-Expand (RFC 5869, 2.3)."""
         return hmac.digest(self._key, label.encode() + b"\x01", sha256().name)

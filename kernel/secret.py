@@ -14,6 +14,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Generic, TypeVar, final
 
+from typing_extensions import override
+
 from kernel.errors import InvalidRequest
 
 T_co = TypeVar("T_co", covariant=True)
@@ -36,22 +38,29 @@ class Secret(Generic[T_co]):
         """Return the value itself."""
         return self._value
 
+    @override
     def __repr__(self) -> str:
         return "Secret(…)"
 
-    __str__ = __repr__
+    @override
+    def __str__(self) -> str:
+        return "Secret(…)"
 
+    @override
     def __format__(self, _spec: str) -> str:
         return "Secret(…)"
 
+    @override
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
         return equal(repr_bytes(self._value), repr_bytes(other.reveal()))
 
+    @override
     def __hash__(self) -> int:
         return hash(("Secret", self._value))
 
+    @override
     def __reduce__(self) -> str:
         raise TypeError("a Secret is not pickled")
 

@@ -91,6 +91,6 @@ class Settings(BaseSettings):
             raise ValueError("in production the issuer begins with https://")
         if self.database_url is None:
             raise ValueError("in production CIVITAS_DATABASE_URL names the database")
-        if self.password_profile == "test":
+        if self.password_profile == "test":  # noqa: S105  # the name of a profile
             raise ValueError("in production the password profile is not `test`")
         return self

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeAlias, cast
+from typing import TypeAlias, assert_never, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
+from typing_extensions import override
 
 from kernel.db import AdvisoryLock, lock
 from kernel.envelope import associated_data
@@ -81,6 +82,7 @@ class SigningKeys:
         self._sessions = sessions
         self._snapshot = _Snapshot({}, {})
 
+    @override
     def __repr__(self) -> str:
         return "SigningKeys(…)"
 
@@ -251,5 +253,7 @@ def _public_jwk(private_key: PrivateKey, alg: str) -> dict[str, str]:
         case ed25519.Ed25519PrivateKey():
             raw = private_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
             members = {"crv": "Ed25519", "kty": "OKP", "x": b64url(raw)}
+        case _:
+            assert_never(private_key)
     canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
     return {**members, "use": "sig", "alg": alg, "kid": b64url(sha256(canonical))}

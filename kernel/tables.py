@@ -21,11 +21,13 @@ person_keys = Table(
     Column("person_id", Uuid, primary_key=True),
     Column("zone", Text, nullable=False),
     Column("key_version", Integer, nullable=False, comment="of the zone key that wraps it"),
-    # NULL after shredding: the row stays, so that a late writer can't make a new key for the person.
+    # NULL after shredding: the row stays, so that a late writer can't make the person a new key.
     Column("wrapped_key", LargeBinary),
     Column("created_at", Instant, nullable=False),
     Column("shredded_at", Instant),
-    CheckConstraint("(wrapped_key IS NULL) = (shredded_at IS NOT NULL)", name="shredded_has_no_key"),
+    CheckConstraint(
+        "(wrapped_key IS NULL) = (shredded_at IS NOT NULL)", name="shredded_has_no_key"
+    ),
     # Rotation walks this index; without it each pass would read every person.
     Index("ix_person_keys_key_version_person_id", "key_version", "person_id"),
 )

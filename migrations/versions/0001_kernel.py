@@ -38,7 +38,9 @@ def upgrade() -> None:
         "zone_keys",
         sa.Column("key_version", sa.Integer, autoincrement=False, nullable=False),
         sa.Column("zone", sa.Text, nullable=False),
-        sa.Column("wrapped_key", sa.LargeBinary, nullable=False, comment="sealed under the root key"),
+        sa.Column(
+            "wrapped_key", sa.LargeBinary, nullable=False, comment="sealed under the root key"
+        ),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("key_version", name="pk_zone_keys"),
     )
@@ -68,16 +70,17 @@ def upgrade() -> None:
         sa.Column("alg", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column(
-            "private_key_sealed", sa.LargeBinary, nullable=False, comment="PKCS#8, under the root key"
+            "private_key_sealed",
+            sa.LargeBinary,
+            nullable=False,
+            comment="PKCS#8, under the root key",
         ),
         sa.Column("public_jwk", postgresql.JSONB, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("activated_at", INSTANT),
         sa.Column("retired_at", INSTANT),
         sa.PrimaryKeyConstraint("kid", name="pk_signing_keys"),
-        sa.CheckConstraint(
-            "state IN ('next', 'current', 'retired')", name="ck_signing_keys_state"
-        ),
+        sa.CheckConstraint("state IN ('next', 'current', 'retired')", name="ck_signing_keys_state"),
     )
     for state in ("current", "next"):
         op.create_index(
