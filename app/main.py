@@ -1,0 +1,143 @@
+"""The composition root: wires the contexts together, opens and closes what a process holds."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import State
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app import service_routes
+from app.errors import (
+    render_defect,
+    render_domain_error,
+    render_http_exception,
+    render_invalid_fields,
+)
+from app.lanes import HotLane
+from app.logs import configure_logging
+from app.metrics import Metrics
+from app.middleware import Edge
+from app.openapi import describe
+from app.resources import database_url, open_resources
+from app.route_classes import UPLOAD, RouteClass
+from app.tracing import open_tracing
+from kernel.clock import Clock, SystemClock
+from kernel.db import make_hot_pool
+from kernel.errors import DomainError
+from kernel.settings import Settings
+
+log = structlog.get_logger("civitas")
+
+HOT_ROUTES: tuple[Route, ...] = ()
+"""The hot lane of every context."""
+
+ORDINARY_ROUTERS: tuple[APIRouter, ...] = ()
+"""The ordinary lane and the pages of every context; a router's paths are its own."""
+
+UPLOAD_FORM_BYTES = 64 * 1024
+"""What the form around an uploaded document may take, beside the document."""
+
+
+class Civitas:
+    """The ASGI application.
+
+    Attributes:
+        api: The ordinary lane.
+        state: What routes find in `request.app.state`: settings, clock, sessions, hot_pool,
+            keyring, signing, blobs, pages.
+    """
+
+    def __init__(self, api: FastAPI, edge: ASGIApp) -> None:
+        self.api = api
+        self._edge = edge
+
+    @property
+    def state(self) -> State:
+        """The state that both lanes see."""
+        return self.api.state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or the lifespan."""
+        await self._edge(scope, receive, send)
+
+
+def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
+    """Make the application; nothing is opened before the lifespan begins.
+
+    Args:
+        settings: Read once, here.
+        clock: For tests; the system's clock otherwise.
+    """
+    metrics = Metrics()
+    tracing = open_tracing(settings.otlp_endpoint)
+    api = FastAPI(
+        title="Civitas",
+        summary="Identity, consent and personal-data vault for a whole population.",
+        version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan,
+        # Its spans and logs hold whole paths, query strings and messages of exceptions.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+    )
+    api.state.settings = settings
+    api.state.clock = clock or SystemClock()
+    api.state.metrics = metrics
+    api.state.tracing = tracing
+    api.add_exception_handler(DomainError, render_domain_error)
+    api.add_exception_handler(HTTPException, render_http_exception)
+    api.add_exception_handler(RequestValidationError, render_invalid_fields)
+    api.add_exception_handler(Exception, render_defect)
+    api.include_router(service_routes.router)
+    for router in ORDINARY_ROUTERS:
+        api.include_router(router)
+    describe(api, HOT_ROUTES)
+
+    def body_limit(route_class: RouteClass) -> int:
+        if route_class is UPLOAD:
+            return settings.document_limit_bytes + UPLOAD_FORM_BYTES
+        return route_class.body_limit
+
+    edge = Edge(
+        HotLane(HOT_ROUTES, ordinary=api),
+        application=api,
+        metrics=metrics,
+        tracing=tracing,
+        is_https=settings.is_https,
+        body_limits=body_limit,
+    )
+    return Civitas(api, edge)
+
+
+def from_environment() -> Civitas:
+    """Make the application from `CIVITAS_…`; what the server calls in each of its processes."""
+    settings = Settings()
+    configure_logging(settings.log_level)
+    return create_app(settings)
+
+
+@asynccontextmanager
+async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
+    """Open what the contexts need; close it in the reverse order."""
+    state = api.state
+    async with AsyncExitStack() as stack:
+        resources = stack.enter_context(open_resources(state.settings, state.clock))
+        state.engine = resources.engine
+        state.sessions = resources.sessions
+        state.keyring = resources.keyring
+        state.signing = resources.signing
+        state.blobs = resources.blobs
+        state.hot_pool = await stack.enter_async_context(
+            await make_hot_pool(database_url(state.settings))
+        )
+        if state.tracing is not None:
+            stack.callback(state.tracing.close)
+        log.info("app.started", mode=state.settings.mode, issuer=state.settings.issuer)
+        yield
+    log.info("app.stopped")

@@ -1,0 +1,112 @@
+"""What a process holds open: database, keys, blobs. Server, worker and commands share it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import obstore.store
+from obstore.store import ObjectStore
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from kernel.clock import Clock
+from kernel.db import make_engine, make_sessions
+from kernel.keyring import Keyring
+from kernel.root_keys import LocalKeyFile, RootKeys
+from kernel.settings import Settings
+from kernel.signing import SigningKeys
+
+
+class RefusedInProduction(Exception):  # read by the operator, as a sentence
+    """Production mode was asked to do what only a demonstration may."""
+
+
+class DatabaseUnset(Exception):
+    """No database was named, and this command does not start one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "CIVITAS_DATABASE_URL is not set. `civitas run` starts an embedded database; every "
+            "other command needs the address of one."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Open for the life of the process; closed in the reverse order."""
+
+    settings: Settings
+    clock: Clock
+    engine: Engine
+    sessions: sessionmaker[Session]
+    root_keys: RootKeys
+    keyring: Keyring
+    signing: SigningKeys
+    blobs: ObjectStore
+
+
+@contextmanager
+def open_resources(settings: Settings, clock: Clock) -> Iterator[Resources]:
+    """Open everything, in the order in which one needs the other.
+
+    Raises:
+        DatabaseUnset: No database was named.
+        RefusedInProduction: The root key is a local file.
+        RootKeyFileError: The key file is missing, readable by others, or damaged.
+        Undecryptable: The database was sealed under another root key.
+    """
+    root_keys = open_root_keys(settings)
+    engine = make_engine(database_url(settings))
+    try:
+        sessions = make_sessions(engine)
+        at = clock.now()
+        yield Resources(
+            settings=settings,
+            clock=clock,
+            engine=engine,
+            sessions=sessions,
+            root_keys=root_keys,
+            keyring=Keyring.open(root_keys, sessions, at=at),
+            signing=SigningKeys.open(root_keys, sessions, at=at),
+            blobs=open_blobs(settings),
+        )
+    finally:
+        engine.dispose()
+
+
+def database_url(settings: Settings) -> str:
+    """Return the address of the database.
+
+    Raises:
+        DatabaseUnset: None was named.
+    """
+    if settings.database_url is None:
+        raise DatabaseUnset
+    return settings.database_url.get_secret_value()
+
+
+def open_root_keys(settings: Settings) -> RootKeys:
+    """Open the root key; make the key file on the first start.
+
+    Raises:
+        RefusedInProduction: In production mode the root key lives in a key service.
+    """
+    if settings.mode == "production":
+        raise RefusedInProduction(
+            "In production mode the root key may not be a local file, and no other key service is "
+            "supported by this version."
+        )
+    path = settings.root_key_path
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return LocalKeyFile.open(path) if path.exists() else LocalKeyFile.create(path)
+
+
+def open_blobs(settings: Settings) -> ObjectStore:
+    """Open the blob store; make the folder of a local one."""
+    address = settings.blob_address
+    if address.startswith("file://"):
+        folder = Path(address.removeprefix("file://"))
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return obstore.store.LocalStore(folder)
+    return obstore.store.from_url(address)

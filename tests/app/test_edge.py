@@ -1,0 +1,401 @@
+"""What is true of every request: id, headers, limits, metrics, log, and how it fails."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Form
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from structlog.testing import capture_logs
+
+from app.errors import (
+    render_defect,
+    render_domain_error,
+    render_http_exception,
+    render_invalid_fields,
+)
+from app.lanes import HotLane
+from app.metrics import Metrics
+from app.middleware import Edge
+from app.route_classes import MIB
+from kernel.errors import Conflict, DomainError, InvalidRequest, NotFound
+
+pytestmark = pytest.mark.anyio
+
+ORDINARY = "/partner/v1/things"
+HOT = "/partner/v1/hot"
+PROTOCOL_ADDRESS = "/token"
+PAGE = "/account/things"
+SECRET = "Ivanov-112-233-445-95"
+
+
+class Teapot(DomainError):
+    code = "teapot"
+    status = 418
+    title = "Short and stout."
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Tea"}
+
+
+class Elsewhere(InvalidRequest):
+    """Stands for a refusal of an authorization request with a verified redirect URI."""
+
+    redirect_to = "https://client.example/cb?error=invalid_request&state=x"
+
+
+class Thing(BaseModel):
+    number: int
+
+
+def raise_refusal(name: str) -> None:
+    match name:
+        case "refusal":
+            raise Teapot("No coffee.", private=SECRET)
+        case "defect":
+            raise RuntimeError(SECRET)
+        case "redirect":
+            raise Elsewhere
+        case "not-found":
+            raise NotFound(person=SECRET)
+        case "odd-words":
+            raise Conflict('He said "no"\\ — нет')
+        case _:
+            return
+
+
+async def hot_endpoint(request: Request) -> Response:
+    """Answer at once."""
+    raise_refusal(request.query_params.get("with", ""))
+    body = await request.body()
+    return JSONResponse({"read": len(body)})
+
+
+async def hot_with_parameter(request: Request) -> Response:
+    """Answer with the parameter."""
+    return JSONResponse(request.path_params)
+
+
+async def hot_broken_stream(_request: Request) -> Response:
+    """Break in the middle of a body."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise RuntimeError(SECRET)
+
+    return StreamingResponse(chunks())
+
+
+def ordinary_api() -> FastAPI:
+    api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    api.add_exception_handler(DomainError, render_domain_error)
+    api.add_exception_handler(HTTPException, render_http_exception)
+    api.add_exception_handler(RequestValidationError, render_invalid_fields)
+    api.add_exception_handler(Exception, render_defect)
+
+    @api.get(ORDINARY)
+    @api.get(PROTOCOL_ADDRESS)
+    @api.get(PAGE)
+    def things(request: Request) -> Mapping[str, str]:
+        raise_refusal(request.query_params.get("with", ""))
+        return {}
+
+    @api.post(ORDINARY)
+    @api.post(PROTOCOL_ADDRESS)
+    def put_thing(thing: Thing) -> Thing:
+        return thing
+
+    @api.post(PAGE)
+    def put_form(number: Annotated[int, Form()]) -> int:
+        return number
+
+    @api.get(ORDINARY + "/{thing_id}")
+    def one_thing(thing_id: str) -> str:
+        return thing_id
+
+    return api
+
+
+def make_edge(*, is_https: bool = False) -> Edge:
+    api = ordinary_api()
+    routes = [
+        Route(HOT, hot_endpoint, methods=["GET", "POST"]),
+        Route(HOT + "/{thing_id}", hot_with_parameter, methods=["GET"]),
+        Route("/partner/v1/broken-stream", hot_broken_stream, methods=["GET"]),
+    ]
+    return Edge(
+        HotLane(routes, ordinary=api), application=api, metrics=Metrics(), is_https=is_https
+    )
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def edge() -> Edge:
+    return make_edge()
+
+
+@pytest.fixture
+async def client(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=edge)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client
+
+
+class TestShapes:
+    @pytest.mark.parametrize("path", [ORDINARY, HOT], ids=["ordinary", "hot"])
+    async def test_refusal_is_a_problem_with_its_code_and_request_id(
+        self, client: httpx.AsyncClient, path: str
+    ) -> None:
+        response = await client.get(path, params={"with": "refusal"})
+
+        assert response.status_code == 418
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.headers["www-authenticate"] == "Tea"
+        assert response.headers["cache-control"] == "no-store"
+        assert response.json() == {
+            "type": "docs/errors.md#teapot",
+            "title": "Short and stout.",
+            "status": 418,
+            "detail": "No coffee.",
+            "code": "teapot",
+            "request_id": response.headers["x-request-id"],
+        }
+
+    @pytest.mark.spec("RFC6749-5.2")
+    async def test_refusal_at_a_protocol_address_is_oauth_json(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        response = await client.get(PROTOCOL_ADDRESS, params={"with": "refusal"})
+
+        assert response.status_code == 418
+        assert response.headers["content-type"] == "application/json"
+        assert response.headers["cache-control"] == "no-store"
+        assert response.json() == {"error": "teapot", "error_description": "No coffee."}
+
+    @pytest.mark.spec("RFC6749-5.2")
+    async def test_error_description_keeps_to_the_permitted_characters(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        response = await client.get(PROTOCOL_ADDRESS, params={"with": "odd-words"})
+
+        assert response.json()["error_description"] == "He said 'no'' ' '''"
+
+    async def test_refusal_with_a_verified_redirect_uri_is_redirected(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        response = await client.get(PROTOCOL_ADDRESS, params={"with": "redirect"})
+
+        assert response.status_code == 303
+        assert response.headers["location"] == Elsewhere.redirect_to
+
+    async def test_refusal_at_a_page_is_a_page(self, client: httpx.AsyncClient) -> None:
+        response = await client.get(
+            PAGE, params={"with": "refusal"}, headers={"Accept": "text/html,*/*;q=0.8"}
+        )
+
+        assert response.status_code == 418
+        assert response.headers["content-type"].startswith("text/html")
+        assert "No coffee." in response.text
+        assert response.headers["x-request-id"] in response.text
+
+    async def test_script_at_a_page_gets_a_problem(self, client: httpx.AsyncClient) -> None:
+        response = await client.get(
+            PAGE, params={"with": "refusal"}, headers={"Accept": "application/json"}
+        )
+
+        assert response.json()["code"] == "teapot"
+
+    @pytest.mark.parametrize("path", ["/partner/v1/none", "/log/none"])
+    async def test_unknown_address_is_the_same_404_as_a_refused_one(
+        self, client: httpx.AsyncClient, path: str
+    ) -> None:
+        unknown = await client.get(path)
+        refused = await client.get(ORDINARY, params={"with": "not-found"})
+
+        assert unknown.status_code == refused.status_code == 404
+        without_id = {k: v for k, v in unknown.json().items() if k != "request_id"}
+        assert without_id == {k: v for k, v in refused.json().items() if k != "request_id"}
+
+    @pytest.mark.spec("RFC9110-15.5.6")
+    @pytest.mark.parametrize("path", [ORDINARY, HOT], ids=["ordinary", "hot"])
+    async def test_wrong_method_names_the_right_ones(
+        self, client: httpx.AsyncClient, path: str
+    ) -> None:
+        response = await client.delete(path)
+
+        assert response.status_code == 405
+        assert response.json()["code"] == "method_not_allowed"
+        assert "GET" in response.headers["allow"]
+
+    async def test_invalid_fields_are_named_and_their_values_are_not_repeated(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        response = await client.post(ORDINARY, json={"number": SECRET})
+
+        assert response.status_code == 422
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["code"] == "invalid_fields"
+        assert [fault["pointer"] for fault in response.json()["errors"]] == ["/body/number"]
+        assert SECRET not in response.text
+
+    async def test_malformed_json_is_a_problem(self, client: httpx.AsyncClient) -> None:
+        response = await client.post(
+            ORDINARY, content=b'{"number": ', headers={"Content-Type": "application/json"}
+        )
+
+        assert response.status_code == 422
+        assert response.json()["code"] == "invalid_fields"
+
+    async def test_invalid_fields_at_a_protocol_address_are_invalid_request(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        response = await client.post(PROTOCOL_ADDRESS, json={})
+
+        assert response.status_code == 400
+        assert response.json()["error"] == "invalid_request"
+
+
+class TestDefects:
+    @pytest.mark.parametrize("path", [ORDINARY, HOT], ids=["ordinary", "hot"])
+    async def test_defect_is_a_bare_500_and_its_message_stays_out_of_answer_and_log(
+        self, client: httpx.AsyncClient, path: str
+    ) -> None:
+        with capture_logs() as logs:
+            response = await client.get(path, params={"with": "defect"})
+
+        assert response.status_code == 500
+        assert response.json()["code"] == "server_error"
+        assert SECRET not in response.text
+        (defect,) = [line for line in logs if line["event"] == "request.defect"]
+        assert defect["request_id"] == response.headers["x-request-id"]
+        assert isinstance(defect["exc_info"], RuntimeError)
+
+    async def test_defect_in_the_middle_of_a_body_does_not_look_complete(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        with pytest.raises(RuntimeError):
+            await client.get("/partner/v1/broken-stream")
+
+
+class TestBodyLimit:
+    @pytest.mark.parametrize("path", [ORDINARY, HOT, PROTOCOL_ADDRESS, PAGE])
+    async def test_declared_length_over_the_limit_is_refused_unread(
+        self, client: httpx.AsyncClient, path: str
+    ) -> None:
+        was_read = False
+
+        async def body() -> AsyncIterator[bytes]:
+            nonlocal was_read
+            was_read = True
+            yield b"x"
+
+        response = await client.post(
+            path, content=body(), headers={"Content-Length": str(2 * 1024 * MIB)}
+        )
+
+        assert response.status_code == 413
+        assert response.headers["connection"] == "close"
+        assert not was_read
+
+    @pytest.mark.parametrize("path", [ORDINARY, HOT, PROTOCOL_ADDRESS, PAGE])
+    async def test_body_without_a_length_is_refused_when_it_passes_the_limit(
+        self, client: httpx.AsyncClient, path: str
+    ) -> None:
+        chunks = 0
+
+        async def body() -> AsyncIterator[bytes]:
+            nonlocal chunks
+            for _ in range(1024):
+                chunks += 1
+                yield b"x" * 16384
+
+        response = await client.post(
+            path,
+            content=body(),
+            headers={"Content-Type": "application/x-www-form-urlencoded"}
+            if path == PAGE
+            else {"Content-Type": "application/json"},
+        )
+
+        assert response.status_code == 413
+        assert chunks < 10
+
+    @pytest.mark.parametrize("size", [65536, 65537], ids=["at-the-limit", "one-over"])
+    async def test_limit_is_inclusive(self, client: httpx.AsyncClient, size: int) -> None:
+        response = await client.post(HOT, content=b"x" * size)
+
+        assert response.status_code == (200 if size == 65536 else 413)
+
+
+class TestHeaders:
+    async def test_data_is_neither_sniffed_nor_framed_nor_run(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        response = await client.get(HOT)
+
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-frame-options"] == "DENY"
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert response.headers["referrer-policy"] == "no-referrer"
+        assert "strict-transport-security" not in response.headers
+
+    @pytest.mark.spec("RFC6797-7.1")
+    async def test_https_issuer_adds_strict_transport_security(self) -> None:
+        transport = httpx.ASGITransport(app=make_edge(is_https=True))
+
+        async with httpx.AsyncClient(transport=transport, base_url="https://x") as client:
+            response = await client.get(HOT)
+
+        assert response.headers["strict-transport-security"].startswith("max-age=63072000")
+
+    async def test_request_id_is_ours_whatever_the_caller_sends(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        response = await client.get(HOT, headers={"X-Request-ID": "evil\x09id"})
+
+        assert len(response.headers["x-request-id"]) == 24
+        assert "evil" not in response.headers["x-request-id"]
+
+
+class TestAccounts:
+    async def test_access_log_names_the_route_and_no_value_of_it(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        with capture_logs() as logs:
+            await client.get(f"{ORDINARY}/{SECRET}", params={"login_hint": SECRET})
+            await client.get(f"{HOT}/{SECRET}", headers={"Authorization": f"Bearer {SECRET}"})
+
+        lines: list[Any] = [line for line in logs if line["event"] == "request"]
+        assert [line["route"] for line in lines] == [
+            ORDINARY + "/{thing_id}",
+            HOT + "/{thing_id}",
+        ]
+        assert SECRET not in str(logs)
+
+    async def test_metrics_count_by_route_and_status(
+        self, client: httpx.AsyncClient, edge: Edge
+    ) -> None:
+        await client.get(f"{HOT}/{SECRET}")
+        await client.get("/partner/v1/nowhere")
+
+        text = bytes(edge.metrics.exposition().body).decode()
+        assert f'civitas_request_seconds_count{{method="GET",route="{HOT}/{{thing_id}}"' in text
+        assert 'route="unmatched",status="404"' in text
+        assert SECRET not in text
+
+    async def test_invented_method_is_one_label(
+        self, client: httpx.AsyncClient, edge: Edge
+    ) -> None:
+        for number in range(5):
+            await client.request(f"X{number}", HOT)
+
+        text = bytes(edge.metrics.exposition().body).decode()
+        assert text.count("civitas_request_seconds_count{") == 1
