@@ -34,7 +34,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Literal, Self
 from urllib.parse import quote
 
 import psutil
@@ -132,9 +132,15 @@ class EmbeddedPostgres:
         """
         if self._usage is not None:
             return self.url
-        self._data.mkdir(parents=True, exist_ok=True)
-        with self._alone():
+        try:
+            self._data.mkdir(parents=True, exist_ok=True)
             self._usage = self._open_lock("users")
+        except OSError as error:
+            raise PostgresUnavailable(
+                f"{self._data} can't be written to ({error.strerror}; perhaps root made it?). Run "
+                "as its owner, or set CIVITAS_DATA to another folder."
+            ) from error
+        with self._alone():
             fcntl.flock(self._usage, fcntl.LOCK_SH)
             try:
                 account = self._account()
@@ -163,8 +169,8 @@ class EmbeddedPostgres:
         if os.geteuid() != 0:
             if self._cluster.exists() and self._cluster.stat().st_uid != os.geteuid():
                 raise PostgresUnavailable(
-                    f"{self._cluster} belongs to another user (it was made by root?). Run as that "
-                    "user, or set CIVITAS_DATA to another folder."
+                    f"{self._cluster} belongs to another user (perhaps root made it?). Run as its "
+                    "owner, or set CIVITAS_DATA to another folder."
                 )
             return _Account(os.geteuid(), os.getegid(), drop=False)
         if self._cluster.exists():
@@ -247,7 +253,7 @@ class EmbeddedPostgres:
         # Root enters the cluster before it becomes the server's user (subprocess keeps that order).
         place = _OWN_FOLDER if account.drop else str(cluster)
         is_long = self._log.exists() and self._log.stat().st_size > _LOG_LIMIT_BYTES
-        with self._log.open("wb" if is_long else "ab") as log:
+        with self._open(self._log, "wb" if is_long else "ab") as log:
             try:
                 return subprocess.Popen(  # noqa: S603  # our own arguments, no shell
                     [str(programs / program), "-D", place, *arguments],
@@ -385,7 +391,15 @@ class EmbeddedPostgres:
     # Locks
 
     def _open_lock(self, name: str) -> IO[bytes]:
-        return (self._data / f"postgres.{name}.lock").open("ab")
+        return self._open(self._data / f"postgres.{name}.lock", "ab")
+
+    def _open(self, path: Path, mode: Literal["ab", "wb"]) -> IO[bytes]:
+        """Open one of our files; what root makes belongs to whoever owns the data folder."""
+        file = path.open(mode)
+        if os.geteuid() == 0:
+            owner = self._data.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+        return file
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
