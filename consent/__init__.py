@@ -1,1 +1,1 @@
-"""Purposes, the catalogue of shareable items, consents, receipts, decisions."""
+"""Consent: what may be shared, with whom, what for, until when; and the ruling on a read."""
