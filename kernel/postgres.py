@@ -73,6 +73,10 @@ _ALWAYS = {
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
+_left_running: list[subprocess.Popen[bytes]] = []
+"""Servers that we started and others still use: kept, or Python would warn that we forgot them."""
+
+
 class PostgresUnavailable(Exception):
     """The embedded server could not be prepared, started or reached; the text says what to do."""
 
@@ -192,8 +196,9 @@ class EmbeddedPostgres:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         password = random_b64url(_PASSWORD_BYTES)
-        # Not in the data folder, which the server's user may be unable to reach.
-        with tempfile.NamedTemporaryFile("w", prefix="civitas-", dir="/tmp") as password_file:
+        # The data folder of root may be out of reach for the server's user.
+        reachable = "/tmp" if account.drop else self._data  # noqa: S108  # an unguessable name
+        with tempfile.NamedTemporaryFile("w", prefix="civitas-", dir=reachable) as password_file:
             password_file.write(password)
             password_file.flush()
             if account.drop:
@@ -283,8 +288,6 @@ class EmbeddedPostgres:
                     self._process = None
                     return False
             elif self.pid is None:
-                # After a crash the number in the file may be that of a stranger, which would keep
-                # PostgreSQL from starting. A dead one it recognises, and checks more than we could.
                 self._forget_stranger()
                 return False
             try:
@@ -296,11 +299,18 @@ class EmbeddedPostgres:
         raise self._failure("does not answer")
 
     def _forget_stranger(self) -> None:
-        """Remove `postmaster.pid` when it names a living process that is not a PostgreSQL."""
+        """Remove `postmaster.pid` when PostgreSQL would wrongly take its process for a server.
+
+        After a crash the number may have passed to another program, or belong to a dead server
+        that nobody has collected (a container's first process rarely does). One that is gone is
+        left to PostgreSQL. Two servers never meet: the shared memory, found by the cluster's
+        inode, tells a second one that the first still lives.
+        """
         lock_file = self._cluster / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError, IndexError, ValueError, psutil.Error):
             process = psutil.Process(int(lock_file.read_text().splitlines()[0]))
-            if process.name() != "postgres" or "civitas-" in " ".join(process.cmdline()):
+            is_dead = process.status() == psutil.STATUS_ZOMBIE
+            if is_dead or process.name() != "postgres" or self._is_other_cluster(process):
                 lock_file.unlink()
 
     def _create_database(self) -> None:
@@ -325,6 +335,9 @@ class EmbeddedPostgres:
             try:
                 fcntl.flock(usage, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                if self._process is not None:
+                    _left_running.append(self._process)
+                    self._process = None
                 return
             self._shut_down()
 
@@ -363,6 +376,11 @@ class EmbeddedPostgres:
             return alive and f"cluster_name={self._name}" in process.cmdline()
         except psutil.Error:
             return False
+
+    def _is_other_cluster(self, process: psutil.Process) -> bool:
+        """Tell whether `process` is the embedded server of another data folder."""
+        names = [part for part in process.cmdline() if part.startswith("cluster_name=civitas-")]
+        return bool(names) and names != [f"cluster_name={self._name}"]
 
     def _socket_folder(self) -> Path:
         """The cluster itself, unless its path is too long for a socket's address."""
@@ -411,10 +429,17 @@ class EmbeddedPostgres:
 
 def _make_socket_folder(folder: Path, account: _Account) -> None:
     """Make a folder in the shared temporary folder, and refuse one that somebody else prepared."""
-    with contextlib.suppress(FileExistsError):
+    try:
         folder.mkdir(mode=0o700)
         if account.drop:
             os.chown(folder, account.uid, account.gid)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise PostgresUnavailable(
+            f"{folder} can't be made ({error.strerror}), and the path of the data folder is too "
+            "long for a socket: set CIVITAS_DATA to a folder with a shorter path."
+        ) from error
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or found.st_mode & 0o077:
         raise PostgresUnavailable(f"{folder} belongs to somebody else; remove it and start again.")
