@@ -5,7 +5,6 @@ The one place where a `DomainError` becomes a response, for both lanes. What lea
 """
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from http import HTTPStatus
 
 import orjson
@@ -13,7 +12,7 @@ import structlog
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from app.route_classes import Shape, route_class_of
 from kernel.errors import DomainError, InvalidRequest, NotFound, PayloadTooLarge, TooManyRequests
@@ -70,7 +69,8 @@ def render(request: Request, refusal: DomainError) -> Response:
         case Shape.OAUTH:
             return _oauth(refusal, headers)
         case Shape.PAGE:
-            return _page(request, refusal, headers)
+            page: Response = request.app.state.pages.refusal(request, refusal, headers)
+            return page
         case Shape.PROBLEM:
             return problem(request, refusal, headers)
 
@@ -204,23 +204,6 @@ def _oauth(refusal: DomainError, headers: Mapping[str, str]) -> Response:
         headers={**headers, "Pragma": "no-cache"},  # RFC 6749, 5.2
         media_type="application/json",
     )
-
-
-def _page(request: Request, refusal: DomainError, headers: Mapping[str, str]) -> Response:
-    """Write a page with the refusal's words and the request's id, to be quoted to support."""
-    page = _PAGE.format(
-        title=escape(refusal.title or HTTPStatus(refusal.status).phrase),
-        detail=escape(refusal.detail),
-        request_id=escape(request_id_of(request)),
-    )
-    return HTMLResponse(page, status_code=refusal.status, headers=dict(headers))
-
-
-_PAGE = (
-    '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-    '<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
-    "</head><body><h1>{title}</h1><p>{detail}</p><p>{request_id}</p></body></html>"
-)
 
 
 def _printable(text: str) -> str:

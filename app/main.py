@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from fastapi import APIRouter, FastAPI
@@ -29,12 +30,16 @@ from app.tracing import open_tracing
 from kernel.clock import Clock, SystemClock
 from kernel.db import make_hot_pool
 from kernel.errors import DomainError
+from kernel.pages import PagePart, Pages, Static
 from kernel.settings import Settings
 
 log = structlog.get_logger("civitas")
 
 HOT_ROUTES: tuple[Route, ...] = ()
 """The hot lane of every context."""
+
+PAGE_PARTS: tuple[PagePart, ...] = ()
+"""The templates and texts of every context that has pages."""
 
 ORDINARY_ROUTERS: tuple[APIRouter, ...] = ()
 """The ordinary lane and the pages of every context; a router's paths are its own."""
@@ -97,6 +102,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
     api.include_router(service_routes.router)
     for router in ORDINARY_ROUTERS:
         api.include_router(router)
+    api.mount("/static", Static(), name="static")
     describe(api, HOT_ROUTES)
 
     def body_limit(route_class: RouteClass) -> int:
@@ -133,6 +139,11 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
         state.keyring = resources.keyring
         state.signing = resources.signing
         state.blobs = resources.blobs
+        state.pages = Pages(
+            PAGE_PARTS,
+            issuer=state.settings.issuer,
+            form_digest=partial(resources.keyring.blind_index, "form"),
+        )
         state.hot_pool = await stack.enter_async_context(
             await make_hot_pool(database_url(state.settings))
         )

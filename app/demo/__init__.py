@@ -1,0 +1,1 @@
+"""The demonstration world: synthetic people, their documents, a bank, and a scripted journey."""
