@@ -95,7 +95,6 @@ _ALL_ITEMS = (
         "ct_scan", "Снимок компьютерной томографии (КТ)", "Computed tomography (CT) scan", _SPECIAL
     ),
     _document("medical_report", "Медицинское заключение", "Medical report", _SPECIAL),
-    _document("driving_licence", "Водительское удостоверение", "Driving licence", _SENSITIVE),
 )
 
 ITEMS: Mapping[ItemName, Item] = MappingProxyType({item.name: item for item in _ALL_ITEMS})
@@ -180,8 +179,9 @@ _ALL_PURPOSES = (
         ),
         purpose_type="healthcare",
         items=_names(
-            f"{_NAME} gender birthdate citizenships snils enp passport registration_address "
-            f"stay_address {_AGES} document:ct_scan document:medical_report"
+            f"{_NAME} gender birthdate parents citizenships snils enp passport "
+            f"registration_address stay_address {_AGES} "
+            "document:ct_scan document:medical_report"
         ),
         longest=2 * _YEAR,
         longest_retention=timedelta(days=25 * 365),  # medical records are kept 25 years
