@@ -60,6 +60,7 @@ _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.01
 _LOG_LIMIT_BYTES = 8 << 20
 _LOG_TAIL_LINES = 15
+_SIGNS_OF_ANOTHER = ("is still in use", "already exists")
 
 _ALWAYS = {
     "listen_addresses": "",
@@ -241,15 +242,17 @@ class EmbeddedPostgres:
         options |= {"cluster_name": self._name, "unix_socket_directories": str(sockets)}
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
 
-        deadline = time.monotonic() + _START_SECONDS
+        patience = time.monotonic() + _STOP_SECONDS
         while True:
             self._process = self._spawn("postgres", arguments, account, programs, self._cluster)
-            if self._wait_for_running(deadline):
+            if self._wait_for_running():
                 return
-            # The helpers of a server that was killed hold its shared memory for a moment.
-            if time.monotonic() > deadline or "is still in use" not in self._log_tail():
+            # A server that was just killed, or its helpers, may need a moment to be gone.
+            is_occupied = any(sign in self._log_tail() for sign in _SIGNS_OF_ANOTHER)
+            if time.monotonic() > patience or not is_occupied:
                 raise self._failure("did not start")
             time.sleep(10 * _POLL_SECONDS)
+            self._forget_stranger()
 
     def _spawn(
         self, program: str, arguments: list[str], account: _Account, programs: Path, cluster: Path
@@ -279,9 +282,9 @@ class EmbeddedPostgres:
                     "Set CIVITAS_DATABASE_URL to use a PostgreSQL of your own."
                 ) from error
 
-    def _wait_for_running(self, deadline: float | None = None) -> bool:
+    def _wait_for_running(self) -> bool:
         """Wait until the server answers; False as soon as there is no server."""
-        deadline = deadline or time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if self._process is not None:
                 if self._process.poll() is not None:
@@ -299,19 +302,24 @@ class EmbeddedPostgres:
         raise self._failure("does not answer")
 
     def _forget_stranger(self) -> None:
-        """Remove `postmaster.pid` when PostgreSQL would wrongly take its process for a server.
+        """Remove lock files that make PostgreSQL take a stranger for its server.
 
-        After a crash the number may have passed to another program, or belong to a dead server
-        that nobody has collected (a container's first process rarely does). One that is gone is
-        left to PostgreSQL. Two servers never meet: the shared memory, found by the cluster's
-        inode, tells a second one that the first still lives.
+        After a crash the number in them may have passed to another program, or belong to a dead
+        server that nobody has collected (a container's first process rarely does). One that is
+        gone is left to PostgreSQL. Two servers never meet: the shared memory, found by the
+        cluster's inode, tells a second one that the first still lives.
         """
         lock_file = self._cluster / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError, IndexError, ValueError, psutil.Error):
             process = psutil.Process(int(lock_file.read_text().splitlines()[0]))
-            is_dead = process.status() == psutil.STATUS_ZOMBIE
-            if is_dead or process.name() != "postgres" or self._is_other_cluster(process):
+            try:
+                arguments = process.cmdline()  # none: it is dying
+            except psutil.ZombieProcess:
+                arguments = []
+            of_others = [part for part in arguments if part.startswith("cluster_name=civitas-")]
+            if not arguments or process.name() != "postgres" or of_others:
                 lock_file.unlink()
+                (self._socket_folder() / f"{_SOCKET}.lock").unlink()
 
     def _create_database(self) -> None:
         """Create our database once; `postgres` stays empty."""
@@ -344,7 +352,9 @@ class EmbeddedPostgres:
     def _shut_down(self) -> None:
         """Stop the server: politely, then at once (recovery follows), then by force."""
         for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-            pid = self.pid if self._process is None else self._process.pid
+            pid = self.pid
+            if pid is None and self._process is not None and self._process.poll() is None:
+                pid = self._process.pid  # started, and nothing written yet
             if pid is None:
                 break
             with contextlib.suppress(ProcessLookupError):
@@ -360,8 +370,9 @@ class EmbeddedPostgres:
         """Wait until the process is gone; False when it stays."""
         deadline = time.monotonic() + _STOP_SECONDS
         while time.monotonic() < deadline:
-            gone = self._process.poll() is not None if self._process else not self._is_ours(pid)
-            if gone:
+            if not self._is_ours(pid):
+                if self._process is not None:
+                    self._process.wait()  # it is dead, or dying
                 return True
             time.sleep(_POLL_SECONDS)
         return False
@@ -376,11 +387,6 @@ class EmbeddedPostgres:
             return alive and f"cluster_name={self._name}" in process.cmdline()
         except psutil.Error:
             return False
-
-    def _is_other_cluster(self, process: psutil.Process) -> bool:
-        """Tell whether `process` is the embedded server of another data folder."""
-        names = [part for part in process.cmdline() if part.startswith("cluster_name=civitas-")]
-        return bool(names) and names != [f"cluster_name={self._name}"]
 
     def _socket_folder(self) -> Path:
         """The cluster itself, unless its path is too long for a socket's address."""
