@@ -1,0 +1,83 @@
+"""The cookies of idp: the browser's session, and what ties an interaction to a browser."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp.model import InteractionId, OpenedSession
+from idp.policy import Policy
+from kernel.secret import Secret
+
+SESSION_COOKIE = "civitas_session"
+BINDING_COOKIE_PREFIX = "civitas_interaction_"
+_IN_NAME = slice(5, 17)
+"""Twelve random characters of the interaction's identifier, in the cookie's name: enough to tell a
+browser's few interactions apart, too few to find one."""
+
+
+def _binding_name(interaction_id: str) -> str:
+    return BINDING_COOKIE_PREFIX + interaction_id[_IN_NAME]
+
+
+def session_cookie(request: Request) -> str | None:
+    """Return the session cookie as received; a claim until `sessions.find_session` knows it."""
+    return request.cookies.get(SESSION_COOKIE)
+
+
+def set_session_cookie(request: Request, response: Response, opened: OpenedSession) -> None:
+    """Give the browser its session. Without `Max-Age`: it ends with the browser, or before."""
+    response.set_cookie(
+        SESSION_COOKIE,
+        opened.cookie.reveal(),
+        path="/",
+        secure=request.app.state.settings.is_https,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def clear_session_cookie(request: Request, response: Response) -> None:
+    """Let the browser forget its session."""
+    response.delete_cookie(
+        SESSION_COOKIE,
+        path="/",
+        secure=request.app.state.settings.is_https,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def interaction_binding(request: Request, interaction_id: str) -> str | None:
+    """Return what ties this browser to the interaction, as received."""
+    return request.cookies.get(_binding_name(interaction_id))
+
+
+def set_interaction_binding(
+    request: Request,
+    response: Response,
+    interaction_id: InteractionId,
+    binding: Secret[str],
+    policy: Policy,
+) -> None:
+    """Tie the interaction to this browser."""
+    response.set_cookie(
+        _binding_name(interaction_id),
+        binding.reveal(),
+        max_age=int(policy.interaction.total_seconds()),
+        path="/",
+        secure=request.app.state.settings.is_https,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def clear_interaction_binding(
+    request: Request, response: Response, interaction_id: InteractionId
+) -> None:
+    """Let the browser forget an interaction that was answered."""
+    response.delete_cookie(
+        _binding_name(interaction_id),
+        path="/",
+        secure=request.app.state.settings.is_https,
+        httponly=True,
+        samesite="lax",
+    )

@@ -1,0 +1,74 @@
+"""What routes and pages ask of the application: the provider, the hasher, who is signed in."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from idp.cookies import session_cookie
+from idp.errors import NotSignedIn
+from idp.model import SignInSession
+from idp.passwords import PROFILES, PasswordHasher
+from idp.policy import Policy
+from idp.provider import Provider
+from idp.service import sessions
+from kernel.db import UnitOfWork
+from kernel.settings import Settings
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return the policy that the settings ask for."""
+    is_demonstration = settings.mode != "production"
+    return Policy(allows_open_registration=is_demonstration, allows_http=is_demonstration)
+
+
+def provider_of(request: Request) -> Provider:
+    """Return the authorization server of this process."""
+    state = request.app.state
+    provider: Provider | None = getattr(state, "provider", None)
+    if provider is None:
+        # Made from values that never change: two threads that both make it make the same.
+        provider = state.provider = Provider(
+            issuer=state.settings.issuer,
+            keyring=state.keyring,
+            signing=state.signing,
+            policy=policy_of(state.settings),
+        )
+    return provider
+
+
+def password_hasher_of(request: Request) -> PasswordHasher:
+    """Return the hasher of this process."""
+    state = request.app.state
+    hasher: PasswordHasher | None = getattr(state, "password_hasher", None)
+    if hasher is None:
+        hasher = state.password_hasher = PasswordHasher(PROFILES[state.settings.password_profile])
+    return hasher
+
+
+def current_session(request: Request, session: UnitOfWork) -> SignInSession | None:
+    """Return who is signed in in this browser; None if nobody is."""
+    return sessions.find_session(
+        session,
+        session_cookie(request),
+        policy=provider_of(request).policy,
+        at=request.app.state.clock.now(),
+    )
+
+
+def current_person(request: Request, session: UnitOfWork) -> SignInSession:
+    """Return who is signed in in this browser.
+
+    Raises:
+        NotSignedIn: 401. Nobody is.
+    """
+    found = current_session(request, session)
+    if found is None:
+        raise NotSignedIn
+    return found
+
+
+# scope="function": they use the transaction of the request, which ends with the function.
+CurrentSession = Annotated[SignInSession | None, Depends(current_session, scope="function")]
+CurrentPerson = Annotated[SignInSession, Depends(current_person, scope="function")]
+TheProvider = Annotated[Provider, Depends(provider_of)]
+ThePasswordHasher = Annotated[PasswordHasher, Depends(password_hasher_of)]

@@ -1,0 +1,118 @@
+"""Passwords: Argon2id under named profiles, in a bounded pool of threads.
+
+The pool is what keeps sign-ins from starving everything else: however many people sign in at once,
+no more than the pool's threads hash, and the others wait for their turn.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from types import MappingProxyType
+from typing import TypeVar
+
+from argon2 import PasswordHasher as Argon2Hasher
+from argon2 import Type
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+from kernel.errors import TooManyRequests
+from kernel.secret import Secret
+
+T = TypeVar("T")
+
+LONGEST_PASSWORD = 256  # characters; NIST SP 800-63B-4, 3.1.1.2 asks to accept at least 64
+SHORTEST_PASSWORD = 8  # characters; NIST SP 800-63B-4, 3.1.1.2: at least 8 with a second factor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordProfile:
+    """What one hash costs.
+
+    Attributes:
+        memory_kib: Kibibytes each hash fills.
+        iterations: Passes over the memory.
+        lanes: Parallel lanes; each is a thread while hashing.
+        threads: Hashes at once in one process; memory in use is `threads * memory_kib`.
+        waiting: Sign-ins that may wait for a thread before more are turned away.
+    """
+
+    memory_kib: int
+    iterations: int
+    lanes: int
+    threads: int
+    waiting: int
+
+
+PROFILES: Mapping[str, PasswordProfile] = MappingProxyType(
+    {
+        # RFC 9106, 4, second recommended option.
+        "recommended": PasswordProfile(
+            memory_kib=64 * 1024, iterations=3, lanes=4, threads=2, waiting=64
+        ),
+        # Costs nothing and protects nothing: for tests; production settings refuse it.
+        "test": PasswordProfile(memory_kib=8, iterations=1, lanes=1, threads=2, waiting=1024),
+    }
+)
+
+
+class PasswordMismatch(Exception):  # noqa: N818  # never leaves idp.service.accounts
+    """The password is not the one that was hashed, or nothing was hashed at all."""
+
+
+class PasswordHasher:
+    """Hashes and verifies; one per process, safe to use from any thread."""
+
+    def __init__(self, profile: PasswordProfile) -> None:
+        self._hasher = Argon2Hasher(
+            time_cost=profile.iterations,
+            memory_cost=profile.memory_kib,
+            parallelism=profile.lanes,
+            type=Type.ID,
+        )
+        self._pool = ThreadPoolExecutor(profile.threads, thread_name_prefix="argon2id")
+        # Counts those that hash and those that wait.
+        self._places = BoundedSemaphore(profile.threads + profile.waiting)
+        # What is verified when there is no account: the same work for an unknown name.
+        self._nobody = self._hasher.hash("nobody")
+
+    def hash(self, password: Secret[str]) -> str:
+        """Return the encoded hash, with its parameters and salt (PHC string)."""
+        return self._in_pool(password, lambda text: self._hasher.hash(text))
+
+    def verify(self, password: Secret[str], encoded: str | None) -> None:
+        """Verify a password; takes as long for an account that does not exist.
+
+        Args:
+            password: As presented.
+            encoded: From `hash`; None when there is no account.
+
+        Raises:
+            PasswordMismatch: It is not the one.
+            TooManyRequests: 429. More sign-ins are waiting than the profile allows.
+        """
+
+        def verify(text: str) -> None:
+            try:
+                self._hasher.verify(encoded or self._nobody, text)
+            except (VerifyMismatchError, VerificationError, InvalidHashError) as error:
+                raise PasswordMismatch from error
+            if encoded is None:
+                raise PasswordMismatch
+
+        self._in_pool(password, verify)
+
+    def needs_rehash(self, encoded: str) -> bool:
+        """Tell whether a hash was made under other parameters than today's."""
+        return self._hasher.check_needs_rehash(encoded)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._pool.shutdown()
+
+    def _in_pool(self, password: Secret[str], work: Callable[[str], T]) -> T:
+        if not self._places.acquire(blocking=False):
+            raise TooManyRequests("Too many people are signing in. Try again in a moment.")
+        try:
+            return self._pool.submit(lambda: work(password.reveal())).result()
+        finally:
+            self._places.release()

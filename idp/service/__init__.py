@@ -1,0 +1,1 @@
+"""Use cases of idp, one module each kind: load, decide, save."""
