@@ -1,0 +1,246 @@
+"""Format-and-logic control: a row comes in, a source record or all of its problems go out. No I/O.
+
+*Format* is whether each field is of its shape. *Logic* is whether the fields fit together and fit
+the calendar: nobody dies before being born, and no passport is issued to a child.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import TypeAlias
+
+from kernel.ids import AgencyId
+from population_register.attributes import ATTRIBUTES, identifiers_in
+from population_register.errors import ValueRefused
+from population_register.mapping import ENVELOPE_FIELDS
+from population_register.model import (
+    FieldProblem,
+    JSONValue,
+    RecordKind,
+    SourceRecord,
+    civil_date,
+    partial_date_range,
+)
+from population_register.reading import birthday
+from population_register.values import Problems, parse_day, safe_field
+
+MAX_RECORD_NUMBER_LENGTH = 64
+MAX_VERSION = 2**31 - 1
+PASSPORT_AGE = 14
+"""Government decree 828 of 8 July 1997, 1: a passport from fourteen on."""
+AHEAD = timedelta(days=366)
+"""How far in the future a record may begin: a decision taken today, and not a typing error."""
+
+Attributes: TypeAlias = Mapping[str, JSONValue]
+
+
+def read_record(
+    row: Mapping[str, JSONValue], *, agency_id: AgencyId, at: datetime
+) -> SourceRecord | tuple[FieldProblem, ...]:
+    """Read a row under our names; return the source record, or everything wrong with it.
+
+    Args:
+        row: The envelope fields and attributes, nested; values of any JSON type, not trusted.
+        agency_id: Who sends it.
+        at: Now: when the record arrives, and what "in the future" means.
+    """
+    problems = Problems()
+    today = civil_date(at)
+    record_number = _record_number(row.get("record_number"), problems)
+    version = _version(row.get("version"), "version", problems)
+    kind = _kind(row.get("kind"), problems)
+    corrects = None
+    if kind is RecordKind.CORRECTION:
+        corrects = _version(row.get("corrects"), "corrects", problems)
+    elif row.get("corrects") not in {None, ""}:
+        problems.add("corrects", "not_a_correction", "Only a correction names what it corrects.")
+    valid_from = _day(row.get("valid_from"), "valid_from", problems, is_required=True)
+    valid_to = _day(row.get("valid_to"), "valid_to", problems, is_required=False)
+    attributes = _read_attributes(row, problems)
+    if not problems.found:
+        assert valid_from is not None
+        _check_envelope(kind, version, corrects, valid_from, valid_to, today, problems)
+        _check_attributes(kind, attributes, today, problems)
+    if problems.found:
+        return tuple(problems.found)
+    assert valid_from is not None
+    return SourceRecord(
+        agency_id=agency_id,
+        record_number=record_number,
+        version=version,
+        kind=kind,
+        corrects=corrects,
+        valid_from=valid_from,
+        valid_to=valid_to,
+        attributes=attributes,
+        arrived_at=at,
+    )
+
+
+# Format
+
+
+def _record_number(value: JSONValue, problems: Problems) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if value is None or value == "":
+        problems.add("record_number", "missing", "Every row has your own number of the record.")
+        return ""
+    if not isinstance(value, str) or not value.isprintable():
+        problems.add("record_number", "not_text", "Send your number of the record as plain text.")
+        return ""
+    if len(value.strip()) > MAX_RECORD_NUMBER_LENGTH or not value.strip():
+        problems.add(
+            "record_number", "length", f"1 to {MAX_RECORD_NUMBER_LENGTH} characters, please."
+        )
+    return value.strip()
+
+
+def _version(value: JSONValue, where: str, problems: Problems) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:  # noqa: PLR2004 - digits of MAX_VERSION
+        value = int(value)
+    if value is None or value == "":
+        problems.add(where, "missing", "Number the versions of a record: 1, 2, 3 …")
+    elif not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_VERSION:
+        problems.add(where, "not_a_version", "A version is a whole number: 1, 2, 3 …")
+    else:
+        return value
+    return 0
+
+
+def _kind(value: JSONValue, problems: Problems) -> RecordKind:
+    if value is None or value == "":
+        return RecordKind.STATEMENT
+    try:
+        return RecordKind(value)
+    except ValueError:
+        problems.add("kind", "not_in_list", "One of: statement, correction, withdrawal.")
+        return RecordKind.STATEMENT
+
+
+def _day(value: JSONValue, where: str, problems: Problems, *, is_required: bool) -> date | None:
+    if value is None or value == "":
+        if is_required:
+            problems.add(where, "missing", "Say from which day on it is so.")
+        return None
+    try:
+        return date.fromisoformat(parse_day(value if isinstance(value, str) else ""))
+    except ValueRefused as refusal:
+        problems.add(where, refusal.reason, refusal.advice)
+        return None
+
+
+def _read_attributes(row: Mapping[str, JSONValue], problems: Problems) -> dict[str, JSONValue]:
+    read: dict[str, JSONValue] = {}
+    for name, value in row.items():
+        if name in ENVELOPE_FIELDS or value is None or value == "":
+            continue
+        attribute = ATTRIBUTES.get(name)
+        if attribute is None:
+            problems.add(
+                safe_field(name), "unknown_field", "There is no such field; map or ignore it."
+            )
+            continue
+        canonical = attribute.shape.read(value, name, problems)
+        if canonical is not None:
+            read[name] = canonical
+    return {name: read[name] for name in ATTRIBUTES if name in read}
+
+
+# Logic
+
+
+def _check_envelope(
+    kind: RecordKind,
+    version: int,
+    corrects: int | None,
+    valid_from: date,
+    valid_to: date | None,
+    today: date,
+    problems: Problems,
+) -> None:
+    if kind is RecordKind.CORRECTION and corrects is not None and corrects >= version:
+        problems.add("corrects", "not_earlier", "A correction corrects a version before its own.")
+    if valid_to is not None and valid_to <= valid_from:
+        problems.add("valid_to", "not_after", "valid_to is the first day on which it is not so.")
+    if valid_from > today + AHEAD:
+        problems.add("valid_from", "in_the_future", "At most a year ahead; check the year.")
+
+
+def _check_attributes(
+    kind: RecordKind, attributes: Attributes, today: date, problems: Problems
+) -> None:
+    if kind is RecordKind.WITHDRAWAL:
+        if attributes:
+            problems.add(
+                next(iter(attributes)), "not_in_withdrawal", "A withdrawal states nothing else."
+            )
+        return
+    if not is_recognisable(attributes):
+        problems.add(
+            "birthdate", "not_recognisable", "Send an identifier, or a name with the birth date."
+        )
+    for check in (_check_life, _check_documents, _check_kin):
+        check(attributes, today, problems)
+
+
+def is_recognisable(attributes: Attributes) -> bool:
+    """Tell whether the attributes can be about one person: a number, or a name and a birth date."""
+    if any(identifiers_in(name, value) for name, value in attributes.items()):
+        return True
+    return "birthdate" in attributes and bool({"family_name", "given_name"} & attributes.keys())
+
+
+def _check_life(attributes: Attributes, today: date, problems: Problems) -> None:
+    born, died = attributes.get("birthdate"), attributes.get("deathdate")
+    for name in ("birthdate", "deathdate"):
+        if name in attributes and partial_date_range(attributes[name])[0] > today:
+            problems.add(name, "in_the_future", "This day has not come yet; check the year.")
+    if born and died and partial_date_range(died)[1] < partial_date_range(born)[0]:
+        problems.add("deathdate", "before_birth", "Nobody dies before being born; check both.")
+
+
+def _check_documents(attributes: Attributes, today: date, problems: Problems) -> None:
+    for name in ("passport", "foreign_passport", "birth_certificate", "residence_permit"):
+        document = attributes.get(name)
+        if document is None:
+            continue
+        issued, expires = document.get("issued_on"), document.get("expires_on")
+        if issued and date.fromisoformat(issued) > today:
+            problems.add(f"{name}.issued_on", "in_the_future", "This day has not come yet.")
+        if issued and expires and expires <= issued:
+            problems.add(f"{name}.expires_on", "not_after", "It expires after it was issued.")
+    born = attributes.get("birthdate")
+    issued = attributes.get("passport", {}).get("issued_on")
+    if born and issued:
+        earliest = birthday(partial_date_range(born)[0], PASSPORT_AGE)
+        if date.fromisoformat(issued) < earliest:
+            problems.add(
+                "passport.issued_on",
+                "too_young",
+                f"A passport is issued from {PASSPORT_AGE} on; check both dates.",
+            )
+    for index, stay in enumerate(attributes.get("arrivals", ())):
+        if stay.get("departed_on", stay["arrived_on"]) < stay["arrived_on"]:
+            problems.add(
+                f"arrivals.{index}.departed_on", "before_arrival", "Departure follows arrival."
+            )
+
+
+def _check_kin(attributes: Attributes, today: date, problems: Problems) -> None:
+    born = attributes.get("birthdate")
+    if born is None:
+        return
+    first, last = partial_date_range(born)
+    is_older: Mapping[str, Callable[[date, date], bool]] = {
+        "children": lambda _kin_first, kin_last: kin_last <= first,
+        "parents": lambda kin_first, _kin_last: kin_first >= last,
+    }
+    for name, is_wrong in is_older.items():
+        for index, kin in enumerate(attributes.get(name, ())):
+            kin_first, kin_last = partial_date_range(kin["birthdate"])
+            if is_wrong(kin_first, kin_last) or kin_first > today:
+                problems.add(
+                    f"{name}.{index}.birthdate",
+                    "impossible_kinship",
+                    "A parent is born before the child; check both dates.",
+                )

@@ -1,0 +1,58 @@
+"""The refusals of the population register."""
+
+from kernel.errors import Conflict, InvalidRequest, NotFound
+
+
+class ValueRefused(InvalidRequest):
+    """A value is not of its form. Says what is wrong and what to do, never the value itself.
+
+    Attributes:
+        reason: Stable word: `check_digit`, `length`, `not_a_date` …; the agency's software may
+            branch on it.
+        advice: What the sender can do about it, in one sentence.
+    """
+
+    code = "value_refused"
+    title = "A value is not of its form."
+
+    def __init__(self, reason: str, advice: str, /, **context: object) -> None:
+        super().__init__(advice, reason=reason, **context)
+        self.reason = reason
+        self.advice = advice
+
+
+class UnknownAgency(NotFound):
+    """No such agency is registered, or it was closed."""
+
+    code = "unknown_agency"
+    title = "No such agency is registered."
+
+
+class MappingRefused(InvalidRequest):
+    """An agency's schema mapping names something that does not exist."""
+
+    code = "mapping_refused"
+    title = "The schema mapping of the agency is not usable."
+
+
+class FeedRefused(InvalidRequest):
+    """A feed can't be read at all: not a single row of it was taken."""
+
+    code = "feed_refused"
+    title = "The feed can't be read."
+
+
+class FeedChanged(Conflict):
+    """The file is shorter than what was already loaded from it: it was changed in between."""
+
+    code = "feed_changed"
+    title = "The file was changed since its loading began."
+
+
+class PersonUnknown(NotFound):
+    """There is no such person, or the person's data was destroyed; the two look the same."""
+
+    code = "person_unknown"
+    title = "There is no such person."
+
+

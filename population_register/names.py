@@ -1,0 +1,105 @@
+"""Cyrillic names: what may be one, the form in which two are compared, and its Latin spellings.
+
+No I/O. A name is kept as it was written, in NFC; comparison happens on `comparison_key`, which
+forgets what clerks spell differently: ё or е, case, hyphen or space, apostrophes. «й» is a letter
+of its own and never becomes «и», even when it arrives as «и» with a combining breve.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import Enum
+
+import iuliia
+
+from population_register.errors import ValueRefused
+
+MAX_NAME_LENGTH = 128
+_NAME = re.compile(r"[^\W\d_]+(?:(?:[-’'. ]|\. |-| - )[^\W\d_]+)*\.?")
+_SCRIPTS = ("CYRILLIC", "LATIN")
+_APOSTROPHES = str.maketrans("ʼ`´‘′", "’’’’’")
+_DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212", "------")
+_FORGOTTEN = str.maketrans({"ё": "е", "-": " ", "’": None, "'": None, ".": " "})
+
+_TURKIC_PATRONYMIC = re.compile(r"\b(оглы|оглу|улы|кызы|гызы|кизи|ogly|oglu|uly|kyzy|gyzy)\b")
+_SON, _DAUGHTER = {"оглы", "оглу", "улы"}, {"кызы", "гызы", "кизи"}
+_TURKIC_CANONICAL = dict.fromkeys(_SON | {"ogly", "oglu", "uly"}, "оглы") | dict.fromkeys(
+    _DAUGHTER | {"kyzy", "gyzy"}, "кызы"
+)
+
+
+class PassportEra(Enum):
+    """Which rule turned Cyrillic into Latin when a passport was made; a person has lived several."""
+
+    MVD_1997 = "MVD order 310 of 26 May 1997"
+    GOST_2010 = "GOST R 52535.1-2006, since 16 March 2010"
+    ICAO_2014 = "ICAO 9303, since 29 September 2014"
+
+
+_SCHEMES = {
+    PassportEra.MVD_1997: iuliia.MVD_310,
+    PassportEra.GOST_2010: iuliia.GOST_52535,
+    PassportEra.ICAO_2014: iuliia.ICAO_DOC_9303,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonName:
+    """A full name. A foreigner or a Russian by custom may have no patronymic; some have no surname."""
+
+    family_name: str | None = None
+    given_name: str | None = None
+    middle_name: str | None = None
+
+
+def parse_name(text: str) -> str:
+    """Return the name as it is kept: NFC, single spaces, plain hyphens, its own case.
+
+    Raises:
+        ValueRefused: 400. `empty`, `length`, `characters`, or `mixed_scripts` (a Latin letter in a
+            Cyrillic word: it looks right and is never found again).
+    """
+    name = " ".join(unicodedata.normalize("NFC", text).translate(_DASHES).split())
+    name = name.translate(_APOSTROPHES).replace("'", "’").replace(" - ", "-")
+    if not name:
+        raise ValueRefused("empty", "Leave the field out when there is no such name.")
+    if len(name) > MAX_NAME_LENGTH:
+        raise ValueRefused("length", f"A name has at most {MAX_NAME_LENGTH} characters.")
+    if not _NAME.fullmatch(name):
+        raise ValueRefused(
+            "characters", "A name has letters, and between them hyphen, apostrophe, dot or space."
+        )
+    for word in re.split("[- ]", name):
+        scripts = {_script(character) for character in word if character.isalpha()}
+        if len(scripts) > 1:
+            raise ValueRefused("mixed_scripts", "Write each word in one alphabet only.")
+        if not scripts <= set(_SCRIPTS):
+            raise ValueRefused("characters", "Write names in Cyrillic or Latin letters.")
+    return name
+
+
+def comparison_key(name: str) -> str:
+    """Return the form in which two spellings of one name are equal."""
+    key = unicodedata.normalize("NFC", name).translate(_DASHES).translate(_APOSTROPHES)
+    return " ".join(key.casefold().translate(_FORGOTTEN).split())
+
+
+def patronymic_key(name: str) -> str:
+    """Return the comparison key of a patronymic; spellings of «оглы» and «кызы» become one."""
+    key = comparison_key(name)
+    return _TURKIC_PATRONYMIC.sub(lambda found: _TURKIC_CANONICAL[found[0]], key)
+
+
+def transliterate(name: str, era: PassportEra) -> str:
+    """Write a Cyrillic name in Latin letters as passports of `era` did, in capitals."""
+    return str(_SCHEMES[era].translate(name)).upper().replace("’", "'")
+
+
+def passport_spellings(name: str) -> tuple[str, ...]:
+    """Return every Latin spelling that a passport of this name may carry, newest rule first."""
+    eras = (PassportEra.ICAO_2014, PassportEra.GOST_2010, PassportEra.MVD_1997)
+    return tuple(dict.fromkeys(transliterate(name, era) for era in eras))
+
+
+def _script(character: str) -> str:
+    return unicodedata.name(character, "UNKNOWN").split(" ")[0]

@@ -1,0 +1,168 @@
+"""Read a person's record on a day: values, lists, conflicts, and what follows from them. No I/O.
+
+An *item* is what a consent may name: an attribute, or a predicate such as `over_18` that answers
+one question without telling the value behind it.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+
+from population_register.attributes import ATTRIBUTES
+from population_register.model import (
+    AttributeValue,
+    CurrentRecord,
+    JSONValue,
+    civil_date,
+    partial_date_range,
+)
+from population_register.names import comparison_key
+
+AGES = (14, 16, 18, 21, 60, 65)
+"""The ages that Russian law gives a meaning: passport, work, majority, the pension of each time."""
+
+_NAME_PARTS = ("family_name", "given_name", "middle_name")
+
+
+def attributes_of(record: CurrentRecord) -> dict[str, AttributeValue]:
+    """Return the value of every attribute that has one on the record's day, in catalogue order."""
+    found = ((name, _attribute(record, name)) for name in ATTRIBUTES)
+    return {name: value for name, value in found if value is not None}
+
+
+def evaluate(record: CurrentRecord, item: str, at: datetime) -> AttributeValue | None:
+    """Return what the record says about an item, with source and dates; None if it says nothing.
+
+    Args:
+        record: The record, read for the day of `at`.
+        item: An attribute name or a predicate. An unknown one says nothing.
+        at: Now; decides ages, by the calendar of `LEGAL_TIME`.
+    """
+    predicate = PREDICATES.get(item)
+    if predicate is not None:
+        return predicate(record, civil_date(at))
+    return _attribute(record, item) if item in ATTRIBUTES else None
+
+
+def conflicts(record: CurrentRecord, name: str) -> tuple[AttributeValue, ...]:
+    """Return what other agencies say instead of the record's value, each agency's strongest word.
+
+    Empty when all agree, and for many-valued attributes, whose items do not compete.
+    """
+    chosen = record.find(name)
+    if chosen is None or ATTRIBUTES[name].is_many:
+        return ()
+    others: dict[str, AttributeValue] = {}
+    for candidate in record.history[name]:
+        if candidate.holds_on(record.on) and candidate.source not in others:
+            others[candidate.source] = candidate
+    return tuple(
+        candidate
+        for candidate in others.values()
+        if candidate.source != chosen.source and not same_value(name, candidate.value, chosen.value)
+    )
+
+
+def same_value(name: str, left: JSONValue, right: JSONValue) -> bool:
+    """Tell whether two values of an attribute say the same; names ignore ё, case and hyphens."""
+    if name in _NAME_PARTS:
+        return comparison_key(left) == comparison_key(right)
+    return bool(left == right)
+
+
+def _attribute(record: CurrentRecord, name: str) -> AttributeValue | None:
+    if name == "former_names":
+        return _former_names(record)
+    attribute = ATTRIBUTES[name]
+    if not attribute.is_many:
+        return record.find(name)
+    items: dict[object, AttributeValue] = {}
+    for candidate in record.history.get(name, ()):
+        if candidate.holds_on(record.on):
+            items.setdefault(attribute.identity(candidate.value), candidate)
+    return _gathered([found.value for found in items.values()], list(items.values()))
+
+
+def _gathered(values: list[JSONValue], sources: list[AttributeValue]) -> AttributeValue | None:
+    """Return a list value that names the strongest of its sources."""
+    if not sources:
+        return None
+    first = sources[0]
+    return AttributeValue(
+        value=values,
+        source=first.source,
+        as_of=max(found.as_of for found in sources),
+        recorded_at=max(found.recorded_at for found in sources),
+        valid_from=min(found.valid_from for found in sources),
+        is_authoritative=first.is_authoritative,
+    )
+
+
+def _former_names(record: CurrentRecord) -> AttributeValue | None:
+    """Return the names the person had before: those stated as former, and those superseded."""
+    values: list[JSONValue] = []
+    sources: list[AttributeValue] = []
+    for stated in record.history.get("former_names", ()):
+        if stated.holds_on(record.on) and stated.value not in values:
+            values.append(stated.value)
+            sources.append(stated)
+    known = {
+        (part, comparison_key(value[part])) for value in values for part in value if part != "until"
+    }
+    for part in _NAME_PARTS:
+        chosen = record.find(part)
+        for candidate in record.history.get(part, ()):
+            if chosen is None or candidate.valid_from >= chosen.valid_from:
+                continue
+            key = (part, comparison_key(candidate.value))
+            if key not in known and not same_value(part, candidate.value, chosen.value):
+                known.add(key)
+                until = min(candidate.valid_to or chosen.valid_from, chosen.valid_from)
+                values.append({part: candidate.value, "until": until.isoformat()})
+                sources.append(candidate)
+    return _gathered(values, sources)
+
+
+def birthday(born: date, age: int) -> date:
+    """Return the day on which somebody turns `age`; born on 29 February, on 1 March if need be."""
+    try:
+        return born.replace(year=born.year + age)
+    except ValueError:
+        return date(born.year + age, 3, 1)
+
+
+def _over(age: int) -> Callable[[CurrentRecord, date], AttributeValue | None]:
+    def predicate(record: CurrentRecord, today: date) -> AttributeValue | None:
+        birthdate = record.find("birthdate")
+        if birthdate is None:
+            return None
+        # Of a date known to the year only the last day counts: nobody is over age by a doubt.
+        _, latest = partial_date_range(birthdate.value)
+        return _answer(birthdate, yes=birthday(latest, age) <= today)
+
+    return predicate
+
+
+def _russian_citizen(record: CurrentRecord, _today: date) -> AttributeValue | None:
+    citizenships = record.find("citizenships")
+    if citizenships is None:
+        return None
+    return _answer(citizenships, yes="RUS" in citizenships.value)
+
+
+def _answer(because: AttributeValue, *, yes: bool) -> AttributeValue:
+    return AttributeValue(
+        value=yes,
+        source=because.source,
+        as_of=because.as_of,
+        recorded_at=because.recorded_at,
+        valid_from=because.valid_from,
+        valid_to=because.valid_to,
+        is_authoritative=because.is_authoritative,
+    )
+
+
+PREDICATES: Mapping[str, Callable[[CurrentRecord, date], AttributeValue | None]] = {
+    **{f"over_{age}": _over(age) for age in AGES},
+    "russian_citizen": _russian_citizen,
+}
+"""Questions with yes or no for an answer; the value behind is not told."""
