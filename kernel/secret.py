@@ -133,7 +133,17 @@ def mint_token(prefix: str) -> MintedToken:
     Args:
         prefix: Lower-case letters that tell what the token is, without the underscore: `cva`.
     """
-    body = f"{prefix}_{random_b64url(TOKEN_BYTES)}"
+    return token_of(prefix, os.urandom(TOKEN_BYTES))
+
+
+def token_of(prefix: str, content: bytes) -> MintedToken:
+    """Write 256 secret bits as a token; the same bits give the same token.
+
+    Args:
+        prefix: As for `mint_token`.
+        content: 32 bytes that nobody can guess: random, or the output of a keyed digest.
+    """
+    body = f"{prefix}_{b64url(content)}"
     text = f"{body}_{zlib.crc32(body.encode()):08x}"
     return MintedToken(Secret(text), sha256(text.encode()))
 
