@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal, NewType, TypeAlias
+from typing import Any, Literal, NewType, Protocol, TypeAlias
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from consent.api import Disclosure
 from idp.assurance import AssuranceLevel
 from kernel.ids import AccountId, ClientId, GrantId, PartnerId, PersonId, SessionId
 from kernel.secret import Secret
@@ -20,6 +19,43 @@ JSONObject: TypeAlias = Mapping[str, Any]
 
 ResponseMode: TypeAlias = Literal["query", "form_post"]
 Prompt: TypeAlias = Literal["none", "login", "consent", "select_account"]
+
+
+class Disclosure(Protocol):
+    """What consent calls a disclosure: one purpose, and what is asked for it.
+
+    Said again here, so that what decides in idp knows the shape without reaching the database that
+    stands behind `consent.api`.
+    """
+
+    @property
+    def purpose(self) -> str:
+        """Code of the purpose."""
+        ...
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """Attributes, predicates and `document:` kinds."""
+        ...
+
+    @property
+    def expires_in(self) -> timedelta:
+        """How long the consent shall last."""
+        ...
+
+    @property
+    def retention(self) -> timedelta:
+        """How long the client will keep what it reads."""
+        ...
+
+    @property
+    def max_uses(self) -> int | None:
+        """How many reads; None for any number."""
+        ...
+
+    def as_authorization_details(self) -> dict[str, object]:
+        """Return the member of `authorization_details` that says the same (RFC 9396, 2)."""
+        ...
 
 
 class ClientProfile(StrEnum):
@@ -46,11 +82,13 @@ class Partner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientMetadata:
-    """What a client registered, with every default filled in (RFC 7591, 2; OpenID Connect
-    Registration, 2).
+    """What a client registered, with every default filled in.
 
     Attributes:
         descriptive: Fields that we keep and give back but do not act on.
+
+    Source:
+        RFC 7591, 2; OpenID Connect Registration, 2.
     """
 
     redirect_uris: tuple[str, ...] = ()
@@ -67,7 +105,7 @@ class ClientMetadata:
     jwks: JSONObject | None = None
     jwks_uri: str | None = None
     sector_identifier_uri: str | None = None
-    id_token_signed_response_alg: str = "RS256"  # OpenID Connect Registration, 2
+    id_token_signed_response_alg: str = "RS256"  # noqa: S105  # OpenID Connect Registration, 2
     userinfo_signed_response_alg: str | None = None
     default_max_age: int | None = None
     require_auth_time: bool = False
@@ -107,7 +145,7 @@ class Client:
     @property
     def is_public(self) -> bool:
         """Whether the client can't authenticate (RFC 6749, 2.1)."""
-        return self.metadata.token_endpoint_auth_method == "none"
+        return self.metadata.token_endpoint_auth_method == "none"  # noqa: S105  # a method's name
 
     @property
     def is_fapi2(self) -> bool:

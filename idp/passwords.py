@@ -55,7 +55,7 @@ PROFILES: Mapping[str, PasswordProfile] = MappingProxyType(
 )
 
 
-class PasswordMismatch(Exception):  # noqa: N818  # never leaves idp.service.accounts
+class PasswordMismatch(Exception):
     """The password is not the one that was hashed, or nothing was hashed at all."""
 
 
@@ -77,7 +77,7 @@ class PasswordHasher:
 
     def hash(self, password: Secret[str]) -> str:
         """Return the encoded hash, with its parameters and salt (PHC string)."""
-        return self._in_pool(password, lambda text: self._hasher.hash(text))
+        return self._in_pool(password, self._hasher.hash)
 
     def verify(self, password: Secret[str], encoded: str | None) -> None:
         """Verify a password; takes as long for an account that does not exist.

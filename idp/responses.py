@@ -1,4 +1,4 @@
-"""Send an authorization response through the browser: by redirect, or by a form that posts itself."""
+"""Send an authorization response through the browser: by redirect, or by a form."""
 
 from html import escape
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ _PAGE = """<!DOCTYPE html>
 <body>
 <form method="post" action="{action}">
 {fields}
-<noscript><p>Одно нажатие, чтобы вернуться на сайт. / One click to return to the site.</p></noscript>
+<p>Одно нажатие, чтобы вернуться на сайт. / One click to return to the site.</p>
 <button type="submit">Продолжить / Continue</button>
 </form>
 <script src="{script}"></script>

@@ -1,0 +1,259 @@
+"""Tables of idp.
+
+Tables whose name stands in `idp.buckets` are partitioned by `slot`: a ring, emptied a partition at
+a time. Their partitions lie in a schema of their own and are made by the migration.
+
+Tables that start from something other than a person (a cookie, a code, a grant that a token names)
+are keyed by that thing; they carry `person_id` as a value and say so in `info`.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from kernel.db import Instant, metadata
+
+LOOKUP = {"lookup": True}
+"""Marks a table that is found by something other than a person."""
+
+partners = Table(
+    "partners",
+    metadata,
+    Column("partner_id", Text, primary_key=True),
+    Column("name", Text, nullable=False, comment="as shown to people"),
+    Column("is_verified", Boolean, nullable=False, comment="entered by an operator"),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("partner_id", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("metadata", JSONB, nullable=False, comment="RFC 7591, with defaults filled in"),
+    Column("sector", Text, nullable=False, comment="OpenID Connect Core, 8.1"),
+    # Goes up with every change. What a process computed from the row is used only while the row
+    # still has the revision it was computed from.
+    Column("revision", Integer, nullable=False, server_default="1"),
+    Column("secret_digest", LargeBinary, comment="SHA-256"),
+    Column("registration_token_digest", LargeBinary, comment="RFC 7592, 3"),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    ForeignKeyConstraint(["partner_id"], ["partners.partner_id"]),
+    CheckConstraint("profile IN ('oidc', 'fapi2')", name="profile"),
+)
+Index("ix_clients_partner_id", clients.c.partner_id)
+
+initial_access_tokens = Table(
+    "initial_access_tokens",
+    metadata,
+    Column("token_digest", LargeBinary, primary_key=True),
+    Column("partner_id", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    ForeignKeyConstraint(["partner_id"], ["partners.partner_id"]),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("account_id", Uuid, primary_key=True),
+    Column("level", SmallInteger, nullable=False, comment="idp.assurance.AssuranceLevel"),
+    # A dump of the database alone can't be tried against a list of passwords: the hash is sealed.
+    Column("password_hash_sealed", LargeBinary, nullable=False),
+    Column("password_changed_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    CheckConstraint("level BETWEEN 1 AND 3", name="level"),
+)
+
+sign_in_names = Table(
+    "sign_in_names",
+    metadata,
+    Column("username_digest", LargeBinary, primary_key=True, comment="blind index"),
+    Column("person_id", Uuid, nullable=False),
+    Column("account_id", Uuid, nullable=False),
+    info=LOOKUP,
+)
+
+# Unlogged: after a crash everybody has their attempts back, and nothing else happens.
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("key_digest", LargeBinary, primary_key=True, comment="a name's or an address's"),
+    Column("failures", Integer, nullable=False),
+    Column("last_failed_at", Instant, nullable=False),
+    Column("blocked_until", Instant, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+Index("ix_sign_in_failures_last_failed_at", sign_in_failures.c.last_failed_at)
+
+sign_in_sessions = Table(
+    "sign_in_sessions",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("session_id", Uuid, primary_key=True),
+    Column("account_id", Uuid, nullable=False),
+    Column("level", SmallInteger, nullable=False),
+    Column("amr", ARRAY(Text), nullable=False),
+    Column("auth_time", Instant, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("last_used_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+Index("ix_sign_in_sessions_expires_at", sign_in_sessions.c.expires_at)
+
+session_cookies = Table(
+    "session_cookies",
+    metadata,
+    Column("cookie_digest", LargeBinary, primary_key=True),
+    Column("person_id", Uuid, nullable=False),
+    Column("session_id", Uuid, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    info=LOOKUP,
+)
+Index("ix_session_cookies_expires_at", session_cookies.c.expires_at)
+
+# Where a person has been: the first visit to a client is always confirmed on a page.
+approved_clients = Table(
+    "approved_clients",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("client_id", Text, primary_key=True),
+    Column("first_approved_at", Instant, nullable=False),
+    Column("last_approved_at", Instant, nullable=False),
+)
+
+interactions = Table(
+    "interactions",
+    metadata,
+    Column("slot", SmallInteger, primary_key=True),
+    Column("interaction_digest", LargeBinary, primary_key=True),
+    Column("binding_digest", LargeBinary, nullable=False, comment="of the browser's cookie"),
+    Column("client_id", Text, nullable=False),
+    Column("request", JSONB, nullable=False),
+    # Spent together with the interaction, not before: a person may come back to the same address.
+    Column("request_uri_digest", LargeBinary),
+    Column("request_uri_slot", SmallInteger),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("answered_at", Instant),
+    postgresql_partition_by="LIST (slot)",
+)
+
+pushed_requests = Table(
+    "pushed_requests",
+    metadata,
+    Column("slot", SmallInteger, primary_key=True),
+    Column("request_uri_digest", LargeBinary, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    postgresql_partition_by="LIST (slot)",
+)
+
+# What a person allowed a client; every token names one. Keyed by it alone: a token is where a
+# request starts. Revoking it is what ends all of its tokens at once.
+grants = Table(
+    "grants",
+    metadata,
+    Column("grant_id", Uuid, primary_key=True),
+    Column("person_id", Uuid, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("partner_id", Text, nullable=False),
+    Column("sub", Text, nullable=False, comment="pairwise"),
+    Column("scope", ARRAY(Text), nullable=False),
+    Column("authorization_details", JSONB, nullable=False),
+    Column("claims", JSONB, nullable=False, comment="what userinfo returns"),
+    Column("resources", ARRAY(Text), nullable=False),
+    Column("session_id", Uuid),
+    Column("acr", Text, nullable=False),
+    Column("amr", ARRAY(Text), nullable=False),
+    Column("auth_time", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, comment="of everything issued under it"),
+    Column("revoked_at", Instant),
+    Column("revocation_reason", Text),
+    CheckConstraint(
+        "(revoked_at IS NULL) = (revocation_reason IS NULL)", name="revoked_with_reason"
+    ),
+    info=LOOKUP,
+)
+Index("ix_grants_person_id_client_id", grants.c.person_id, grants.c.client_id)
+Index("ix_grants_expires_at", grants.c.expires_at)
+
+authorization_codes = Table(
+    "authorization_codes",
+    metadata,
+    Column("slot", SmallInteger, primary_key=True),
+    Column("code_digest", LargeBinary, primary_key=True),
+    Column("grant_id", Uuid, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("code_challenge", Text),
+    Column("dpop_jkt", Text),
+    Column("nonce", Text),
+    Column("id_token_claims", JSONB, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    # Marked, not deleted: a second use is recognised and revokes the grant (RFC 6749, 4.1.2).
+    Column("spent_at", Instant),
+    postgresql_partition_by="LIST (slot)",
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_digest", LargeBinary, primary_key=True),
+    Column("grant_id", Uuid, nullable=False, comment="the family"),
+    Column("client_id", Text, nullable=False),
+    Column("dpop_jkt", Text, comment="RFC 9449, 5: of a public client"),
+    Column("issued_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    # Marked, not deleted: a rotated token that comes back is recognised (RFC 9700, 4.14.2).
+    Column("rotated_at", Instant),
+)
+Index("ix_refresh_tokens_grant_id", refresh_tokens.c.grant_id)
+Index("ix_refresh_tokens_expires_at", refresh_tokens.c.expires_at)
+
+revoked_access_tokens = Table(
+    "revoked_access_tokens",
+    metadata,
+    Column("slot", SmallInteger, primary_key=True),
+    Column("token_digest", LargeBinary, primary_key=True, comment="of its jti"),
+    Column("revoked_at", Instant, nullable=False),
+    postgresql_partition_by="LIST (slot)",
+)
+
+spent_dpop_proofs = Table(
+    "spent_dpop_proofs",
+    metadata,
+    Column("slot", SmallInteger, primary_key=True),
+    Column("proof_digest", LargeBinary, primary_key=True, comment="of key and jti"),
+    postgresql_partition_by="LIST (slot)",
+)
+
+spent_client_assertions = Table(
+    "spent_client_assertions",
+    metadata,
+    Column("slot", SmallInteger, primary_key=True),
+    Column("assertion_digest", LargeBinary, primary_key=True, comment="of client and jti"),
+    postgresql_partition_by="LIST (slot)",
+)
+
