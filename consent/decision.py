@@ -1,7 +1,7 @@
 """Decide whether a disclosure is covered by consent. No I/O: rows come in, a decision goes out.
 
 The same rule has an SQL form, `consent.store.covering_consent`, for the read that must decide and
-fetch in one statement. `tests/consent/test_decision_forms.py` holds the two equal.
+fetch in one statement. `tests/consent/test_consent_forms.py` holds the two equal.
 """
 
 from collections.abc import Iterable
@@ -69,7 +69,7 @@ def decide(
         live record that lacks least, or how the newest record of the purpose ended.
 
     Source:
-        docs/decisions/one-record-must-cover-a-disclosure.md
+        docs/decisions/0007-one-record-must-cover-a-disclosure.md
     """
     considered = sorted(
         (record for record in records if record.purpose == purpose), key=_preference, reverse=True

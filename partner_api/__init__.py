@@ -1,1 +1,1 @@
-"""What banks, clinics and marketplaces call; webhooks."""
+"""What banks, clinics and marketplaces call: signed data under consent, and word when it ends."""

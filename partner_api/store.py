@@ -1,0 +1,227 @@
+"""Queries of the partner API."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Integer, Text, bindparam, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from kernel.db import HotStatement, Instant
+from kernel.ids import PartnerId
+from partner_api.quota import DEFAULT_REQUESTS_PER_MINUTE, SHARES_PER_MINUTE
+from partner_api.tables import (
+    partner_limits,
+    partner_quotas,
+    webhook_deliveries,
+    webhook_endpoints,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a partner's webhooks go. Secrets are sealed."""
+
+    partner_id: PartnerId
+    uri: str
+    secret_sealed: bytes
+    previous_secret_sealed: bytes | None
+    rotated_at: datetime | None
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One webhook and how far it got."""
+
+    webhook_id: UUID
+    partner_id: PartnerId
+    event_type: str
+    event_key: str
+    body: bytes
+    created_at: datetime
+    attempts: int = 0
+    last_attempt_at: datetime | None = None
+    last_status: int | None = None
+    delivered_at: datetime | None = None
+    abandoned_at: datetime | None = None
+
+
+# Webhooks
+
+
+def save_endpoint(
+    session: Session, partner_id: PartnerId, *, uri: str, secret_sealed: bytes, at: datetime
+) -> None:
+    """Register a partner's endpoint; the secret of one that was there signs too, for a while."""
+    e = webhook_endpoints.c
+    statement = insert(webhook_endpoints).values(
+        partner_id=partner_id, uri=uri, secret_sealed=secret_sealed, created_at=at
+    )
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[e.partner_id],
+            set_={
+                "uri": statement.excluded.uri,
+                "secret_sealed": statement.excluded.secret_sealed,
+                "previous_secret_sealed": e.secret_sealed,
+                "rotated_at": at,
+                "disabled_at": None,
+            },
+        )
+    )
+
+
+def find_endpoint(session: Session, partner_id: PartnerId) -> Endpoint | None:
+    """Return where a partner's webhooks go, unless there is nowhere or it is disabled."""
+    e = webhook_endpoints.c
+    row = session.execute(
+        select(
+            e.partner_id,
+            e.uri,
+            e.secret_sealed,
+            e.previous_secret_sealed,
+            e.rotated_at,
+            e.disabled_at,
+        ).where(e.partner_id == partner_id, e.disabled_at.is_(None))
+    ).one_or_none()
+    return None if row is None else Endpoint(**row._asdict())
+
+
+def disable_endpoint(session: Session, partner_id: PartnerId, *, uri: str, at: datetime) -> None:
+    """Stop sending to `uri`; nothing happens if the partner has moved to another address."""
+    e = webhook_endpoints.c
+    session.execute(
+        update(webhook_endpoints)
+        .where(e.partner_id == partner_id, e.uri == uri, e.disabled_at.is_(None))
+        .values(disabled_at=at)
+    )
+
+
+def insert_delivery(session: Session, delivery: Delivery) -> bool:
+    """Store a webhook; tell whether it is new.
+
+    Transaction:
+        Of two jobs for one event, one makes the webhook.
+    """
+    made = session.execute(
+        insert(webhook_deliveries)
+        .values(
+            webhook_id=delivery.webhook_id,
+            partner_id=delivery.partner_id,
+            event_type=delivery.event_type,
+            event_key=delivery.event_key,
+            body=delivery.body,
+            created_at=delivery.created_at,
+        )
+        .on_conflict_do_nothing(
+            index_elements=["partner_id", "event_type", "event_key"],
+        )
+        .returning(webhook_deliveries.c.webhook_id)
+    ).one_or_none()
+    return made is not None
+
+
+def begin_attempt(session: Session, webhook_id: UUID, *, at: datetime) -> Delivery | None:
+    """Count an attempt and return the webhook; None if it was delivered or given up.
+
+    Transaction:
+        One UPDATE … RETURNING, committed before anything is sent: an attempt that dies with its
+        process is counted.
+    """
+    d = webhook_deliveries.c
+    row = session.execute(
+        update(webhook_deliveries)
+        .where(d.webhook_id == webhook_id, d.delivered_at.is_(None), d.abandoned_at.is_(None))
+        .values(attempts=d.attempts + 1, last_attempt_at=at, last_status=None)
+        .returning(*d)
+    ).one_or_none()
+    return None if row is None else Delivery(**row._asdict())
+
+
+def record_attempt(
+    session: Session,
+    webhook_id: UUID,
+    *,
+    status: int | None,
+    delivered_at: datetime | None = None,
+    abandoned_at: datetime | None = None,
+) -> None:
+    """Write down what an attempt came to."""
+    session.execute(
+        update(webhook_deliveries)
+        .where(webhook_deliveries.c.webhook_id == webhook_id)
+        .values(last_status=status, delivered_at=delivered_at, abandoned_at=abandoned_at)
+    )
+
+
+def list_deliveries(
+    session: Session, partner_id: PartnerId, *, limit: int = 100
+) -> Sequence[Delivery]:
+    """Return a partner's webhooks, the newest first."""
+    d = webhook_deliveries.c
+    rows = session.execute(
+        select(webhook_deliveries)
+        .where(d.partner_id == partner_id)
+        .order_by(d.created_at.desc(), d.webhook_id.desc())
+        .limit(limit)
+    )
+    return [Delivery(**row._asdict()) for row in rows]
+
+
+# Quotas
+
+
+def save_limit(session: Session, partner_id: PartnerId, *, requests_per_minute: int) -> None:
+    """Give a partner a limit of its own."""
+    statement = insert(partner_limits).values(
+        partner_id=partner_id, requests_per_minute=requests_per_minute
+    )
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["partner_id"],
+            set_={"requests_per_minute": statement.excluded.requests_per_minute},
+        )
+    )
+
+
+def _lease_share() -> HotStatement:
+    """Compose the statement that leases a share of a minute.
+
+    It returns `granted`; no row when less than a share is left. The count is looked at again under
+    the row's lock, so that all processes together never lease more than the limit.
+    """
+    partner = bindparam("partner_id", type_=Text)
+    own = select(partner_limits.c.requests_per_minute).where(partner_limits.c.partner_id == partner)
+    most = func.coalesce(own.scalar_subquery(), literal(DEFAULT_REQUESTS_PER_MINUTE, Integer))
+    limit = select(
+        most.label("most"),
+        func.greatest(most / literal(SHARES_PER_MINUTE, Integer), 1).label("share"),
+    ).cte("quota_limit")
+    leasing = insert(partner_quotas).from_select(
+        ["partner_id", "minute", "leased"],
+        select(partner, bindparam("minute", type_=Instant), limit.c.share),
+    )
+    leased = partner_quotas.c.leased + leasing.excluded.leased
+    return HotStatement(
+        leasing.on_conflict_do_update(
+            index_elements=["partner_id", "minute"],
+            set_={"leased": leased},
+            where=leased <= select(limit.c.most).scalar_subquery(),
+        ).returning(select(limit.c.share).scalar_subquery().label("granted"))
+    )
+
+
+lease_share = _lease_share()
+
+
+def delete_old_minutes(session: Session, *, before: datetime) -> int:
+    """Delete the counts of minutes that began before `before`."""
+    result = session.execute(
+        delete(partner_quotas)
+        .where(partner_quotas.c.minute < before)
+        .returning(partner_quotas.c.partner_id)
+    )
+    return len(result.all())

@@ -1,0 +1,64 @@
+"""Tables of the partner API: webhooks and quotas. Nothing here is a person's data."""
+
+from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text, Uuid
+
+from kernel.db import Instant, metadata
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    # One per partner: the receiver fans out.
+    Column("partner_id", Text, primary_key=True),
+    Column("uri", Text, nullable=False),
+    Column("secret_sealed", LargeBinary, nullable=False),
+    Column("previous_secret_sealed", LargeBinary, comment="signs too, for a while"),
+    Column("rotated_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant, comment="the receiver answered 410, or the partner said so"),
+    CheckConstraint(
+        "(previous_secret_sealed IS NULL) = (rotated_at IS NULL)", name="previous_has_date"
+    ),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("webhook_id", Uuid, primary_key=True),
+    Column("partner_id", Text, nullable=False),
+    Column("event_type", Text, nullable=False),
+    # Unique per partner and event: the event's job may run twice, the webhook is made once.
+    Column("event_key", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False, comment="as sent; names a pseudonym only"),
+    Column("created_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_attempt_at", Instant),
+    Column("last_status", Integer, comment="NULL: no answer"),
+    Column("delivered_at", Instant),
+    Column("abandoned_at", Instant),
+    CheckConstraint("delivered_at IS NULL OR abandoned_at IS NULL", name="one_outcome"),
+    Index(
+        "uq_webhook_deliveries_event",
+        "partner_id",
+        "event_type",
+        "event_key",
+        unique=True,
+    ),
+)
+
+# Unlogged: after a crash a partner has its minute again.
+partner_quotas = Table(
+    "partner_quotas",
+    metadata,
+    Column("partner_id", Text, primary_key=True),
+    Column("minute", Instant, primary_key=True, comment="its first instant"),
+    Column("leased", Integer, nullable=False, comment="requests given out to processes"),
+    prefixes=["UNLOGGED"],
+)
+
+partner_limits = Table(
+    "partner_limits",
+    metadata,
+    Column("partner_id", Text, primary_key=True),
+    Column("requests_per_minute", Integer, nullable=False),
+    CheckConstraint("requests_per_minute > 0", name="positive"),
+)
