@@ -1,0 +1,44 @@
+"""`civitas`: what an operator does from a terminal.
+
+Exit codes, the same for every command:
+
+    0   done
+    1   refused: the message and the code say why; nothing was changed
+    2   wrong usage
+    3   not possible here: no database, no key, a port is taken; the message says what to do
+    4   done, but not all of it was good: rejected rows, a log that does not verify
+    130 interrupted
+"""
+
+import click
+
+from app.cli import audit_commands, clients, demo, feeds, keys, people, processes, run
+from app.cli.session import EXIT_CODES, CivitasGroup
+
+__all__ = ["main"]
+
+
+@click.group(
+    cls=CivitasGroup,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="civitas", message="%(version)s")
+def main() -> None:
+    """Run and look after Civitas. Settings come from CIVITAS_…; see docs/settings.md."""
+
+
+for command in (
+    run.run,
+    processes.migrate,
+    processes.serve,
+    processes.worker,
+    clients.partner,
+    clients.client,
+    feeds.feed,
+    people.operator,
+    audit_commands.audit,
+    keys.keys,
+    demo.demo,
+):
+    main.add_command(command)

@@ -1,0 +1,98 @@
+"""The processes of an installation: `migrate`, `serve`, `worker`."""
+
+import os
+import shutil
+from pathlib import Path
+
+import click
+
+import migrations
+from app.cli.session import NotPossible, as_json, database, read_settings, show
+from app.metrics import MULTIPROCESS_FOLDER
+from app.ports import PortTaken, check_port_is_free
+from app.resources import database_url
+from app.supervisor import die_with_parent
+from kernel.settings import Settings
+
+
+@click.command()
+@as_json
+def migrate(*, is_json: bool) -> None:
+    """Bring the database to this version. Does nothing when it is there already."""
+    with database(read_settings()) as settings:
+        migrations.upgrade(database_url(settings))
+    show(is_json, {"migrated": True}, lines=["The database is up to date."])
+
+
+@click.command()
+def serve() -> None:
+    """Answer requests on CIVITAS_HOST and CIVITAS_PORT until stopped."""
+    with database(read_settings()) as settings:
+        serve_forever(settings)
+
+
+def serve_forever(settings: Settings) -> None:
+    """Run the server in this process and its workers.
+
+    Args:
+        settings: Handed to the workers through the environment.
+    """
+    # Imported here: with several workers the metrics' folder must be named before anything loads
+    # prometheus_client.
+    from granian.constants import Interfaces, Loops  # noqa: PLC0415
+    from granian.log import LogLevels  # noqa: PLC0415
+    from granian.server import Server  # noqa: PLC0415
+
+    die_with_parent()
+    try:
+        check_port_is_free(settings.host, settings.port)
+    except PortTaken as error:
+        raise NotPossible(f"{error} Set PORT or CIVITAS_PORT to another one.") from error
+    os.environ.update(environment_of(settings))
+    if settings.workers > 1:
+        os.environ[MULTIPROCESS_FOLDER] = str(_fresh_folder(settings.data / "metrics"))
+    Server(
+        "app.main:from_environment",
+        factory=True,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        address=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        websockets=False,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+    ).serve()
+
+
+@click.command()
+def worker() -> None:
+    """Do background work (log sequencing, webhooks, expiry) until stopped. Any number may run."""
+    with database(read_settings()) as settings:
+        die_with_parent()
+        work_forever(settings)
+
+
+def work_forever(settings: Settings) -> None:
+    """Run the background jobs of every context in this process."""
+    os.environ.update(environment_of(settings))
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Write settings as the environment of another process of this installation."""
+    values = {
+        "mode": settings.mode,
+        "issuer": settings.issuer,
+        "data": str(settings.data.absolute()),
+        "database_url": database_url(settings),
+        "host": settings.host,
+        "port": str(settings.port),
+    }
+    return {f"CIVITAS_{name.upper()}": value for name, value in values.items()}
+
+
+def _fresh_folder(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

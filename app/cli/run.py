@@ -1,0 +1,193 @@
+"""`civitas run`: the whole demonstration on one machine, from nothing, with one command."""
+
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import click
+
+import migrations
+from app.cli.processes import environment_of
+from app.cli.session import NotPossible, as_json, database, read_settings
+from app.demo.world import DemoPerson, build, demo_people
+from app.ports import PortTaken, check_port_is_free
+from app.resources import database_url, open_resources
+from app.supervisor import ChildFailed, Supervisor
+from kernel.clock import SystemClock
+from kernel.settings import Settings
+
+_READY_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+
+
+@click.command()
+@click.option(
+    "--port", envvar="PORT", default=8000, show_default=True, help="Port of Civitas; also PORT."
+)
+@click.option(
+    "--bank-port",
+    envvar="BANK_PORT",
+    default=8001,
+    show_default=True,
+    help="Port of the demo bank; also BANK_PORT.",
+)
+@as_json
+def run(port: int, bank_port: int, *, is_json: bool) -> None:
+    """Start everything: database, server, worker, demo population, demo bank.
+
+    The first start makes a demonstration population and takes a while; the next ones take seconds.
+    Ctrl-C stops everything. What was stored stays in CIVITAS_DATA (default .civitas).
+    """
+    os.environ["PORT"] = str(port)
+    settings = read_settings()
+    if settings.mode == "production":
+        raise NotPossible(
+            "`civitas run` is the demonstration. In production run `civitas migrate`, "
+            "`civitas serve` and `civitas worker`."
+        )
+    say = _Teller(is_quiet=is_json)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _alone_in(settings.data), Supervisor(settings.data / "log") as supervisor:
+        for name, wanted in (("PORT", port), ("BANK_PORT", bank_port)):
+            _check_port(name, settings.host, wanted)
+        say("Opening the database …")
+        with database(settings) as opened:
+            migrations.upgrade(database_url(opened))
+            _build_world(opened, say)
+            _start(supervisor, opened, bank_port, say)
+            bank = f"http://localhost:{bank_port}"
+            if is_json:
+                click.echo(json.dumps(_summary(opened, bank)))
+            else:
+                _print_banner(opened, bank, supervisor.log_file("server").parent)
+            sys.stdout.flush()
+            try:
+                supervisor.wait()
+            except ChildFailed as error:
+                raise NotPossible(str(error)) from error
+            finally:
+                say("Stopping …")
+                supervisor.stop()
+
+
+class _Teller:
+    """Says what is going on, to a person; nothing when a program listens."""
+
+    def __init__(self, *, is_quiet: bool) -> None:
+        self._is_quiet = is_quiet
+
+    def __call__(self, text: str) -> None:
+        if not self._is_quiet:
+            click.echo(text, err=True)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the data folder: two runs in one folder would fight over it.
+
+    Raises:
+        NotPossible: Another run has it.
+    """
+    with (folder / "run.lock").open("w") as guard:
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotPossible(
+                f"Another `civitas run` uses {folder}. Stop it first, or name another folder in "
+                "CIVITAS_DATA."
+            ) from None
+        yield
+
+
+def _check_port(name: str, host: str, port: int) -> None:
+    try:
+        check_port_is_free(host, port)
+    except PortTaken as error:
+        raise NotPossible(f"{error} Choose another one: {name}={port + 10} make run") from error
+
+
+def _build_world(settings: Settings, say: _Teller) -> None:
+    with open_resources(settings, SystemClock()) as resources:
+        build(resources, say)
+
+
+def _start(supervisor: Supervisor, settings: Settings, bank_port: int, say: _Teller) -> None:
+    """Start the children and wait until each answers."""
+    say("Starting the server, the worker and the demo bank …")
+    civitas = [sys.executable, "-m", "app.cli"]
+    environment = environment_of(settings)
+    supervisor.start("server", [*civitas, "serve"], environment)
+    supervisor.start("worker", [*civitas, "worker"], environment)
+    _wait_for(supervisor, f"http://127.0.0.1:{settings.port}/readyz", "server")
+    supervisor.start(
+        "bank",
+        [
+            *(sys.executable, "-m", "app.demo.bank"),
+            *("--issuer", settings.issuer),
+            *("--port", str(bank_port)),
+            *("--folder", str(settings.data / "bank")),
+        ],
+        {},
+    )
+    _wait_for(supervisor, f"http://127.0.0.1:{bank_port}/", "bank")
+
+
+def _wait_for(supervisor: Supervisor, url: str, name: str) -> None:
+    """Ask until somebody answers.
+
+    Raises:
+        NotPossible: The child fails, or does not answer within a minute.
+    """
+    give_up_at = time.monotonic() + _READY_SECONDS
+    while not supervisor.is_stopping:
+        try:
+            with urlopen(url, timeout=5):  # noqa: S310  # an address on this machine
+                return
+        except (URLError, ConnectionError, TimeoutError):
+            pass
+        try:
+            supervisor.check()
+        except ChildFailed as error:
+            raise NotPossible(str(error)) from error
+        if time.monotonic() > give_up_at:
+            log = supervisor.log_file(name)
+            raise NotPossible(
+                f"The {name} does not answer; see {log}:\n{supervisor.log_tail(name)}"
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _summary(settings: Settings, bank: str) -> dict[str, object]:
+    return {
+        "issuer": settings.issuer,
+        "bank": bank,
+        "people": [person.as_json() for person in demo_people()],
+    }
+
+
+def _print_banner(settings: Settings, bank: str, logs: Path) -> None:
+    people = [person for person in demo_people() if person.is_shown_first]
+    click.echo()
+    click.secho("Civitas is running.", bold=True)
+    click.echo()
+    click.echo(f"  The demo bank   {bank}    begin here: “Sign in with Civitas”")
+    click.echo(f"  Your account    {settings.issuer}/account")
+    click.echo(f"  The API         {settings.issuer}/docs")
+    click.echo()
+    click.echo("  Sign in as")
+    for person in people:
+        click.echo(f"    {_row(person)}")
+    click.echo()
+    click.echo(f"  More people: civitas demo people     Logs: {logs}     Stop: Ctrl-C")
+    click.echo()
+
+
+def _row(person: DemoPerson) -> str:
+    return f"{person.username:<12} {person.password:<22} {person.about}"

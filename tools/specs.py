@@ -1,0 +1,193 @@
+"""Say which clauses of public specifications have a test, and write docs/specs.md.
+
+    python -m tools.specs                write the page, print a summary
+    python -m tools.specs --check        exit 1 if the page differs from the tests
+
+A test names its clause: `@pytest.mark.spec("RFC6749-4.1.2")`. The names are read from the source,
+so that nothing has to run.
+"""
+
+import ast
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TESTS = ROOT / "tests"
+PAGE = ROOT / "docs" / "specs.md"
+
+TITLES = {
+    "RFC4226": "HOTP",
+    "RFC6238": "TOTP",
+    "RFC6749": "The OAuth 2.0 Authorization Framework",
+    "RFC6750": "Bearer Token Usage",
+    "RFC6797": "HTTP Strict Transport Security",
+    "RFC6962": "Certificate Transparency",
+    "RFC7009": "Token Revocation",
+    "RFC7515": "JSON Web Signature",
+    "RFC7517": "JSON Web Key",
+    "RFC7518": "JSON Web Algorithms",
+    "RFC7519": "JSON Web Token",
+    "RFC7521": "Assertion Framework",
+    "RFC7523": "JWT Profile for Client Authentication",
+    "RFC7591": "Dynamic Client Registration",
+    "RFC7592": "Dynamic Client Registration Management",
+    "RFC7636": "Proof Key for Code Exchange",
+    "RFC7638": "JWK Thumbprint",
+    "RFC7662": "Token Introspection",
+    "RFC7807": "Problem Details (obsolete)",
+    "RFC8037": "EdDSA in JOSE",
+    "RFC8259": "JSON",
+    "RFC8414": "Authorization Server Metadata",
+    "RFC8707": "Resource Indicators",
+    "RFC8725": "JSON Web Token Best Current Practices",
+    "RFC8785": "JSON Canonicalization Scheme",
+    "RFC9068": "JWT Profile for Access Tokens",
+    "RFC9106": "Argon2",
+    "RFC9110": "HTTP Semantics",
+    "RFC9126": "Pushed Authorization Requests",
+    "RFC9207": "Authorization Server Issuer Identification",
+    "RFC9396": "Rich Authorization Requests",
+    "RFC9449": "Demonstrating Proof of Possession (DPoP)",
+    "RFC9457": "Problem Details for HTTP APIs",
+    "RFC9470": "Step Up Authentication",
+    "RFC9562": "UUIDs",
+    "RFC9700": "Best Current Practice for OAuth 2.0 Security",
+    "RFC5869": "HKDF",
+    "RFC5116": "Authenticated Encryption",
+    "OIDCC": "OpenID Connect Core 1.0",
+    "OIDCD": "OpenID Connect Discovery 1.0",
+    "OIDCR": "OpenID Connect Dynamic Client Registration 1.0",
+    "OIDCRPI": "OpenID Connect RP-Initiated Logout 1.0",
+    "FAPI2SP": "FAPI 2.0 Security Profile",
+    "TS27560": "ISO/IEC TS 27560 consent records",
+    "C2SP": "C2SP checkpoint, signed note, tiles",
+}
+
+
+def clauses() -> Iterator[tuple[str, str]]:
+    """Yield each clause with the test that demonstrates it: `RFC6749-4.1.2`, `tests/…::test_…`."""
+    for path in sorted(TESTS.rglob("test_*.py")):
+        if "node_modules" in path.parts:
+            continue
+        module = ast.parse(path.read_text())
+        place = path.relative_to(ROOT).as_posix()
+        yield from _of_body(module.body, place, _marks_of_module(module))
+
+
+def _of_body(
+    body: list[ast.stmt], place: str, inherited: tuple[str, ...]
+) -> Iterator[tuple[str, str]]:
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            own = inherited + tuple(_marks(node.decorator_list))
+            yield from _of_body(node.body, f"{place}::{node.name}", own)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
+            "test_"
+        ):
+            for clause in (*inherited, *_marks(node.decorator_list)):
+                yield clause, f"{place}::{node.name}"
+
+
+def _marks_of_module(module: ast.Module) -> tuple[str, ...]:
+    for node in module.body:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets
+        ):
+            return tuple(_marks([node.value]))
+    return ()
+
+
+def _marks(expressions: list[ast.expr]) -> Iterator[str]:
+    for expression in expressions:
+        for call in ast.walk(expression):
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Attribute)
+                and call.func.attr == "spec"
+            ):
+                yield from (
+                    argument.value
+                    for argument in call.args
+                    if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+                )
+
+
+def page() -> str:
+    """Write docs/specs.md."""
+    tests: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for clause, test in clauses():
+        specification, _, number = clause.partition("-")
+        tests[specification][number].append(test)
+    lines = [
+        "# Specifications and their tests",
+        "",
+        "Written by `make specs` from the tests: each names the clause that it demonstrates.",
+        "",
+    ]
+    for specification in sorted(tests):
+        title = TITLES.get(specification, "")
+        lines += [f"## {specification}{': ' + title if title else ''}", ""]
+        lines += ["| clause | tests |", "| --- | --- |"]
+        for number in sorted(tests[specification], key=_in_order):
+            names = "<br>".join(f"`{_short(test)}`" for test in tests[specification][number])
+            lines.append(f"| {number} | {names} |")
+        lines.append("")
+    return "\n".join([*lines, *_untested()])
+
+
+CITATION = re.compile(r"RFC (\d{4}), (\d+(?:\.\d+)*)")
+"""How our code names the clause that it follows: `RFC 9126, 2.1`."""
+
+PACKAGES = ("kernel", "audit", "population_register", "consent", "vault", "idp", "partner_api")
+
+
+def citations() -> dict[str, set[str]]:
+    """Return the clauses that our code says it follows, each with the modules that say so."""
+    cited: dict[str, set[str]] = defaultdict(set)
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for number, clause in CITATION.findall(path.read_text()):
+                cited[f"RFC{number}-{clause}"].add(path.relative_to(ROOT).as_posix())
+    return cited
+
+
+def _untested() -> list[str]:
+    """List the clauses that our code names and no test does; a test of a part counts for it."""
+    tested = {clause for clause, _ in clauses()}
+    lines = ["## Named in the code, by no test", "", "| clause | modules |", "| --- | --- |"]
+    for clause, modules in sorted(citations().items()):
+        if not any(t == clause or t.startswith((f"{clause}.", f"{clause}(")) for t in tested):
+            lines.append(f"| {clause} | {', '.join(f'`{module}`' for module in sorted(modules))} |")
+    return [*lines, ""]
+
+
+def _in_order(number: str) -> list[tuple[int, str]]:
+    return [
+        (int(part), "") if part.isdigit() else (1 << 30, part) for part in re.split(r"[.]", number)
+    ]
+
+
+def _short(test: str) -> str:
+    place, _, name = test.partition("::")
+    return f"{Path(place).parent.name}/{Path(place).stem}::{name}".replace("|", "/")
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    text = page()
+    if "--check" in sys.argv[1:]:
+        if not PAGE.exists() or PAGE.read_text() != text:
+            print("stale: docs/specs.md; run `make specs`", file=sys.stderr)
+            return 1
+        return 0
+    PAGE.write_text(text)
+    found = sorted({clause for clause, _ in clauses()})
+    print(f"{len(found)} clauses of {len({c.partition('-')[0] for c in found})} specifications")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
