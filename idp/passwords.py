@@ -13,8 +13,9 @@ from typing import TypeVar
 
 from argon2 import PasswordHasher as Argon2Hasher
 from argon2 import Type
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 
+from idp.errors import UnacceptablePassword
 from kernel.errors import TooManyRequests
 from kernel.secret import Secret
 
@@ -22,6 +23,17 @@ T = TypeVar("T")
 
 LONGEST_PASSWORD = 256  # characters; NIST SP 800-63B-4, 3.1.1.2 asks to accept at least 64
 SHORTEST_PASSWORD = 8  # characters; NIST SP 800-63B-4, 3.1.1.2: at least 8 with a second factor
+
+# What is tried first, of eight characters and more; a list, not a rule: NIST SP 800-63B-4, 3.1.1.2.
+_TRIED_FIRST_TEXT = """
+password password1 passw0rd password123 12345678 123456789 1234567890 11111111 00000000
+87654321 qwertyui qwertyuiop qwerty123 qwerty12 1q2w3e4r 1q2w3e4r5t 1qaz2wsx q1w2e3r4
+asdfghjk asdfghjkl zxcvbnm1 iloveyou sunshine football baseball princess superman
+йцукенгш йцукенгшщз пароль123 qazwsxedc administrator welcome1 letmein1 12341234
+88888888 11223344 12344321 internet computer
+"""
+_TRIED_FIRST = frozenset(_TRIED_FIRST_TEXT.split())
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +65,29 @@ PROFILES: Mapping[str, PasswordProfile] = MappingProxyType(
         "test": PasswordProfile(memory_kib=8, iterations=1, lanes=1, threads=2, waiting=1024),
     }
 )
+
+
+def check_password(password: Secret[str], *, username: str) -> None:
+    """Hold a new password against what is guessed first.
+
+    Args:
+        password: As chosen.
+        username: In canonical form; a password made of it is guessed at once.
+
+    Raises:
+        UnacceptablePassword: 422. Which rule it broke is not said in detail: the text names all.
+    """
+    text = password.reveal()
+    folded = text.casefold()
+    if not SHORTEST_PASSWORD <= len(text) <= LONGEST_PASSWORD:
+        raise UnacceptablePassword(reason="length")
+    if folded in _TRIED_FIRST or folded in {username, username[::-1], username * 2}:
+        raise UnacceptablePassword(reason="guessed first")
+    if len(set(text)) < _FEWEST_CHARACTERS:
+        raise UnacceptablePassword(reason="repetition")
+
+
+_FEWEST_CHARACTERS = 4  # different ones
 
 
 class PasswordMismatch(Exception):
@@ -92,11 +127,15 @@ class PasswordHasher:
         """
 
         def verify(text: str) -> None:
+            # Nobody's password is longer; hashing a megabyte would cost more than a guess.
+            is_possible = encoded is not None and len(text) <= LONGEST_PASSWORD
             try:
-                self._hasher.verify(encoded or self._nobody, text)
-            except (VerifyMismatchError, VerificationError, InvalidHashError) as error:
+                self._hasher.verify(
+                    (is_possible and encoded) or self._nobody, text[:LONGEST_PASSWORD]
+                )
+            except (VerificationError, InvalidHashError) as error:
                 raise PasswordMismatch from error
-            if encoded is None:
+            if not is_possible:
                 raise PasswordMismatch
 
         self._in_pool(password, verify)

@@ -1,15 +1,32 @@
 """Accounts: make one, sign in to one."""
 
+import unicodedata
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from idp.assurance import AssuranceLevel
+from idp.assurance import PASSWORD, AssuranceLevel
+from idp.errors import SignInFailed, UsernameTaken
 from idp.model import Account, SignedIn
-from idp.passwords import PasswordHasher
-from kernel.ids import PersonId
+from idp.passwords import PasswordHasher, PasswordMismatch, check_password
+from idp.store import accounts as store
+from kernel.envelope import associated_data
+from kernel.ids import AccountId, PersonId, new_id
 from kernel.keyring import Keyring
 from kernel.secret import Secret
+
+FREE_ATTEMPTS_PER_NAME = 5
+"""Wrong passwords for one name before waiting begins (NIST SP 800-63B-4, 3.2.2: at most 100)."""
+FREE_ATTEMPTS_PER_ADDRESS = 50
+"""From one address: a whole family or an office may be behind it."""
+
+_USERNAME_INDEX = "username"
+_LONGEST_USERNAME = 254  # characters; an e-mail address fits (RFC 5321, 4.5.3.1.3)
+
+
+def canonical_username(username: str) -> str:
+    """Return the form under which a sign-in name is found: what looks the same is the same."""
+    return unicodedata.normalize("NFKC", username).casefold().strip()
 
 
 def create_account(
@@ -26,10 +43,25 @@ def create_account(
     """Give a person the ability to sign in.
 
     Raises:
-        UsernameTaken: 409.
-        UnacceptablePassword: 422.
+        UsernameTaken: 409. Somebody has this name.
+        UnacceptablePassword: 422. Too short, too long, or guessed first.
     """
-    raise NotImplementedError
+    name = canonical_username(username)
+    if not 0 < len(name) <= _LONGEST_USERNAME:
+        raise UsernameTaken("This sign-in name can't be used.")
+    check_password(password, username=name)
+    account = Account(
+        account_id=AccountId(new_id(at)), person_id=person_id, level=level, created_at=at
+    )
+    stored = store.insert_account(
+        session,
+        account,
+        username_digest=keyring.blind_index(_USERNAME_INDEX, name),
+        password_hash_sealed=_seal(keyring, account, hasher.hash(password)),
+    )
+    if not stored:
+        raise UsernameTaken
+    return account
 
 
 def sign_in(
@@ -44,11 +76,74 @@ def sign_in(
 ) -> SignedIn:
     """Authenticate a person by password.
 
+    A name that does not exist costs as much time as one that does. Who has to wait is not
+    verified at all, and a right password that arrives among too many wrong ones is refused too.
+
     Args:
-        address: Of the browser, as the trusted proxy or the socket tells it; throttled too.
+        session: The open transaction.
+        keyring: Opens the hash, finds the name.
+        hasher: Verifies the password.
+        username: As typed.
+        password: As typed.
+        address: Of the browser, as a trusted proxy or the socket tells it; throttled like a name.
+        at: Now.
 
     Raises:
-        SignInFailed: 401. Unknown name, wrong password, disabled, throttled: one answer, the same
-            time. The attempt is counted (writes kept).
+        SignInFailed: 401. Unknown name, wrong password, disabled account, too many attempts: one
+            answer for all. The attempt is counted (writes kept).
+        TooManyRequests: 429. More sign-ins are waiting than this process verifies. Nothing counted.
+
+    Transaction:
+        The counters are written after the hash was verified, so that no row is locked while the
+        processor works.
     """
-    raise NotImplementedError
+    name = canonical_username(username)
+    name_key = keyring.blind_index("sign_in_failures.name", name)
+    address_key = keyring.blind_index("sign_in_failures.address", address)
+    if store.is_blocked(session, [name_key, address_key], at=at):
+        raise SignInFailed(reason="throttled")
+    found = store.find_by_username(session, keyring.blind_index(_USERNAME_INDEX, name))
+    encoded = None if found is None else _unseal(keyring, found)
+    try:
+        hasher.verify(password, encoded)
+    except PasswordMismatch as error:
+        store.count_failure(session, name_key, free=FREE_ATTEMPTS_PER_NAME, at=at)
+        store.count_failure(session, address_key, free=FREE_ATTEMPTS_PER_ADDRESS, at=at)
+        reason = "wrong password" if found else "unknown name"
+        raise SignInFailed(reason=reason) from error
+    assert found is not None  # `verify` refuses when there is no hash
+    assert encoded is not None
+    account = found.account
+    if account.disabled_at is not None:
+        raise SignInFailed(reason="disabled", account_id=account.account_id)
+    if not store.forgive_failures(session, name_key, at=at):
+        raise SignInFailed(reason="throttled in a race", account_id=account.account_id)
+    if hasher.needs_rehash(encoded):
+        store.replace_password_hash(
+            session,
+            account,
+            password_hash_sealed=_seal(keyring, account, hasher.hash(password)),
+        )
+    return SignedIn(
+        account_id=account.account_id,
+        person_id=account.person_id,
+        level=account.level,
+        amr=PASSWORD,
+        auth_time=at,
+    )
+
+
+def _place(account: Account) -> bytes:
+    return associated_data(
+        "accounts", "password_hash_sealed", account.person_id, account.account_id
+    )
+
+
+def _seal(keyring: Keyring, account: Account, encoded: str) -> bytes:
+    return keyring.seal_system(encoded.encode(), associated_data=_place(account))
+
+
+def _unseal(keyring: Keyring, found: store.StoredPassword) -> str:
+    return keyring.unseal_system(
+        found.password_hash_sealed, associated_data=_place(found.account)
+    ).decode()

@@ -1,13 +1,20 @@
 """Sign-in sessions of browsers: open, find, list, end."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from idp.model import OpenedSession, SignedIn, SignInSession
 from idp.policy import Policy
-from kernel.ids import PersonId, SessionId
+from idp.store import sessions as store
+from kernel.ids import PersonId, SessionId, new_id
+from kernel.secret import MalformedToken, mint_token, parse_token
+
+COOKIE_PREFIX = "cvs"
+
+_NOTED_EVERY = timedelta(minutes=1)
+"""How exactly we know when a session was used last: a write a minute, not a write a page."""
 
 
 def open_session(
@@ -16,28 +23,68 @@ def open_session(
     """Open a session for a person who has just signed in.
 
     Args:
-        replaces: The cookie that the browser sent with the sign-in, if any: that session ends, so
-            that nobody who planted it shares the new one (session fixation).
+        session: The open transaction.
+        signed_in: From `accounts.sign_in`, in this transaction.
+        policy: How long the session lives.
+        replaces: The cookie that the browser sent along with the sign-in, if any: that session
+            ends, so that nobody who planted it shares the new one (session fixation).
+        at: Now.
+
+    Returns:
+        The session under a fresh identifier and a fresh cookie.
     """
-    raise NotImplementedError
+    if replaces is not None:
+        end_by_cookie(session, replaces, at=at)
+    cookie = mint_token(COOKIE_PREFIX)
+    opened = SignInSession(
+        session_id=SessionId(new_id(at)),
+        person_id=signed_in.person_id,
+        account_id=signed_in.account_id,
+        level=signed_in.level,
+        amr=signed_in.amr,
+        auth_time=signed_in.auth_time,
+        started_at=at,
+        last_used_at=at,
+        expires_at=at + policy.session,
+    )
+    store.insert_session(session, opened, cookie_digest=cookie.digest)
+    return OpenedSession(session=opened, cookie=cookie.token)
 
 
 def find_session(
     session: Session, cookie: str | None, *, policy: Policy, at: datetime
 ) -> SignInSession | None:
     """Return the live session of a browser, and note that it was used; None if there is none."""
-    raise NotImplementedError
+    if cookie is None:
+        return None
+    try:
+        digest = parse_token(cookie, COOKIE_PREFIX)
+    except MalformedToken:
+        return None
+    found = store.find_by_cookie(session, digest, idle=policy.session_idle, at=at)
+    if found is not None and found.last_used_at <= at - _NOTED_EVERY:
+        store.touch(session, found, at=at)
+    return found
 
 
 def list_sessions(
     session: Session, person_id: PersonId, *, policy: Policy, at: datetime
 ) -> Sequence[SignInSession]:
     """Return a person's live sessions, the one used last first."""
-    raise NotImplementedError
+    return store.list_live(session, person_id, idle=policy.session_idle, at=at)
 
 
 def end_session(
     session: Session, person_id: PersonId, session_id: SessionId, *, at: datetime
 ) -> None:
-    """End a session of this person; nothing happens if it has ended."""
-    raise NotImplementedError
+    """End a session of this person; nothing happens if it has ended, or is somebody else's."""
+    store.end(session, person_id, session_id, at=at)
+
+
+def end_by_cookie(session: Session, cookie: str, *, at: datetime) -> None:
+    """End the session that a browser presents; nothing happens if there is none."""
+    try:
+        digest = parse_token(cookie, COOKIE_PREFIX)
+    except MalformedToken:
+        return
+    store.end_by_cookie(session, digest, at=at)

@@ -1,0 +1,1 @@
+"""Queries of idp, one function each, by what they are about."""

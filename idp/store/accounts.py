@@ -1,0 +1,156 @@
+"""Queries: accounts, sign-in names, failed attempts."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+from sqlalchemy.types import Integer, Interval
+
+from idp.assurance import AssuranceLevel
+from idp.model import Account
+from idp.tables import accounts, sign_in_failures, sign_in_names
+from kernel.db import Instant
+from kernel.ids import AccountId, PersonId
+
+LONGEST_BLOCK = timedelta(minutes=15)
+FORGOTTEN_AFTER = timedelta(days=1)
+"""A day without a failure, and they count from nought again."""
+_MOST_DOUBLINGS = 10  # 2**10 seconds is more than the longest block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPassword:
+    """An account as the sign-in needs it."""
+
+    account: Account
+    password_hash_sealed: bytes
+
+
+def insert_account(
+    session: Session, account: Account, *, username_digest: bytes, password_hash_sealed: bytes
+) -> bool:
+    """Store an account and its name; tell whether the name was free.
+
+    Transaction:
+        The name is taken first, by its unique key: of two that want it at once, one gets it.
+    """
+    taken = session.execute(
+        upsert(sign_in_names)
+        .values(
+            username_digest=username_digest,
+            person_id=account.person_id,
+            account_id=account.account_id,
+        )
+        .on_conflict_do_nothing()
+        .returning(sign_in_names.c.account_id)
+    ).one_or_none()
+    if taken is None:
+        return False
+    session.execute(
+        insert(accounts).values(
+            person_id=account.person_id,
+            account_id=account.account_id,
+            level=account.level.value,
+            password_hash_sealed=password_hash_sealed,
+            password_changed_at=account.created_at,
+            created_at=account.created_at,
+        )
+    )
+    return True
+
+
+def find_by_username(session: Session, username_digest: bytes) -> StoredPassword | None:
+    """Return the account that has this name."""
+    row = session.execute(
+        select(accounts)
+        .join(
+            sign_in_names,
+            (sign_in_names.c.person_id == accounts.c.person_id)
+            & (sign_in_names.c.account_id == accounts.c.account_id),
+        )
+        .where(sign_in_names.c.username_digest == username_digest)
+    ).one_or_none()
+    if row is None:
+        return None
+    return StoredPassword(
+        account=Account(
+            account_id=AccountId(row.account_id),
+            person_id=PersonId(row.person_id),
+            level=AssuranceLevel(row.level),
+            created_at=row.created_at,
+            disabled_at=row.disabled_at,
+        ),
+        password_hash_sealed=row.password_hash_sealed,
+    )
+
+
+def replace_password_hash(
+    session: Session, account: Account, *, password_hash_sealed: bytes
+) -> None:
+    """Store the same password hashed anew, under today's parameters."""
+    session.execute(
+        update(accounts)
+        .where(
+            accounts.c.person_id == account.person_id,
+            accounts.c.account_id == account.account_id,
+        )
+        .values(password_hash_sealed=password_hash_sealed)
+    )
+
+
+def is_blocked(session: Session, key_digests: list[bytes], *, at: datetime) -> bool:
+    """Tell whether one of the names or addresses has to wait."""
+    blocked = session.scalar(
+        select(literal(1))
+        .select_from(sign_in_failures)
+        .where(
+            sign_in_failures.c.key_digest == func.any(key_digests),
+            sign_in_failures.c.blocked_until > at,
+        )
+        .limit(1)
+    )
+    return blocked is not None
+
+
+def count_failure(session: Session, key_digest: bytes, *, free: int, at: datetime) -> None:
+    """Count a failed attempt; after `free` of them, each doubles the wait, from one second.
+
+    Transaction:
+        One upsert: attempts on one name queue up behind its row and are all counted.
+    """
+    t = sign_in_failures
+    moment = literal(at, Instant)
+    failures = case((t.c.last_failed_at < moment - FORGOTTEN_AFTER, 1), else_=t.c.failures + 1)
+    doublings = func.least(failures - free - 1, _MOST_DOUBLINGS)
+    wait = func.least(
+        func.power(2, doublings, type_=Integer) * literal(timedelta(seconds=1), Interval),
+        literal(LONGEST_BLOCK, Interval),
+    )
+    blocked_until = case((failures > free, moment + wait), else_=moment)
+    session.execute(
+        upsert(t)
+        .values(key_digest=key_digest, failures=1, last_failed_at=at, blocked_until=at)
+        .on_conflict_do_update(
+            index_elements=[t.c.key_digest],
+            set_={"failures": failures, "last_failed_at": at, "blocked_until": blocked_until},
+        )
+    )
+
+
+def forgive_failures(session: Session, key_digest: bytes, *, at: datetime) -> bool:
+    """Count from nought after a right password; tell whether it came while it had to wait.
+
+    Transaction:
+        Waits for the attempts that are being counted: a right password among many wrong ones that
+        were sent at once is refused like they are.
+    """
+    t = sign_in_failures
+    blocked_until = session.scalar(
+        update(t)
+        .where(t.c.key_digest == key_digest)
+        .values(failures=case((t.c.blocked_until > at, t.c.failures), else_=0))
+        .returning(t.c.blocked_until)
+    )
+    return blocked_until is None or blocked_until <= at
