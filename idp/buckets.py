@@ -62,9 +62,7 @@ CLIENT_ASSERTIONS = Ring(
     table="spent_client_assertions", width=_HOUR, slots=5, keeps_back=1, keeps_ahead=2
 )
 # By the time of the request; they live a minute and a half (`Policy.pushed_request`).
-PUSHED_REQUESTS = Ring(
-    table="pushed_requests", width=_HOUR, slots=4, keeps_back=1, keeps_ahead=1
-)
+PUSHED_REQUESTS = Ring(table="pushed_requests", width=_HOUR, slots=4, keeps_back=1, keeps_ahead=1)
 # By the time of the request; they live half an hour (`Policy.interaction`).
 INTERACTIONS = Ring(table="interactions", width=_HOUR, slots=4, keeps_back=1, keeps_ahead=1)
 # By the time of issue. A code lives a minute, but is recognised when it comes back within a day.

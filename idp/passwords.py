@@ -33,7 +33,6 @@ asdfghjk asdfghjkl zxcvbnm1 iloveyou sunshine football baseball princess superma
 88888888 11223344 12344321 internet computer
 """
 _TRIED_FIRST = frozenset(_TRIED_FIRST_TEXT.split())
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -256,4 +256,3 @@ spent_client_assertions = Table(
     Column("assertion_digest", LargeBinary, primary_key=True, comment="of client and jti"),
     postgresql_partition_by="LIST (slot)",
 )
-
