@@ -10,7 +10,7 @@ no other way to one, except for a key that was minted a moment ago and has seale
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -301,3 +301,21 @@ def insert_person_key(session: Session, new: NewPersonKey, *, at: datetime) -> N
             created_at=at,
         )
     )
+
+
+def insert_person_keys(session: Session, new: Sequence[NewPersonKey], *, at: datetime) -> None:
+    """Store the keys of many new persons."""
+    if new:
+        session.execute(
+            insert(person_keys),
+            [
+                {
+                    "person_id": one.key.person_id,
+                    "zone": one.zone,
+                    "key_version": one.key_version,
+                    "wrapped_key": one.wrapped,
+                    "created_at": at,
+                }
+                for one in new
+            ],
+        )
