@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 import migrations
 from kernel.clock import FrozenClock
-from kernel.db import make_engine
+from kernel.db import make_engine, make_sessions
 from kernel.postgres import EmbeddedPostgres
 from kernel.secret import random_bytes
 
@@ -89,6 +89,20 @@ def fresh_database(server_url: str) -> Iterator[str]:
     yield create_database(server_url, name)
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def fresh_engine(fresh_database: str) -> Iterator[Engine]:
+    """An engine of the test's own database, closed before that is dropped."""
+    engine = make_engine(fresh_database)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def fresh_sessions(fresh_engine: Engine) -> sessionmaker[Session]:
+    """A factory of sessions that really commit, into the test's own database."""
+    return make_sessions(fresh_engine)
 
 
 @pytest.fixture
