@@ -85,18 +85,6 @@ class QuotaExceeded(TooManyRequests):
         self.headers = {"Retry-After": str(retry_after_seconds)}  # RFC 6585, 4
 
 
-class RangeNotSatisfiable(DomainError):
-    """The range lies outside of the document (RFC 9110, 15.5.17)."""
-
-    code = "range_not_satisfiable"
-    status = 416
-    title = "The range lies outside of the document."
-
-    def __init__(self, *, length: int) -> None:
-        super().__init__(length=length)
-        self.headers = {"Content-Range": f"bytes */{length}"}
-
-
 class UnacceptableWebhookURI(InvalidRequest):
     """Webhooks go to public https addresses only."""
 

@@ -1,0 +1,1 @@
+"""Use cases of the partner API, one module each kind."""
