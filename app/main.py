@@ -1,12 +1,14 @@
 """The composition root: wires the contexts together, opens and closes what a process holds."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 
 import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -24,7 +26,7 @@ from app.logs import configure_logging
 from app.metrics import Metrics
 from app.middleware import Edge
 from app.openapi import describe
-from app.resources import database_url, open_resources
+from app.resources import Resources, database_url, open_resources
 from app.route_classes import UPLOAD, RouteClass
 from app.tracing import open_tracing
 from kernel.clock import Clock, SystemClock
@@ -128,6 +130,33 @@ def from_environment() -> Civitas:
     return create_app(settings)
 
 
+RELOAD_SECONDS = 30.0
+"""How long after a rotation a process still signs with the key that was current before."""
+
+
+@contextmanager
+def _reloading_keys(resources: Resources) -> Iterator[None]:
+    """Take over keys that another process rotated, in the background."""
+
+    def reload() -> None:
+        resources.keyring.reload()
+        resources.signing.reload(at=resources.clock.now())
+
+    async def every_half_minute() -> None:
+        while True:
+            await asyncio.sleep(RELOAD_SECONDS)
+            try:
+                await asyncio.to_thread(reload)
+            except SQLAlchemyError:
+                log.warning("app.keys.not_reloaded", exc_info=True)
+
+    task = asyncio.get_running_loop().create_task(every_half_minute())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     """Open what the contexts need; close it in the reverse order."""
@@ -147,6 +176,7 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
         state.hot_pool = await stack.enter_async_context(
             await make_hot_pool(database_url(state.settings))
         )
+        stack.enter_context(_reloading_keys(resources))
         if state.tracing is not None:
             stack.callback(state.tracing.close)
         log.info("app.started", mode=state.settings.mode, issuer=state.settings.issuer)

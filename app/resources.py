@@ -13,13 +13,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from kernel.clock import Clock
 from kernel.db import make_engine, make_sessions
 from kernel.keyring import Keyring
-from kernel.root_keys import LocalKeyFile, RootKeys
+from kernel.root_keys import LocalKeyFile, RootKeys, RootKeyUnavailable
+from kernel.secret import Secret
 from kernel.settings import Settings
 from kernel.signing import SigningKeys
-
-
-class RefusedInProduction(Exception):  # read by the operator, as a sentence
-    """Production mode was asked to do what only a demonstration may."""
 
 
 class DatabaseUnset(Exception):
@@ -52,8 +49,7 @@ def open_resources(settings: Settings, clock: Clock) -> Iterator[Resources]:
 
     Raises:
         DatabaseUnset: No database was named.
-        RefusedInProduction: The root key is a local file.
-        RootKeyFileError: The key file is missing, readable by others, or damaged.
+        RootKeyUnavailable: The module, its token or the key file can't be used; says why.
         Undecryptable: The database was sealed under another root key.
     """
     root_keys = open_root_keys(settings)
@@ -87,19 +83,38 @@ def database_url(settings: Settings) -> str:
 
 
 def open_root_keys(settings: Settings) -> RootKeys:
-    """Open the root key; make the key file on the first start.
+    """Open the root key: in its module, or in the key file, which the first start makes.
 
     Raises:
-        RefusedInProduction: In production mode the root key lives in a key service.
+        RootKeyUnavailable: The module, its token or the key file can't be used; says why.
     """
-    if settings.mode == "production":
-        raise RefusedInProduction(
-            "In production mode the root key may not be a local file, and no other key service is "
-            "supported by this version."
-        )
+    if settings.pkcs11_module is not None:
+        return _open_hardware_root(settings.pkcs11_module, settings)
     path = settings.root_key_path
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return LocalKeyFile.open(path) if path.exists() else LocalKeyFile.create(path)
+
+
+def _open_hardware_root(module: Path, settings: Settings) -> RootKeys:
+    # Imported here: only installations with a module need the library that speaks to it.
+    from kernel.hardware_root import HardwareRoot  # noqa: PLC0415
+
+    return HardwareRoot.open(module, settings.pkcs11_token, pkcs11_pin(settings))
+
+
+def pkcs11_pin(settings: Settings) -> Secret[str]:
+    """Read the token's PIN.
+
+    Raises:
+        RootKeyUnavailable: No PIN file was named, or it can't be read.
+    """
+    path = settings.pkcs11_pin_file
+    if path is None:
+        raise RootKeyUnavailable("CIVITAS_PKCS11_PIN_FILE is not set.")
+    try:
+        return Secret(path.read_text().removesuffix("\n"))
+    except OSError as error:
+        raise RootKeyUnavailable(f"The PIN file can't be read: {error.strerror}.") from error
 
 
 def open_blobs(settings: Settings) -> ObjectStore:

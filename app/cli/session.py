@@ -11,13 +11,14 @@ import click
 import structlog
 from pydantic import SecretStr, ValidationError
 from sqlalchemy.exc import OperationalError
+from typing_extensions import override
 
 from app.logs import configure_logging
-from app.resources import DatabaseUnset, RefusedInProduction, Resources, open_resources
+from app.resources import DatabaseUnset, Resources, open_resources
 from kernel.clock import SystemClock
 from kernel.errors import DomainError
 from kernel.postgres import EmbeddedPostgres, PostgresUnavailable
-from kernel.root_keys import RootKeyFileError
+from kernel.root_keys import RootKeyUnavailable
 from kernel.settings import Settings
 
 REFUSED = 1
@@ -39,6 +40,7 @@ class NotPossible(Exception):
 class CivitasGroup(click.Group):
     """A group that turns our exceptions into a message and an exit code, in one place."""
 
+    @override
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own signature
         """Run the command."""
         try:
@@ -51,8 +53,7 @@ class CivitasGroup(click.Group):
             DatabaseUnset,
             NotPossible,
             PostgresUnavailable,
-            RefusedInProduction,
-            RootKeyFileError,
+            RootKeyUnavailable,
         ) as error:
             _fail(NOT_POSSIBLE, "not_possible", str(error))
         except OperationalError as error:
