@@ -1,1 +1,1 @@
-"""Tools of this repository; nothing here runs in an installation."""
+"""What `make` needs to look after this repository; no part of the service."""

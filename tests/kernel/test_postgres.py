@@ -405,7 +405,7 @@ def as_ordinary_user(data: Path, value: str, *, owns_data: bool = True) -> None:
             os.setgroups([])
             os.setgid(nobody.pw_gid)
             os.setuid(nobody.pw_uid)
-            postgres._programs = lambda _: programs  # noqa: SLF001
+            postgres._programs = lambda _: programs  # type: ignore[assignment]  # noqa: SLF001
             with EmbeddedPostgres(data, durable=False) as server:
                 write(server.url, value)
             status = 0
