@@ -44,11 +44,11 @@ class FormGuard:
         self._digest = digest
         self._origin = "/".join(issuer.split("/", 3)[:3])
         self._is_https = issuer.startswith("https://")
-        # `__Host-`: a neighbouring host can't set it, so it can't plant a cookie whose token it has.
+        # `__Host-`: a neighbouring host can't set it, so it can't plant one whose token it has.
         self.cookie_name = f"__Host-{_COOKIE}" if self._is_https else _COOKIE
 
     def token(self, request: Request) -> str:
-        """Return the token for forms of this browser; a new browser gets its cookie on the answer."""
+        """Return the token for this browser's forms; a new one gets its cookie on the answer."""
         browser = self._browser(request)
         if browser is None:
             browser = request.state.new_browser = random_b64url(_COOKIE_BYTES)

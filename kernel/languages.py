@@ -4,7 +4,7 @@ Texts are written in English in templates and code, and translated in `locale/ru
 catalogue is compiled in memory when the process starts, so that a clone needs no build step.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import cache
@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 from babel import Locale
+from babel.core import get_global
 from babel.dates import format_date, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -31,6 +32,7 @@ MOSCOW = timezone(timedelta(hours=3), "MSK")
 """Times are shown as Moscow time, which has had this offset, without summer time, since 2014."""
 
 _KIB = 1024
+_YEAR_DAYS = 365
 
 
 def _(message: str) -> str:
@@ -72,6 +74,23 @@ class Language:
         clock = format_time(there, "HH:mm", locale=_locale(self.code))
         zone = self.text(_("Moscow time"))
         return f"{self.day(there.date())}, {clock} ({zone})"
+
+    def period(self, length: timedelta) -> str:
+        """Write a length of whole days in the largest unit that fits: "5 years", «30 дней»."""
+        ngettext = self.translations.ngettext
+        if length.days >= _YEAR_DAYS and length.days % _YEAR_DAYS == 0:
+            years = length.days // _YEAR_DAYS
+            return ngettext("%(num)s year", "%(num)s years", years) % {"num": years}
+        return ngettext("%(num)s day", "%(num)s days", length.days) % {"num": length.days}
+
+    def territory(self, code: str) -> str:
+        """Name a country; empty for one without a name.
+
+        Args:
+            code: ISO 3166-1, two or three letters.
+        """
+        alias: Mapping[str, Sequence[str]] = get_global("territory_aliases")
+        return _locale(self.code).territories.get(alias.get(code, [code])[0], "")
 
     def size(self, length: int) -> str:
         """Write a number of bytes so that it can be grasped: "38 KB", «300 МБ»."""

@@ -1,7 +1,7 @@
 """Pages: the frame that every context's HTML stands in, its languages and its security headers.
 
-A context brings templates (`idp/templates`, seen as `idp/sign_in.html`), texts for its refusals, and
-pages for refusals that are more than a sentence (a failed sign-in shows the form again). The
+A context brings templates (`idp/templates`, seen as `idp/sign_in.html`), texts for its refusals,
+and pages for refusals that are more than a sentence (a failed sign-in shows the form again). The
 composition root gathers them; this module knows none of them.
 """
 
@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, PrefixLoader, select_autoescape
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+from typing_extensions import override
 
 from kernel import languages
 from kernel.errors import DomainError
@@ -121,9 +122,7 @@ class Pages:
         form_digest: Keyed digest for the tokens of forms.
     """
 
-    def __init__(
-        self, parts: Iterable[PagePart], *, issuer: str, form_digest: DigestForm
-    ) -> None:
+    def __init__(self, parts: Iterable[PagePart], *, issuer: str, form_digest: DigestForm) -> None:
         parts = tuple(parts)
         self.guard = FormGuard(digest=form_digest, issuer=issuer)
         self._is_https = issuer.startswith("https://")
@@ -147,6 +146,7 @@ class Pages:
         headers: Mapping[str, str] | None = None,
         leads_to: str | None = None,
         ui_locales: str = "",
+        path: str | None = None,
         **context: object,
     ) -> HTMLResponse:
         """Answer with a page.
@@ -158,6 +158,8 @@ class Pages:
             headers: Sent along.
             leads_to: Address of another site where a form of this page ends after redirects.
             ui_locales: What the client that sent the person here asked for.
+            path: Where this page is read, when it answers a form that was sent elsewhere; the
+                language switch leads there.
             context: Values of the template.
 
         Security:
@@ -165,14 +167,17 @@ class Pages:
             script and no style that is not ours.
         """
         language = language_of(request, ui_locales)
-        html = self._environments[language.code].get_template(template).render(
-            {
-                "path": request.url.path,
-                "language_links": _language_links(request, language),
-                "form_token": lambda: self.guard.token(request),
-                "form_token_field": FIELD,
-                **context,
-            }
+        html = (
+            self._environments[language.code]
+            .get_template(template)
+            .render(
+                {
+                    "language_links": _language_links(request, language, path),
+                    "form_token": lambda: self.guard.token(request),
+                    "form_token_field": FIELD,
+                    **context,
+                }
+            )
         )
         response = HTMLResponse(html, status_code=status, headers=dict(headers or {}))
         response.headers["Cache-Control"] = "no-store"
@@ -254,8 +259,8 @@ def content_security_policy(leads_to: str | None = None) -> str:
     """Return the policy of a page.
 
     Chromium applies `form-action` to every redirect after a form was sent, also to those that the
-    client's site makes after ours, which we can't know. So a page whose form ends at a client allows
-    https, and the client's own origin or scheme where that is something else.
+    client's site makes after ours, which we can't know. So a page whose form ends at a client
+    allows https, and the client's own origin or scheme where that is something else.
 
     Source:
         CSP Level 3, 6.4.1 (the check of redirects is left open there).
@@ -283,6 +288,7 @@ class Static(StaticFiles):
     def __init__(self) -> None:
         super().__init__(directory=STATIC_FOLDER)
 
+    @override
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Answer with a file."""
         response = await super().get_response(path, scope)
@@ -315,6 +321,8 @@ def _environment(language: Language, packages: Iterable[str]) -> Environment:
     environment.filters["day"] = language.day
     environment.filters["instant"] = language.instant
     environment.filters["size"] = language.size
+    # Not `_`: in a template `_` marks its result as HTML, so it takes literals only.
+    environment.filters["translate"] = language.text
     environment.globals["lang"] = language.code
     environment.globals["static"] = {
         name: static_address(name) for name in ("civitas.css", "civitas.js", "civitas.svg")
@@ -322,7 +330,9 @@ def _environment(language: Language, packages: Iterable[str]) -> Environment:
     return environment
 
 
-def _language_links(request: Request, current: Language) -> list[dict[str, object]]:
+def _language_links(
+    request: Request, current: Language, path: str | None
+) -> list[dict[str, object]]:
     """Return the switch: the same page in each language, as addresses below ours."""
     others = [(k, v) for k, v in request.query_params.multi_items() if k != "ui_locales"]
     return [
@@ -330,7 +340,7 @@ def _language_links(request: Request, current: Language) -> list[dict[str, objec
             "code": code,
             "own_name": languages.language(code).own_name,
             "is_current": code == current.code,
-            "href": f"{request.url.path}?{urlencode([*others, ('ui_locales', code)])}",
+            "href": f"{path or request.url.path}?{urlencode([*others, ('ui_locales', code)])}",
         }
         for code in languages.CODES
     ]

@@ -1,0 +1,344 @@
+"""Pages of sign-in and consent, and of signing out. They work without JavaScript."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Request
+from sqlalchemy.orm import Session
+from starlette.responses import RedirectResponse, Response
+
+from idp import cookies
+from idp.dependencies import CurrentSession, current_session, password_hasher_of, provider_of
+from idp.errors import NotSignedIn, SignInFailed
+from idp.model import AuthorizationResponse, Interaction
+from idp.page_views import asked_disclosures, asker_of, shown_digest
+from idp.responses import respond
+from idp.service import accounts, authorization, sessions
+from kernel.db import UnitOfWork, unit_of_work_of
+from kernel.form_guard import FormFromOurPage
+from kernel.pages import PagePart, RefusalText, language_of, render
+from kernel.secret import Secret
+
+router = APIRouter(include_in_schema=False)
+
+AFTER_SIGN_IN = "/account"
+"""Where a person goes who signed in without being sent by a client; `next` stays below it."""
+
+_ONE_FORM = [FormFromOurPage]
+
+
+def _(message: str) -> str:
+    """Mark a text for extraction; it is translated where it is shown."""
+    return message
+
+
+@router.get("/interaction/{interaction_id}")
+def show_interaction(request: Request, session: UnitOfWork, interaction_id: str) -> Response:
+    """Ask what is still missing: sign-in, then consent; answer the client when nothing is."""
+    interaction = _interaction(request, session, interaction_id)
+    if interaction.needs_sign_in:
+        return _sign_in_page(request, interaction)
+    if interaction.needs_consent:
+        return _consent_page(request, interaction)
+    return _allow(request, session, interaction)
+
+
+@router.post("/interaction/{interaction_id}/sign-in", dependencies=_ONE_FORM)
+def sign_in_for_client(
+    request: Request,
+    session: UnitOfWork,
+    interaction_id: str,
+    username: Annotated[str, Form(max_length=200)] = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
+) -> Response:
+    """Sign a person in on the way to a client."""
+    _interaction(request, session, interaction_id)
+    return _sign_in(
+        request, session, username, Secret(password), then=f"/interaction/{interaction_id}"
+    )
+
+
+@router.post("/interaction/{interaction_id}/consent", dependencies=_ONE_FORM)
+def decide_consent(
+    request: Request,
+    session: UnitOfWork,
+    interaction_id: str,
+    decision: Annotated[Literal["allow", "deny"], Form()],
+    shown: Annotated[str, Form()] = "",
+) -> Response:
+    """Take the person's decision to the client."""
+    interaction = _interaction(request, session, interaction_id)
+    if decision == "deny":
+        return _deny(request, session, interaction)
+    if interaction.needs_sign_in or shown != shown_digest(interaction):
+        return _see(f"/interaction/{interaction.interaction_id}")
+    return _allow(request, session, interaction)
+
+
+@router.get("/sign-in")
+def show_sign_in(
+    request: Request,
+    sign_in: CurrentSession,
+    next: str = AFTER_SIGN_IN,  # noqa: A002  # the parameter's public name
+) -> Response:
+    """Ask for name and password; whoever is signed in goes on."""
+    if sign_in is not None:
+        return _see(_own_address(next))
+    return _sign_in_page(request, None, next_address=next)
+
+
+@router.post("/sign-in", dependencies=_ONE_FORM)
+def sign_in_for_account(
+    request: Request,
+    session: UnitOfWork,
+    username: Annotated[str, Form(max_length=200)] = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
+    next: Annotated[str, Form()] = AFTER_SIGN_IN,  # noqa: A002  # the field's public name
+) -> Response:
+    """Sign a person in to their own account."""
+    return _sign_in(request, session, username, Secret(password), then=_own_address(next))
+
+
+@router.get("/sign-out")
+def show_sign_out(request: Request) -> Response:
+    """Ask whether to sign out: a link can't do it, or another site could."""
+    return render(request, "idp/sign_out.html", action="/sign-out", fields=[])
+
+
+@router.post("/sign-out", dependencies=_ONE_FORM)
+def sign_out(request: Request, session: UnitOfWork, sign_in: CurrentSession) -> Response:
+    """End the session of this browser."""
+    if sign_in is not None:
+        at = request.app.state.clock.now()
+        sessions.end_session(session, sign_in.person_id, sign_in.session_id, at=at)
+    response = _see("/signed-out")
+    cookies.clear_session_cookie(request, response)
+    return response
+
+
+@router.get("/signed-out")
+def show_signed_out(request: Request) -> Response:
+    """Say that nobody is signed in."""
+    return render(request, "idp/signed_out.html")
+
+
+class EmptySignIn(SignInFailed):
+    """Name or password was left empty: nothing was tried, nothing is counted."""
+
+    keeps_writes = False
+
+
+def _sign_in(
+    request: Request, session: Session, username: str, password: Secret[str], *, then: str
+) -> Response:
+    """Authenticate, open a session in place of the browser's old one, and go on."""
+    request.state.typed_username = username
+    if not username.strip() or not password.reveal():
+        raise EmptySignIn
+    at = request.app.state.clock.now()
+    provider = provider_of(request)
+    signed_in = accounts.sign_in(
+        session,
+        provider.keyring,
+        password_hasher_of(request),
+        username=username,
+        password=password,
+        address=request.client.host if request.client else "",
+        at=at,
+    )
+    opened = sessions.open_session(
+        session,
+        signed_in,
+        policy=provider.policy,
+        replaces=cookies.session_cookie(request),
+        at=at,
+    )
+    response = _see(then)
+    cookies.set_session_cookie(request, response, opened)
+    return response
+
+
+def _interaction(request: Request, session: Session, interaction_id: str) -> Interaction:
+    return authorization.get_interaction(
+        session,
+        provider_of(request),
+        interaction_id,
+        browser_binding=cookies.interaction_binding(request, interaction_id),
+        sign_in=current_session(request, session),
+        at=request.app.state.clock.now(),
+    )
+
+
+def _allow(request: Request, session: Session, interaction: Interaction) -> Response:
+    language = language_of(request, interaction.request.ui_locales).code
+    at = request.app.state.clock.now()
+    answer = authorization.allow(
+        session, provider_of(request), interaction, language=language, at=at
+    )
+    return _answered(request, interaction, answer)
+
+
+def _deny(request: Request, session: Session, interaction: Interaction) -> Response:
+    at = request.app.state.clock.now()
+    answer = authorization.deny(session, provider_of(request), interaction, at=at)
+    return _answered(request, interaction, answer)
+
+
+def _answered(
+    request: Request, interaction: Interaction, answer: AuthorizationResponse
+) -> Response:
+    response = respond(answer)
+    cookies.clear_interaction_binding(request, response, interaction.interaction_id)
+    return response
+
+
+def _sign_in_page(
+    request: Request,
+    interaction: Interaction | None,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    next_address: str = "",
+) -> Response:
+    """Show the sign-in form.
+
+    Args:
+        request: The request to answer.
+        interaction: Of the client that asks; None for a person's own account.
+        status: HTTP status.
+        headers: Sent along.
+        errors: What is wrong, by field; in English, to be translated.
+        next_address: Where a person goes who signs in to their own account.
+    """
+    shared: dict[str, object] = {
+        "status": status,
+        "headers": headers,
+        "username": getattr(request.state, "typed_username", ""),
+        "errors": errors or {},
+    }
+    if interaction is None:
+        address = {"asker": None, "action": "/sign-in", "next": _own_address(next_address)}
+        return render(request, "idp/sign_in.html", path="/sign-in", **address, **shared)
+    here = f"/interaction/{interaction.interaction_id}"
+    redirect_uri = interaction.request.redirect_uri
+    if not shared["username"]:
+        shared["username"] = interaction.request.login_hint or ""
+    return render(
+        request,
+        "idp/sign_in.html",
+        path=here,
+        leads_to=redirect_uri,
+        ui_locales=interaction.request.ui_locales,
+        asker=asker_of(interaction.client, redirect_uri),
+        action=f"{here}/sign-in",
+        cancel_action=f"{here}/consent",
+        **shared,
+    )
+
+
+def _consent_page(request: Request, interaction: Interaction) -> Response:
+    language = language_of(request, interaction.request.ui_locales)
+    redirect_uri = interaction.request.redirect_uri
+    assert interaction.session is not None
+    return render(
+        request,
+        "idp/consent.html",
+        leads_to=redirect_uri,
+        ui_locales=interaction.request.ui_locales,
+        asker=asker_of(interaction.client, redirect_uri),
+        requests=asked_disclosures(
+            interaction.asked, language=language, at=request.app.state.clock.now()
+        ),
+        action=f"/interaction/{interaction.interaction_id}/consent",
+        shown=shown_digest(interaction),
+        signed_in_at=interaction.session.auth_time,
+    )
+
+
+def _show_failed_sign_in(
+    request: Request, _refusal: SignInFailed, headers: Mapping[str, str]
+) -> Response:
+    """Show the form again, with one sentence for every reason."""
+    return _sign_in_again(
+        request,
+        headers,
+        {"username": _("The name or the password is wrong, or there were too many attempts")},
+    )
+
+
+def _show_empty_sign_in(
+    request: Request, _refusal: EmptySignIn, headers: Mapping[str, str]
+) -> Response:
+    errors = {"password": _("Enter your password")}
+    if not request.state.typed_username.strip():
+        errors = {"username": _("Enter your name for signing in"), **errors}
+    return _sign_in_again(request, headers, errors)
+
+
+def _sign_in_again(
+    request: Request, headers: Mapping[str, str], errors: Mapping[str, str]
+) -> Response:
+    interaction_id = request.path_params.get("interaction_id")
+    interaction: Interaction | None = None
+    if interaction_id is not None:
+        with unit_of_work_of(request.app.state.sessions) as session:
+            interaction = _interaction(request, session, interaction_id)
+    return _sign_in_page(
+        request, interaction, status=SignInFailed.status, headers=headers, errors=errors
+    )
+
+
+def _show_sign_in_first(
+    request: Request, _refusal: NotSignedIn, headers: Mapping[str, str]
+) -> Response:
+    """Send a person who is not signed in to the sign-in page, and back afterwards."""
+    wanted = request.url.path if request.method in {"GET", "HEAD"} else AFTER_SIGN_IN
+    response = _see(f"/sign-in?{urlencode({'next': _own_address(wanted)})}")
+    response.headers.update(headers)
+    return response
+
+
+def _own_address(address: str) -> str:
+    """Return `address` if it is a page of the account, else the account's first page."""
+    is_own = address == AFTER_SIGN_IN or address.startswith(AFTER_SIGN_IN + "/")
+    is_plain = address.isascii() and address.isprintable() and "\\" not in address
+    return address if is_own and is_plain and "//" not in address else AFTER_SIGN_IN
+
+
+def _see(address: str) -> RedirectResponse:
+    return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
+
+
+PART = PagePart(
+    package="idp",
+    texts={
+        "interaction_gone": RefusalText(
+            heading=_("This page has expired"),
+            advice=_(
+                "Your data was not shared. Go back to the site that you came from and sign in "
+                "again. It works only in the browser in which you began."
+            ),
+        ),
+        "unknown_client": RefusalText(
+            heading=_("The site that sent you here is not known to us"),
+            advice=_(
+                "Your data was not shared. Do not enter a password on that site, and tell its "
+                "operator what you see here."
+            ),
+        ),
+        "unregistered_redirect_uri": RefusalText(
+            heading=_("The site that sent you here can't be trusted"),
+            advice=_(
+                "It wants to send you to an address that it has not registered with us, so we "
+                "stopped here. Your data was not shared."
+            ),
+        ),
+    },
+    refusal_pages={
+        SignInFailed: _show_failed_sign_in,
+        EmptySignIn: _show_empty_sign_in,
+        NotSignedIn: _show_sign_in_first,
+    },
+)

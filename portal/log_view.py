@@ -1,0 +1,161 @@
+"""Write entries of the access log and consents in the person's own words. No I/O."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from audit.api import Actor, LoggedEntry, NewEntry
+from consent.api import ITEMS, PURPOSES, ConsentRecord, Ending, ItemName, PurposeCode
+from kernel.languages import Language
+from portal.events import OwnAction
+
+
+def _(message: str) -> str:
+    """Mark a text for extraction; it is translated where it is shown."""
+    return message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryView:
+    """One entry of the log as it is shown."""
+
+    entry_id: UUID
+    who: str
+    occurred_at: datetime
+    is_refused: bool
+    action: str
+    labels: tuple[str, ...]
+    purpose: str
+    reason: str
+    is_provable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentView:
+    """One consent as it is shown.
+
+    Attributes:
+        ended_at: When it ended; its `expires_at` while no ending was written down.
+    """
+
+    consent_id: UUID
+    partner_name: str
+    purpose: str
+    labels: tuple[str, ...]
+    given_at: datetime
+    expires_at: datetime
+    ended_at: datetime
+    retention: str
+    is_live: bool
+    state: str
+
+
+_ACTIONS: Mapping[str, str] = {
+    OwnAction.RECORD_VIEWED: _("You looked at your data"),
+    OwnAction.DOCUMENTS_LISTED: _("You looked at the list of your documents"),
+    OwnAction.DOCUMENT_READ: _("You downloaded a document"),
+    OwnAction.DOCUMENT_STORED: _("You stored a document"),
+    OwnAction.DOCUMENT_ERASED: _("You deleted a document"),
+    "consent.record.given": _("You gave a consent"),
+    "consent.record.withdrawn": _("You withdrew a consent"),
+    "partner_api.person.read": _("Read your data"),
+    "partner_api.documents.listed": _("Listed your documents"),
+    "partner_api.document.read": _("Read a document"),
+    "idp.userinfo.read": _("Read your data when you signed in"),
+    "population_register.record.recorded": _("Reported data about you"),
+    "recorded": _("Reported data about you"),
+    "vault.document.stored": _("Put a document into your vault"),
+}
+_OTHER_ACTION = _("Another access to your data")
+
+_REASONS: Mapping[str, str] = {
+    "never_given": _("You had not given a consent"),
+    "withdrawn": _("You had withdrawn the consent"),
+    "expired": _("The consent had expired"),
+    "used_up": _("The consent was used up"),
+    "ended": _("The consent was over"),
+    "replaced": _("A later consent had replaced this one"),
+    "person_died": _("The consent was over"),
+    "partner_barred": _("The recipient had lost its licence"),
+    "items_missing": _("More was asked for than you had allowed"),
+    "attributes_missing": _("More was asked for than you had allowed"),
+    "not_found": _("There is no such document"),
+}
+_OTHER_REASON = _("The rules did not allow it")
+
+_ENDINGS: Mapping[Ending, str] = {
+    Ending.WITHDRAWN: _("Withdrawn by you"),
+    Ending.EXPIRED: _("Expired"),
+    Ending.USED_UP: _("Used up"),
+    Ending.REPLACED: _("Replaced by a later one"),
+    Ending.PERSON_DIED: _("Ended"),
+    Ending.PARTNER_BARRED: _("Recipient barred"),
+}
+
+
+def entry_view(logged: LoggedEntry, *, names: Mapping[str, str], language: Language) -> EntryView:
+    """Put one entry into words.
+
+    Args:
+        logged: As the log holds it; of the person who looks.
+        names: Names of partners, clients and agencies, by identifier.
+        language: Of the page.
+    """
+    entry = logged.entry
+    is_refused = entry.outcome == "refused"
+    reason = _REASONS.get(entry.reason or "", _OTHER_REASON)
+    return EntryView(
+        entry_id=entry.entry_id,
+        who=_who(entry, names, language),
+        occurred_at=entry.occurred_at,
+        is_refused=is_refused,
+        action=language.text(_ACTIONS.get(entry.action, _OTHER_ACTION)),
+        labels=labels_of(entry.items, language),
+        purpose=purpose_label(entry.purpose, language),
+        reason=language.text(reason) if is_refused else "",
+        is_provable=logged.leaf_index is not None,
+    )
+
+
+def consent_view(record: ConsentRecord, *, language: Language, at: datetime) -> ConsentView:
+    """Put one consent into words, as it stands at the instant `at`."""
+    ending = record.ending_at(at)
+    return ConsentView(
+        consent_id=record.consent_id,
+        partner_name=record.partner_name,
+        purpose=purpose_label(record.purpose, language),
+        labels=labels_of((name for name in ITEMS if name in record.items), language),
+        given_at=record.given_at,
+        expires_at=record.expires_at,
+        ended_at=record.ended_at or record.expires_at,
+        retention=language.period(record.retention),
+        is_live=ending is None,
+        state=language.text(_("In force") if ending is None else _ENDINGS[ending]),
+    )
+
+
+def labels_of(items: Iterable[str], language: Language) -> tuple[str, ...]:
+    """Name items in the person's words; one that the catalogue no longer has by its own name."""
+    found = ((name, ITEMS.get(ItemName(name))) for name in items)
+    return tuple(name if item is None else item.label.of(language.code) for name, item in found)
+
+
+def purpose_label(code: str | None, language: Language) -> str:
+    """Name a purpose in the person's words; empty when there is none."""
+    if not code:
+        return ""
+    purpose = PURPOSES.get(PurposeCode(code))
+    return code if purpose is None else purpose.label.of(language.code)
+
+
+def _who(entry: NewEntry, names: Mapping[str, str], language: Language) -> str:
+    match entry.actor:
+        case Actor(kind="person"):
+            return language.text(_("You"))
+        case Actor(kind="operator"):
+            return language.text(_("A service-centre operator"))
+        case Actor(kind="system"):
+            return language.text(_("Civitas itself"))
+        case Actor(id=actor_id):
+            return names.get(actor_id) or names.get(entry.client_id or "") or actor_id

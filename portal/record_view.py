@@ -1,0 +1,346 @@
+"""Write a person's record in the person's own words: groups, labels, values. No I/O."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+from kernel.languages import Language
+
+
+def _(message: str) -> str:
+    """Mark a text for extraction; it is translated where it is shown."""
+    return message
+
+
+class StatedValue(Protocol):
+    """What the register calls an attribute value: what, says who, as of when."""
+
+    @property
+    def value(self) -> Any:  # noqa: ANN401  # whatever JSON can carry
+        """What is said."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """The agency that says so."""
+        ...
+
+    @property
+    def as_of(self) -> date:
+        """The day from which the agency last said so."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One value as it is shown.
+
+    Attributes:
+        lines: The value, one line or several.
+        source: Name of the agency.
+        as_of: The day from which the agency says so.
+    """
+
+    lines: tuple[str, ...]
+    source: str
+    as_of: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One attribute: the value that counts, and what other agencies say instead."""
+
+    label: str
+    stated: Statement
+    others: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Attributes that belong together on the page."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+_GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    (
+        _("Name"),
+        (
+            ("family_name", _("Family name")),
+            ("given_name", _("Given name")),
+            ("middle_name", _("Patronymic")),
+            ("former_names", _("Former names")),
+        ),
+    ),
+    (
+        _("Birth and citizenship"),
+        (
+            ("birthdate", _("Date of birth")),
+            ("birthplace", _("Place of birth")),
+            ("gender", _("Sex")),
+            ("citizenships", _("Citizenship")),
+            ("deathdate", _("Date of death")),
+            ("deathplace", _("Place of death")),
+        ),
+    ),
+    (
+        _("Numbers"),
+        (
+            ("snils", _("Social insurance number (SNILS)")),
+            ("inn", _("Taxpayer number (INN)")),
+            ("enp", _("Health insurance number (ENP)")),
+        ),
+    ),
+    (
+        _("Identity documents"),
+        (
+            ("passport", _("Passport")),
+            ("foreign_passport", _("Travel passport")),
+            ("birth_certificate", _("Birth certificate")),
+            ("residence_permit", _("Residence permit or visa")),
+        ),
+    ),
+    (
+        _("Addresses and travel"),
+        (
+            ("registration_address", _("Registered address")),
+            ("stay_address", _("Address of stay")),
+            ("arrivals", _("Entries and departures")),
+        ),
+    ),
+    (
+        _("Family"),
+        (
+            ("marital_status", _("Marital status")),
+            ("children", _("Children")),
+            ("parents", _("Parents")),
+            ("civil_acts", _("Civil registry acts")),
+        ),
+    ),
+    (
+        _("Work and duties"),
+        (
+            ("entrepreneur", _("Sole trader")),
+            ("military", _("Military registration")),
+            ("education", _("Education")),
+        ),
+    ),
+)
+
+SHOWN = frozenset(name for _title, attributes in _GROUPS for name, _label in attributes)
+"""Every attribute that has a place on the page; a test compares it with the register's."""
+
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "gender": {"female": _("Female"), "male": _("Male")},
+    "status": {
+        "single": _("Not married"),
+        "married": _("Married"),
+        "divorced": _("Divorced"),
+        "widowed": _("Widowed"),
+    },
+    "role": {"mother": _("Mother"), "father": _("Father")},
+    "civil_act": {
+        "birth": _("Record of birth"),
+        "marriage": _("Record of marriage"),
+        "divorce": _("Record of divorce"),
+        "name_change": _("Record of a change of name"),
+        "paternity": _("Record of paternity"),
+        "adoption": _("Record of adoption"),
+        "death": _("Record of death"),
+    },
+    "permit": {
+        "temporary": _("Temporary residence permit"),
+        "permanent": _("Permanent residence permit"),
+        "visa": _("Visa"),
+        "refugee": _("Refugee certificate"),
+        "asylum": _("Certificate of temporary asylum"),
+    },
+    "is_liable": {"yes": _("Registered for military service"), "no": _("Not registered")},
+    "level": {
+        "school": _("School"),
+        "vocational": _("Vocational education"),
+        "higher": _("Higher education"),
+        "doctoral": _("Doctoral degree"),
+    },
+}
+
+_STATELESS = "XXA"
+_ISO_CODES = {"D": "DEU"}
+"""State codes of ICAO 9303 that ISO 3166-1 writes in another way."""
+
+_DAY_PARTS = 3  # year, month, day
+
+
+def groups_of(
+    stated: Mapping[str, StatedValue],
+    others: Mapping[str, Sequence[StatedValue]],
+    *,
+    agencies: Mapping[str, str],
+    language: Language,
+) -> list[Group]:
+    """Arrange a record for the page; groups without a value are left out.
+
+    Args:
+        stated: The value that counts, by attribute.
+        others: What other agencies say instead, by attribute.
+        agencies: Names of agencies in `language`; an unknown one is shown by its identifier.
+        language: Of the page.
+    """
+
+    def statement(name: str, value: StatedValue) -> Statement:
+        return Statement(
+            lines=tuple(lines_of(name, value.value, language)),
+            source=agencies.get(value.source, value.source),
+            as_of=value.as_of,
+        )
+
+    groups = []
+    for title, attributes in _GROUPS:
+        rows = tuple(
+            Row(
+                label=language.text(label),
+                stated=statement(name, stated[name]),
+                others=tuple(statement(name, other) for other in others.get(name, ())),
+            )
+            for name, label in attributes
+            if name in stated
+        )
+        if rows:
+            groups.append(Group(title=language.text(title), rows=rows))
+    return groups
+
+
+def lines_of(name: str, value: Any, language: Language) -> Iterable[str]:  # noqa: ANN401  # JSON
+    """Write the value of an attribute, one line for each of its parts or items."""
+    writer = _WRITERS.get(name)
+    if writer is not None:
+        items = value if isinstance(value, list) else [value]
+        return [line for item in items for line in writer(item, language)]
+    return [str(value)]
+
+
+def _word(kind: str) -> Callable[[Any, Language], list[str]]:
+    return lambda value, language: [language.text(_WORDS[kind].get(value, value))]
+
+
+def _partial_day(text: str, language: Language) -> str:
+    """Write a date of which the day may be unknown."""
+    if text.count("-") == _DAY_PARTS - 1:
+        return language.day(date.fromisoformat(text))
+    year, _dash, month = text.partition("-")
+    return f"{month}.{year}" if month else year
+
+
+def _day_line(label: str, value: Mapping[str, Any], part: str, language: Language) -> list[str]:
+    if part not in value:
+        return []
+    return [f"{language.text(label)} {_partial_day(value[part], language)}"]
+
+
+def _country(code: str, language: Language) -> str:
+    if code == _STATELESS:
+        return language.text(_("Stateless"))
+    return language.territory(_ISO_CODES.get(code, code)) or code
+
+
+def _full_name(value: Mapping[str, Any]) -> str:
+    parts = (value.get(part) for part in ("family_name", "given_name", "middle_name"))
+    return " ".join(part for part in parts if part)
+
+
+def _former_name(value: Mapping[str, Any], language: Language) -> list[str]:
+    return [_full_name(value), *_day_line(_("until"), value, "until", language)]
+
+
+def _relative(value: Mapping[str, Any], language: Language) -> list[str]:
+    role = [language.text(_WORDS["role"][value["role"]])] if "role" in value else []
+    return [
+        ", ".join([*role, _full_name(value)]),
+        *_day_line(_("born"), value, "birthdate", language),
+    ]
+
+
+def _marriage(value: Mapping[str, Any], language: Language) -> list[str]:
+    lines = _word("status")(value["status"], language)
+    lines += _day_line(_("since"), value, "since", language)
+    if "spouse" in value:
+        lines += _relative(value["spouse"], language)
+    return lines
+
+
+def _address(value: Mapping[str, Any], _language: Language) -> list[str]:
+    postal_code = [value["postal_code"]] if "postal_code" in value else []
+    formatted: str = value["formatted"]
+    return [formatted] if postal_code and postal_code[0] in formatted else [*postal_code, formatted]
+
+
+def _identity_document(value: Mapping[str, Any], language: Language) -> list[str]:
+    lines = _word("permit")(value["kind"], language) if "kind" in value else []
+    if "issuing_state" in value:
+        lines.append(_country(value["issuing_state"], language))
+    lines.append(value.get("series_number") or value["number"])
+    if "latin_name" in value:
+        lines.append(value["latin_name"])
+    if "issuer" in value:
+        code = f" ({value['division_code']})" if "division_code" in value else ""
+        lines.append(value["issuer"] + code)
+    lines += _day_line(_("issued on"), value, "issued_on", language)
+    return lines + _day_line(_("valid until"), value, "expires_on", language)
+
+
+def _civil_act(value: Mapping[str, Any], language: Language) -> list[str]:
+    kind = language.text(_WORDS["civil_act"].get(value["kind"], value["kind"]))
+    office = [value["office"]] if "office" in value else []
+    day = _day_line(_("registered on"), value, "registered_on", language)
+    return [f"{kind} № {value['number']}", *office, *day]
+
+
+def _arrival(value: Mapping[str, Any], language: Language) -> list[str]:
+    return [
+        *_day_line(_("arrived on"), value, "arrived_on", language),
+        *_day_line(_("departed on"), value, "departed_on", language),
+    ]
+
+
+def _trader(value: Mapping[str, Any], language: Language) -> list[str]:
+    return [
+        value["ogrnip"],
+        *_day_line(_("registered on"), value, "registered_on", language),
+        *_day_line(_("ceased on"), value, "ceased_on", language),
+    ]
+
+
+def _military(value: Mapping[str, Any], language: Language) -> list[str]:
+    office = [value["office"]] if "office" in value else []
+    return [*_word("is_liable")(value["is_liable"], language), *office]
+
+
+def _education(value: Mapping[str, Any], language: Language) -> list[str]:
+    lines = _word("level")(value["level"], language)
+    lines += [value[part] for part in ("institution", "document_number") if part in value]
+    return lines + _day_line(_("issued on"), value, "issued_on", language)
+
+
+_WRITERS: Mapping[str, Callable[[Any, Language], list[str]]] = {
+    "gender": _word("gender"),
+    "birthdate": lambda value, language: [_partial_day(value, language)],
+    "deathdate": lambda value, language: [_partial_day(value, language)],
+    "citizenships": lambda value, language: [_country(value, language)],
+    "former_names": _former_name,
+    "passport": _identity_document,
+    "foreign_passport": _identity_document,
+    "birth_certificate": _identity_document,
+    "residence_permit": _identity_document,
+    "registration_address": _address,
+    "stay_address": _address,
+    "arrivals": _arrival,
+    "marital_status": _marriage,
+    "children": _relative,
+    "parents": _relative,
+    "civil_acts": _civil_act,
+    "entrepreneur": _trader,
+    "military": _military,
+    "education": _education,
+}

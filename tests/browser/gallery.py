@@ -1,0 +1,259 @@
+"""Every page with sample data, without a database: to look at, and to check in a browser.
+
+Run it by hand with `python -m tests.browser.gallery` and open http://127.0.0.1:8099/.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import HTMLResponse, Response
+
+from kernel.errors import DomainError, NotFound
+from kernel.languages import language
+from kernel.pages import PagePart, Pages, Static
+from kernel.secret import sha256
+
+AT = datetime(2026, 11, 5, 11, 3, tzinfo=UTC)
+ASKER = SimpleNamespace(
+    name="Демо Банк", address="bank.example", partner_name="", is_verified=True, policy_uri=None
+)
+STRANGER = SimpleNamespace(
+    name="Openid Client <b>", address="127.0.0.1:4711", partner_name="Self-registered",
+    is_verified=False, policy_uri="https://stranger.example/privacy",
+)  # fmt: skip
+LONGEST_NAME = "Публичное акционерное общество «Северо-Западный Межрегиональный Коммерческий Банк»"
+
+
+def _words(ru: str, en: str) -> Mapping[str, str]:
+    return {"ru": ru, "en": en}
+
+
+def _item(ru: str, en: str, source: str, *, is_special: bool = False) -> Any:
+    return SimpleNamespace(label=_words(ru, en), source=source, is_special=is_special)
+
+
+def _for(value: Any, code: str) -> Any:
+    """Return the sample in one language: texts in two languages become one text."""
+    if isinstance(value, Mapping) and value.keys() == {"ru", "en"}:
+        return value[code]
+    if isinstance(value, Mapping):
+        return {k: _for(v, code) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_for(v, code) for v in value]
+    if isinstance(value, SimpleNamespace):
+        return SimpleNamespace(**{k: _for(v, code) for k, v in vars(value).items()})
+    return value
+
+
+SIGN_IN = {
+    "asker": ASKER, "action": "/x", "cancel_action": "/y", "next": "", "username": "",
+    "errors": {},
+}  # fmt: skip
+CONSENT = SimpleNamespace(
+    consent_id="0193", partner_name="Демо Банк", is_live=True, given_at=AT, expires_at=AT,
+    ended_at=AT, state=_words("Действует", "In force"),
+    purpose=_words("открыть вам счёт", "open an account for you"),
+    labels=[_words("Фамилия", "Family name"), _words("Дата рождения", "Date of birth"),
+            _words("Снимок компьютерной томографии (КТ)", "CT scan")],
+    retention=_words("5 лет", "5 years"),
+)  # fmt: skip
+ENDED = SimpleNamespace(
+    **{**vars(CONSENT), "is_live": False, "partner_name": LONGEST_NAME,
+       "state": _words("Отозвано вами", "Withdrawn by you")}
+)  # fmt: skip
+
+
+def _entry(**changes: Any) -> Any:
+    entry = {
+        "entry_id": "0194", "who": "Демо Банк", "occurred_at": AT, "is_refused": False,
+        "action": _words("Прочитаны данные", "Data was read"), "labels": CONSENT.labels,
+        "purpose": CONSENT.purpose, "reason": "", "is_provable": True,
+    }  # fmt: skip
+    return SimpleNamespace(**{**entry, **changes})
+
+
+_ROW = SimpleNamespace
+SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "sign-in": ("idp/sign_in.html", SIGN_IN),
+    "sign-in-failed": (
+        "idp/sign_in.html",
+        {
+            **SIGN_IN,
+            "username": "anna",
+            "errors": {
+                "username": _words("Имя или пароль неверны", "The name or the password is wrong")
+            },
+        },
+    ),
+    "sign-in-portal": ("idp/sign_in.html", {**SIGN_IN, "asker": None, "next": "/account"}),
+    "consent": (
+        "idp/consent.html",
+        {
+            "asker": ASKER, "action": "/x", "shown": "x", "signed_in_at": AT,
+            "requests": [
+                SimpleNamespace(
+                    purpose=CONSENT.purpose,
+                    explanation=_words(
+                        "Банк обязан установить личность клиента до открытия счёта "
+                        "(115-ФЗ, статья 7).",
+                        "A bank must establish who its customer is before it opens an account.",
+                    ),
+                    attributes=[
+                        _item("Фамилия", "Family name", "МВД России"),
+                        _item("Дата рождения", "Date of birth", "Реестр ЗАГС"),
+                        _item("Паспорт: серия, номер, кем и когда выдан",
+                              "Passport: number, date of issue and issuer", "МВД России"),
+                    ],
+                    documents=[
+                        _item("Справка о доходах", "Income certificate", "Ваше хранилище"),
+                        _item("Снимок компьютерной томографии (КТ)", "CT scan", "Ваше хранилище",
+                              is_special=True),
+                    ],
+                    expires_at=AT, retention=_words("5 лет", "5 years"), max_uses=3,
+                )
+            ],
+        },
+    ),
+    "consent-stranger": (
+        "idp/consent.html",
+        {"asker": STRANGER, "action": "/x", "shown": "x", "signed_in_at": AT, "requests": []},
+    ),
+    "sign-out": ("idp/sign_out.html", {"action": "/x", "fields": []}),
+    "signed-out": ("idp/signed_out.html", {}),
+    "overview": (
+        "portal/overview.html",
+        {
+            "section": "overview",
+            "groups": [
+                SimpleNamespace(title=_words("Имя", "Name"), rows=[
+                    _ROW(label=_words("Фамилия", "Family name"), lines=["Кузнецова"],
+                         source="МВД России", as_of=date(2019, 4, 2)),
+                    _ROW(label=_words("Отчество", "Patronymic"), lines=["Сергеевна"],
+                         source="Реестр ЗАГС", as_of=date(1991, 7, 14)),
+                ]),
+                SimpleNamespace(title=_words("Документы", "Identity documents"), rows=[
+                    _ROW(label=_words("Паспорт", "Passport"),
+                         lines=["45 19 482913", "ГУ МВД России по г. Москве", "2 апреля 2019 г."],
+                         source="МВД России", as_of=date(2019, 4, 2)),
+                ]),
+            ],
+        },
+    ),
+    "documents": (
+        "portal/documents.html",
+        {
+            "section": "documents",
+            "documents": [
+                SimpleNamespace(document_id="0195", title="КТ грудной клетки, ноябрь",
+                                kind=_words("Снимок КТ", "CT scan"), length=314_572_800,
+                                source=_words("Вы", "You"), stored_at=AT),
+                SimpleNamespace(document_id="0196", title="income_certificate_2025_signed.pdf",
+                                kind=_words("Справка о доходах", "Income certificate"),
+                                length=38_912, source="ФНС России", stored_at=AT),
+            ],
+        },
+    ),
+    "document-new": (
+        "portal/document_new.html",
+        {
+            "section": "documents", "errors": [], "field_errors": {}, "title": "",
+            "limit": 1 << 30,
+            "kinds": [{"value": "ct_scan", "text": _words("Снимок КТ", "CT scan")}],
+        },
+    ),
+    "document-new-failed": (
+        "portal/document_new.html",
+        {
+            "section": "documents", "title": "", "limit": 1 << 30,
+            "errors": [{"href": "#file", "text": _words("Выберите файл", "Choose a file")}],
+            "field_errors": {"file": _words("Выберите файл", "Choose a file")},
+            "kinds": [{"value": "ct_scan", "text": _words("Снимок КТ", "CT scan")}],
+        },
+    ),
+    "document-delete": (
+        "portal/document_delete.html",
+        {"section": "documents", "document": SimpleNamespace(document_id="1", title="КТ, ноябрь")},
+    ),
+    "consents": (
+        "portal/consents.html",
+        {"section": "consents", "live": [CONSENT], "ended": [ENDED], "withdrawn_from": LONGEST_NAME},
+    ),
+    "consents-none": (
+        "portal/consents.html",
+        {"section": "consents", "live": [], "ended": [], "withdrawn_from": ""},
+    ),
+    "consent-withdraw": ("portal/consent_withdraw.html", {"section": "", "consent": CONSENT}),
+    "log": (
+        "portal/log.html",
+        {
+            "section": "log", "older_href": "/account/log?before=1", "is_older_page": True,
+            "entries": [
+                _entry(is_refused=True, is_provable=False,
+                       reason=_words("Вы отозвали согласие", "You withdrew your consent")),
+                _entry(),
+                _entry(who=_words("Вы", "You"), purpose="", labels=[],
+                       action=_words("Просмотр своих данных", "You looked at your data")),
+            ],
+        },
+    ),
+    "sessions": (
+        "portal/sessions.html",
+        {
+            "section": "sessions",
+            "sessions": [
+                SimpleNamespace(session_id="1", title="Chromium, Linux", is_current=True,
+                                signed_in_at=AT, expires_at=AT),
+                SimpleNamespace(session_id="2", title="Safari, iPhone", is_current=False,
+                                signed_in_at=AT, expires_at=AT),
+            ],
+        },
+    ),
+}  # fmt: skip
+
+
+def make_gallery() -> FastAPI:
+    """Make the application: `/page/<name>` for each sample, `/refusal/<status>`, `/static`."""
+    app = FastAPI(openapi_url=None)
+    app.state.pages = Pages(
+        [PagePart(package="idp"), PagePart(package="portal")],
+        issuer="http://127.0.0.1:8099",
+        form_digest=lambda browser: sha256(browser.encode()),
+    )
+    app.mount("/static", Static())
+
+    @app.get("/")
+    def index() -> HTMLResponse:
+        names = [*SAMPLES, "refusal"]
+        return HTMLResponse("".join(f'<p><a href="/page/{name}">{name}</a>' for name in names))
+
+    @app.get("/page/{name}")
+    def page(name: str, request: Request) -> Response:
+        pages: Pages = app.state.pages
+        if name == "refusal":
+            request.state.request_id = "6f1d2c3b4a5968778695a4b3"
+            refusal: DomainError = NotFound()
+            return pages.refusal(request, refusal, {})
+        template, sample = SAMPLES[name]
+        code = pages_language(request)
+        return pages.render(request, template, **_for(sample, code))
+
+    return app
+
+
+def pages_language(request: Request) -> str:
+    """Return the code of the language in which the page will be shown."""
+    from kernel.pages import language_of  # noqa: PLC0415
+
+    return language(language_of(request).code).code
+
+
+if __name__ == "__main__":
+    import asyncio
+
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+
+    asyncio.run(Server(make_gallery(), port=8099, interface=Interfaces.ASGI).serve())
