@@ -41,7 +41,7 @@ class CivitasGroup(click.Group):
     """A group that turns our exceptions into a message and an exit code, in one place."""
 
     @override
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own signature
+    def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
