@@ -45,8 +45,12 @@ class RootKeys(Protocol):
         ...
 
 
-class RootKeyFileError(Exception):
-    """The key file is missing, malformed, or readable by others; the message says what to do."""
+class RootKeyUnavailable(Exception):
+    """The root can't be reached; the message tells the operator what to do."""
+
+
+class RootKeyFileError(RootKeyUnavailable):
+    """The key file is missing, malformed, or readable by others."""
 
 
 class LocalKeyFile:

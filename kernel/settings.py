@@ -39,6 +39,15 @@ class Settings(BaseSettings):
     root_key_file: Path | None = Field(
         None, description="The root key; when unset, `root.key` in the data folder."
     )
+    pkcs11_module: Path | None = Field(
+        None,
+        description="PKCS#11 module that holds the root key (production); when unset, the root "
+        "key file.",
+    )
+    pkcs11_token: str = Field("civitas", description="Label of the token in the PKCS#11 module.")
+    pkcs11_pin_file: Path | None = Field(
+        None, description="File with the token's user PIN; its last newline is not part of it."
+    )
     host: str = Field("127.0.0.1", description="Address that `civitas serve` listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port that `civitas serve` listens on.")
     workers: int = Field(1, ge=1, le=256, description="Server processes; one per core.")
@@ -91,6 +100,11 @@ class Settings(BaseSettings):
             raise ValueError("in production the issuer begins with https://")
         if self.database_url is None:
             raise ValueError("in production CIVITAS_DATABASE_URL names the database")
+        if self.pkcs11_module is None or self.pkcs11_pin_file is None:
+            raise ValueError(
+                "in production the root key is in a hardware security module: set "
+                "CIVITAS_PKCS11_MODULE and CIVITAS_PKCS11_PIN_FILE"
+            )
         if self.password_profile == "test":  # noqa: S105  # the name of a profile
             raise ValueError("in production the password profile is not `test`")
         return self

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.main import Civitas, create_app
-from app.resources import DatabaseUnset, RefusedInProduction, open_resources
+from app.resources import DatabaseUnset, open_resources
 from kernel.clock import FrozenClock, SystemClock
 from kernel.settings import Settings
 
@@ -90,16 +90,6 @@ class TestService:
 
 
 class TestResources:
-    async def test_production_refuses_the_local_key_file(self, fresh_database: str) -> None:
-        settings = Settings(
-            mode="production",
-            issuer="https://id.example",
-            database_url=SecretStr(fresh_database),
-        )
-
-        with pytest.raises(RefusedInProduction, match="may not be a local file"):
-            open_resources(settings, SystemClock()).__enter__()
-
     async def test_database_must_be_named(self, tmp_path: Path) -> None:
         with pytest.raises(DatabaseUnset):
             open_resources(Settings(data=tmp_path), SystemClock()).__enter__()

@@ -11,6 +11,8 @@ PRODUCTION = {
     "CIVITAS_MODE": "production",
     "CIVITAS_ISSUER": "https://id.example",
     "CIVITAS_DATABASE_URL": "postgresql://civitas:hunter2@db/civitas",
+    "CIVITAS_PKCS11_MODULE": "/usr/lib/softhsm/libsofthsm2.so",
+    "CIVITAS_PKCS11_PIN_FILE": "/run/secrets/pin",
 }
 
 
@@ -47,6 +49,13 @@ def test_production_refuses_the_embedded_database(monkeypatch: pytest.MonkeyPatc
     environment = {k: v for k, v in PRODUCTION.items() if k != "CIVITAS_DATABASE_URL"}
 
     with pytest.raises(ValidationError, match="CIVITAS_DATABASE_URL"):
+        settings_from(monkeypatch, environment)
+
+
+def test_production_refuses_a_root_key_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {k: v for k, v in PRODUCTION.items() if k != "CIVITAS_PKCS11_MODULE"}
+
+    with pytest.raises(ValidationError, match="CIVITAS_PKCS11_MODULE"):
         settings_from(monkeypatch, environment)
 
 
