@@ -53,7 +53,9 @@ def _number(kind: IdentifierKind) -> Callable[[JSONValue], Iterator[Identifier]]
     return found
 
 
-def _document_number(kind: IdentifierKind, part: str) -> Callable[[JSONValue], Iterator[Identifier]]:
+def _document_number(
+    kind: IdentifierKind, part: str
+) -> Callable[[JSONValue], Iterator[Identifier]]:
     def found(value: JSONValue) -> Iterator[Identifier]:
         yield identifiers.parse(kind, value[part])
 
@@ -104,9 +106,7 @@ _ATTRIBUTES = (
     Attribute(
         name="former_names",
         shape=Many(
-            Composite(
-                {"family_name": NAME, "given_name": NAME, "middle_name": NAME, "until": DAY}
-            )
+            Composite({"family_name": NAME, "given_name": NAME, "middle_name": NAME, "until": DAY})
         ),
         is_many=True,
     ),
@@ -133,7 +133,13 @@ _ATTRIBUTES = (
             Composite(
                 {
                     "kind": choice(
-                        "birth", "marriage", "divorce", "name_change", "paternity", "adoption", "death"
+                        "birth",
+                        "marriage",
+                        "divorce",
+                        "name_change",
+                        "paternity",
+                        "adoption",
+                        "death",
                     ),
                     "number": text(40),
                     "registered_on": DAY,
@@ -214,16 +220,19 @@ _ATTRIBUTES = (
         name="arrivals",
         shape=Many(
             Composite(
-                {"arrived_on": DAY, "departed_on": DAY, "from_state": COUNTRY, "purpose": text(100)},
+                {
+                    "arrived_on": DAY,
+                    "departed_on": DAY,
+                    "from_state": COUNTRY,
+                    "purpose": text(100),
+                },
                 frozenset({"arrived_on"}),
             )
         ),
         is_many=True,
         identity=lambda value: value["arrived_on"],
     ),
-    Attribute(
-        name="children", shape=Many(_RELATIVE), is_many=True, identity=_relative_identity
-    ),
+    Attribute(name="children", shape=Many(_RELATIVE), is_many=True, identity=_relative_identity),
     Attribute(name="parents", shape=Many(_PARENT), is_many=True, identity=_relative_identity),
     Attribute(
         name="entrepreneur",

@@ -13,7 +13,7 @@ same record.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import attrgetter
 
 from kernel.ids import AgencyId
@@ -123,7 +123,7 @@ def derive_history(
     for _, versions in groupby(sorted(records, key=by_record), key=by_record):
         for span in _spans(live_versions(versions)):
             said_by = span.said_by
-            strength = (
+            strength: tuple[object, ...] = (
                 rank(roles[said_by.agency_id], span.name),
                 -said_by.valid_from.toordinal(),
                 said_by.agency_id,
@@ -154,17 +154,18 @@ def _spans(versions: Sequence[SourceRecord]) -> list[_Span]:
     if len(versions) == 1:
         only = versions[0]
         return [
-            _Span(name, value, only.valid_from, only.valid_to, only)
-            for name, value in _items(only)
+            _Span(name, value, only.valid_from, only.valid_to, only) for name, value in _items(only)
         ]
     days = {v.valid_from for v in versions} | {v.valid_to for v in versions if v.valid_to}
     edges: list[date | None] = [*sorted(days), None]
     spans: list[_Span] = []
     growing: dict[tuple[str, str], _Span] = {}
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         assert start is not None
         covering = [
-            v for v in versions if v.valid_from <= start and (v.valid_to is None or start < v.valid_to)
+            v
+            for v in versions
+            if v.valid_from <= start and (v.valid_to is None or start < v.valid_to)
         ]
         held: dict[tuple[str, str], _Span] = {}
         for name, value in _items(covering[-1]) if covering else ():

@@ -56,14 +56,10 @@ def read_record(
     valid_from = _day(row.get("valid_from"), "valid_from", problems, is_required=True)
     valid_to = _day(row.get("valid_to"), "valid_to", problems, is_required=False)
     attributes = _read_attributes(row, problems)
-    if not problems.found:
-        assert valid_from is not None
-        _check_envelope(kind, version, corrects, valid_from, valid_to, today, problems)
-        _check_attributes(kind, attributes, today, problems)
     if problems.found:
         return tuple(problems.found)
     assert valid_from is not None
-    return SourceRecord(
+    record = SourceRecord(
         agency_id=agency_id,
         record_number=record_number,
         version=version,
@@ -74,6 +70,9 @@ def read_record(
         attributes=attributes,
         arrived_at=at,
     )
+    _check_envelope(record, today, problems)
+    _check_attributes(record, today, problems)
+    return tuple(problems.found) or record
 
 
 # Format
@@ -149,27 +148,18 @@ def _read_attributes(row: Mapping[str, JSONValue], problems: Problems) -> dict[s
 # Logic
 
 
-def _check_envelope(
-    kind: RecordKind,
-    version: int,
-    corrects: int | None,
-    valid_from: date,
-    valid_to: date | None,
-    today: date,
-    problems: Problems,
-) -> None:
-    if kind is RecordKind.CORRECTION and corrects is not None and corrects >= version:
+def _check_envelope(record: SourceRecord, today: date, problems: Problems) -> None:
+    if record.corrects is not None and record.corrects >= record.version:
         problems.add("corrects", "not_earlier", "A correction corrects a version before its own.")
-    if valid_to is not None and valid_to <= valid_from:
+    if record.valid_to is not None and record.valid_to <= record.valid_from:
         problems.add("valid_to", "not_after", "valid_to is the first day on which it is not so.")
-    if valid_from > today + AHEAD:
+    if record.valid_from > today + AHEAD:
         problems.add("valid_from", "in_the_future", "At most a year ahead; check the year.")
 
 
-def _check_attributes(
-    kind: RecordKind, attributes: Attributes, today: date, problems: Problems
-) -> None:
-    if kind is RecordKind.WITHDRAWAL:
+def _check_attributes(record: SourceRecord, today: date, problems: Problems) -> None:
+    attributes = record.attributes
+    if record.kind is RecordKind.WITHDRAWAL:
         if attributes:
             problems.add(
                 next(iter(attributes)), "not_in_withdrawal", "A withdrawal states nothing else."

@@ -1,6 +1,6 @@
 """The refusals of the population register."""
 
-from kernel.errors import Conflict, InvalidRequest, NotFound
+from kernel.errors import InvalidRequest, NotFound
 
 
 class ValueRefused(InvalidRequest):
@@ -42,11 +42,11 @@ class FeedRefused(InvalidRequest):
     title = "The feed can't be read."
 
 
-class FeedChanged(Conflict):
-    """The file is shorter than what was already loaded from it: it was changed in between."""
+class UnknownFeed(NotFound):
+    """No such feed was ever begun."""
 
-    code = "feed_changed"
-    title = "The file was changed since its loading began."
+    code = "unknown_feed"
+    title = "There is no such feed."
 
 
 class PersonUnknown(NotFound):
@@ -54,5 +54,3 @@ class PersonUnknown(NotFound):
 
     code = "person_unknown"
     title = "There is no such person."
-
-

@@ -98,7 +98,7 @@ def _lines(file: BinaryIO, start: Position) -> Iterator[tuple[bytes | None, Posi
 _TOO_LONG = FieldProblem(
     field="",
     reason="row_too_long",
-    advice=f"A row has at most {MAX_ROW_BYTES} bytes; look for an unclosed quote or a lost line end.",
+    advice=f"A row has at most {MAX_ROW_BYTES} bytes; is a line end or a quote missing?",
 )
 
 
@@ -168,7 +168,7 @@ def _read_header(file: BinaryIO, mapping: FeedMapping) -> tuple[list[str], Posit
         if ours is not None and ours not in ENVELOPE_FIELDS and shape_of(ours) is None:
             # By number, not by name: a file that lost its header has a person in its first line.
             raise FeedRefused(
-                f"Column {number} of the header is not a field; name it in the mapping, or ignore it."
+                f"Column {number} of the header is not a field; map it, or ignore it."
             )
     return header, end
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from stdnum import luhn
 from stdnum.exceptions import ValidationError
 from stdnum.ru import inn as stdnum_inn
+from typing_extensions import override
 
 from population_register.errors import ValueRefused
 
@@ -36,6 +37,7 @@ class Identifier:
     kind: IdentifierKind
     value: str
 
+    @override
     def __repr__(self) -> str:
         """Name the kind only: the number itself is personal data."""
         return f"Identifier({self.kind.value}, …)"

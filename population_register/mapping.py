@@ -66,9 +66,10 @@ class FeedMapping:
     @property
     def is_identity(self) -> bool:
         """Whether nested rows arrive in our own shape already."""
-        return not (
-            self.fields or self.values or self.constants or self.ignore
-        ) and self.date_format == "iso"
+        return (
+            not (self.fields or self.values or self.constants or self.ignore)
+            and self.date_format == "iso"
+        )
 
     def our_name(self, theirs: str) -> str | None:
         """Return our name of a column; None when it is to be ignored."""
@@ -91,13 +92,12 @@ class FeedMapping:
                 empty cells count as absent.
         """
         row: dict[str, JSONValue] = {}
-        for ours, value in self.constants.items():
-            _put(row, ours, value)
+        for name, constant in self.constants.items():
+            _put(row, name, constant)
         for theirs, value in _leaves(cells):
             ours = self.our_name(theirs)
-            if ours is None or value is None or value == "":
-                continue
-            _put(row, ours, self._translated(ours, value))
+            if ours is not None and value is not None and value != "":
+                _put(row, ours, self._translated(ours, value))
         return {name: _listed(value) for name, value in row.items()}
 
     def _translated(self, ours: str, value: JSONValue) -> JSONValue:
@@ -128,41 +128,47 @@ def parse_mapping(document: Mapping[str, JSONValue]) -> FeedMapping:
     """
     unknown = document.keys() - _KEYS
     if unknown:
-        raise MappingRefused(f"The mapping has an unknown key: {sorted(unknown)[0]}.")
+        raise MappingRefused(f"The mapping has an unknown key: {min(unknown)}.")
     encoding = document.get("encoding", "utf-8")
     date_format = document.get("date_format", "iso")
-    delimiter = document.get("delimiter", ",")
-    list_separator = document.get("list_separator", ";")
     if encoding not in _ENCODINGS:
         raise MappingRefused(f"The encoding is one of: {', '.join(_ENCODINGS)}.")
     if date_format not in _DATE_FORMATS:
         raise MappingRefused(f"The date format is one of: {', '.join(_DATE_FORMATS)}.")
-    for separator in (delimiter, list_separator):
-        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
-            raise MappingRefused("A separator is one character, and not a quote or a line break.")
-    fields = _names(document, "fields")
-    constants = _names(document, "constants")
     ignore = document.get("ignore", [])
     if not isinstance(ignore, list) or not all(isinstance(name, str) for name in ignore):
         raise MappingRefused("`ignore` is a list of column names.")
-    for ours in (*fields.values(), *constants):
-        if ours not in ENVELOPE_FIELDS and shape_of(ours) is None:
-            raise MappingRefused(f"There is no such field: {ours}.")
-    if len(set(fields.values()) | constants.keys()) != len(fields) + len(constants):
-        raise MappingRefused("Two columns, or a column and a constant, fill one field.")
+    fields = _names(document, "fields")
+    constants = _names(document, "constants")
+    _check_targets(fields, constants)
     values = document.get("values", {})
     if not isinstance(values, Mapping):
         raise MappingRefused("`values` is a table of tables.")
     return FeedMapping(
         encoding=encoding,
-        delimiter=delimiter,
+        delimiter=_separator(document, "delimiter", ","),
         date_format=date_format,
-        list_separator=list_separator,
+        list_separator=_separator(document, "list_separator", ";"),
         ignore=frozenset(ignore),
         fields=fields,
         values={ours: _names(values, ours) for ours in values},
         constants=constants,
     )
+
+
+def _separator(document: Mapping[str, JSONValue], key: str, default: str) -> str:
+    separator = document.get(key, default)
+    if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+        raise MappingRefused("A separator is one character, and not a quote or a line break.")
+    return separator
+
+
+def _check_targets(fields: Mapping[str, str], constants: Mapping[str, str]) -> None:
+    for ours in (*fields.values(), *constants):
+        if ours not in ENVELOPE_FIELDS and shape_of(ours) is None:
+            raise MappingRefused(f"There is no such field: {ours}.")
+    if len(set(fields.values()) | constants.keys()) != len(fields) + len(constants):
+        raise MappingRefused("Two columns, or a column and a constant, fill one field.")
 
 
 def shape_of(path: str) -> Shape | None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
+from uuid import UUID
 
 import msgspec
+from typing_extensions import override
 
 from kernel.ids import AgencyId, EntryId, PersonId
 
@@ -90,6 +92,7 @@ class SourceRecord:
     attributes: Mapping[str, JSONValue]
     arrived_at: datetime
 
+    @override
     def __repr__(self) -> str:
         """Name the record without what it says."""
         return f"SourceRecord({self.agency_id}, …, version={self.version}, {self.kind.value})"
@@ -118,6 +121,7 @@ class AttributeValue(msgspec.Struct, frozen=True, array_like=True, kw_only=True)
     valid_to: date | None = None
     is_authoritative: bool = False
 
+    @override
     def __repr__(self) -> str:
         """Say everything but the value."""
         return f"AttributeValue(…, source={self.source}, as_of={self.as_of})"
@@ -147,6 +151,7 @@ class DerivedRecord(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     history: dict[str, tuple[AttributeValue, ...]]
 
+    @override
     def __repr__(self) -> str:
         """Say the version only."""
         return f"DerivedRecord(…, version={self.version})"
@@ -168,6 +173,7 @@ class CurrentRecord:
     on: date
     history: History
 
+    @override
     def __repr__(self) -> str:
         """Say whose and which, not what."""
         return f"CurrentRecord({self.person_id}, version={self.version}, on={self.on})"
@@ -210,7 +216,10 @@ class Accepted:
 class Unchanged:
     """The very same version of the record was here already; nothing was written."""
 
-    person_id: PersonId
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A withdrawal that came before its record: kept, and applied when the record arrives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +229,79 @@ class Refused:
     problems: tuple[FieldProblem, ...]
 
 
-RecordOutcome: TypeAlias = Accepted | Unchanged | Refused
+RecordOutcome: TypeAlias = Accepted | Unchanged | Held | Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedCounts:
+    """What became of the rows of a feed; each row is counted once.
+
+    Attributes:
+        linked: Accepted, about a person who was known.
+        new: Accepted, about a person who was not.
+        ask: Accepted, about a new person who may be a known one; a human decides.
+        held: Withdrawals that came before their records.
+        unchanged: The same version was here before.
+        rejected: Not taken; the report says why.
+    """
+
+    linked: int = 0
+    new: int = 0
+    ask: int = 0
+    held: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows were read."""
+        return self.accepted + self.held + self.unchanged + self.rejected
+
+    @property
+    def accepted(self) -> int:
+        """Return how many rows became source records."""
+        return self.linked + self.new + self.ask
+
+    def __add__(self, other: "FeedCounts") -> "FeedCounts":
+        """Return the counts of two parts of a feed together."""
+        return FeedCounts(
+            linked=self.linked + other.linked,
+            new=self.new + other.new,
+            ask=self.ask + other.ask,
+            held=self.held + other.held,
+            unchanged=self.unchanged + other.unchanged,
+            rejected=self.rejected + other.rejected,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedReport:
+    """How far a feed is.
+
+    Attributes:
+        feed_id: Names the feed; its rejected rows are listed under it.
+        size: Bytes of the file.
+        offset: Bytes done with: committed, and never read again.
+        lines: Lines done with.
+        finished_at: When the last row was done with; None while it is not.
+    """
+
+    feed_id: UUID
+    agency_id: AgencyId
+    size: int
+    offset: int
+    lines: int
+    counts: FeedCounts
+    started_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """One problem of one rejected row of a feed, by the number of its line."""
+
+    line: int
+    problem: FieldProblem
 
 
 def partial_date_range(text: str) -> tuple[date, date]:

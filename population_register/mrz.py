@@ -116,7 +116,9 @@ def _date(digits: str, *, latest: date) -> date:
         found = date(century + year, month, day)
         return found if found <= latest else date(century - 100 + year, month, day)
     except ValueError as error:
-        raise ValueRefused("not_a_date", "A date of the zone is not a day; read it again.") from error
+        raise ValueRefused(
+            "not_a_date", "A date of the zone is not a day; read it again."
+        ) from error
 
 
 def _words(field: str) -> str:

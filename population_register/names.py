@@ -29,7 +29,7 @@ _TURKIC_CANONICAL = dict.fromkeys(_SON | {"ogly", "oglu", "uly"}, "оглы") | 
 
 
 class PassportEra(Enum):
-    """Which rule turned Cyrillic into Latin when a passport was made; a person has lived several."""
+    """Which rule turned Cyrillic into Latin when a passport was made; a person may have had all."""
 
     MVD_1997 = "MVD order 310 of 26 May 1997"
     GOST_2010 = "GOST R 52535.1-2006, since 16 March 2010"
@@ -45,7 +45,7 @@ _SCHEMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonName:
-    """A full name. A foreigner or a Russian by custom may have no patronymic; some have no surname."""
+    """A full name. Any part may be absent: not everybody has a patronymic, or a family name."""
 
     family_name: str | None = None
     given_name: str | None = None

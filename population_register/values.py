@@ -13,7 +13,7 @@ from population_register.identifiers import IdentifierKind
 from population_register.model import FieldProblem, JSONValue, partial_date_range
 
 EARLIEST_DAY = date(1850, 1, 1)
-"""Nobody in the register was born, and no act registered, before; an older date is a typing error."""
+"""Nobody in the register was born before, and no act registered: an older date is mistyped."""
 
 MAX_ITEMS = 64
 """Most values of one many-valued attribute in one record."""
@@ -198,7 +198,9 @@ def parse_country(given: str) -> str:
     """
     code = given.strip().upper()
     if not _COUNTRY.fullmatch(code):
-        raise ValueRefused("form", "Write the three-letter code of the state: RUS, UZB; XXA for none.")
+        raise ValueRefused(
+            "form", "Write the three-letter code of the state: RUS, UZB; XXA for none."
+        )
     return code
 
 

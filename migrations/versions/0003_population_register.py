@@ -23,9 +23,7 @@ def upgrade() -> None:
         ),
         sa.Column("name_ru", sa.Text, nullable=False),
         sa.Column("name_en", sa.Text, nullable=False),
-        sa.Column(
-            "mapping", postgresql.JSONB, nullable=False, comment="its names for our fields"
-        ),
+        sa.Column("mapping", postgresql.JSONB, nullable=False, comment="its names for our fields"),
         sa.Column("is_active", sa.Boolean, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("agency_id", name="pk_agencies"),
@@ -69,9 +67,7 @@ def _create_records() -> None:
         sa.Column("content_digest", sa.LargeBinary, nullable=False),
         sa.Column("body_sealed", sa.LargeBinary, nullable=False, comment="person key"),
         sa.Column("arrived_at", INSTANT, nullable=False),
-        sa.Column(
-            "entry_id", sa.Uuid, nullable=False, comment="access entry that accounts for it"
-        ),
+        sa.Column("entry_id", sa.Uuid, nullable=False, comment="access entry that accounts for it"),
         sa.PrimaryKeyConstraint(
             "person_id", "agency_id", "record_digest", "version", name="pk_source_records"
         ),
@@ -96,9 +92,7 @@ def _create_records() -> None:
         sa.PrimaryKeyConstraint(
             "person_id", "agency_id", "record_digest", "decided_at", name="pk_link_decisions"
         ),
-        sa.CheckConstraint(
-            "outcome IN ('linked', 'new', 'ask')", name="ck_link_decisions_outcome"
-        ),
+        sa.CheckConstraint("outcome IN ('linked', 'new', 'ask')", name="ck_link_decisions_outcome"),
     )
     op.create_index(
         "ix_link_decisions_ask",
@@ -112,9 +106,7 @@ def _create_records() -> None:
         sa.Column("record_digest", sa.LargeBinary, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("content_digest", sa.LargeBinary, nullable=False),
-        sa.Column(
-            "body_sealed", sa.LargeBinary, nullable=False, comment="zone key: no person yet"
-        ),
+        sa.Column("body_sealed", sa.LargeBinary, nullable=False, comment="zone key: no person yet"),
         sa.Column("arrived_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint(
             "agency_id", "record_digest", "version", name="pk_early_withdrawals"

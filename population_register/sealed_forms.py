@@ -1,0 +1,205 @@
+"""How source records and derived records lie in the database: JSON, sealed, bound to their rows.
+
+Every form carries its version in `v`. Fields are added with a default; a field is never given a new
+meaning. Digests here are keyed (`Keyring.blind_index`): without the root key they say nothing.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Literal
+
+import msgspec
+
+from kernel.envelope import associated_data
+from kernel.ids import AgencyId, PersonId
+from kernel.keyring import Keyring, PersonKey
+from population_register.attributes import identifiers_in
+from population_register.identifiers import Identifier, IdentifierKind
+from population_register.model import (
+    DerivedRecord,
+    History,
+    JSONValue,
+    RecordKind,
+    SourceRecord,
+    partial_date_range,
+)
+from population_register.names import comparison_key, passport_spellings
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A source record without what its row says in the clear."""
+
+    v: Literal[1]
+    record_number: str
+    kind: RecordKind
+    corrects: int | None = None
+    valid_from: date
+    valid_to: date | None = None
+    attributes: dict[str, JSONValue]
+
+
+_encoder = msgspec.json.Encoder()
+_body_decoder = msgspec.json.Decoder(_Body)
+_derived_decoder = msgspec.json.Decoder(DerivedRecord)
+
+
+# Source records
+
+
+def encode_body(record: SourceRecord) -> bytes:
+    """Return the body of a source record; equal records give equal bytes."""
+    return _encoder.encode(
+        _Body(
+            v=1,
+            record_number=record.record_number,
+            kind=record.kind,
+            corrects=record.corrects,
+            valid_from=record.valid_from,
+            valid_to=record.valid_to,
+            attributes=dict(record.attributes),
+        )
+    )
+
+
+def decode_body(
+    body: bytes, *, agency_id: AgencyId, version: int, arrived_at: datetime
+) -> SourceRecord:
+    """Return the source record of an opened body and the clear columns of its row."""
+    read = _body_decoder.decode(body)
+    return SourceRecord(
+        agency_id=agency_id,
+        record_number=read.record_number,
+        version=version,
+        kind=read.kind,
+        corrects=read.corrects,
+        valid_from=read.valid_from,
+        valid_to=read.valid_to,
+        attributes=read.attributes,
+        arrived_at=arrived_at,
+    )
+
+
+def body_place(
+    person_id: PersonId, agency_id: AgencyId, record_digest: bytes, version: int
+) -> bytes:
+    """Name the place of a sealed body."""
+    return associated_data(
+        "source_records", "body_sealed", person_id, agency_id, record_digest, version
+    )
+
+
+def early_withdrawal_place(agency_id: AgencyId, record_digest: bytes, version: int) -> bytes:
+    """Name the place of a sealed body of which the person is not known yet."""
+    return associated_data("early_withdrawals", "body_sealed", agency_id, record_digest, version)
+
+
+# Derived records
+
+
+def _record_place(person_id: PersonId) -> bytes:
+    return associated_data("persons", "record_sealed", person_id)
+
+
+def seal_derived(key: PersonKey, record: DerivedRecord) -> bytes:
+    """Seal a person's derived record for its row."""
+    return key.seal(_encoder.encode(record), associated_data=_record_place(key.person_id))
+
+
+def unseal_derived(key: PersonKey, sealed_record: bytes) -> DerivedRecord:
+    """Open a person's derived record.
+
+    Raises:
+        Undecryptable: Another person's, or changed.
+    """
+    plaintext = key.unseal(sealed_record, associated_data=_record_place(key.person_id))
+    return _derived_decoder.decode(plaintext)
+
+
+# Digests
+
+
+def record_digest(keyring: Keyring, agency_id: AgencyId, record_number: str) -> bytes:
+    """Return the digest under which an agency's record number is found."""
+    return keyring.blind_index("record_number", f"{agency_id}\x1f{record_number}")
+
+
+def content_digest(keyring: Keyring, body: bytes) -> bytes:
+    """Return the digest that tells two bodies under one record number and version apart."""
+    return keyring.blind_index("record_content", body.decode())
+
+
+def identifier_digest(keyring: Keyring, identifier: Identifier) -> bytes:
+    """Return the digest under which an identifier is found."""
+    return keyring.blind_index(identifier.kind.value, identifier.value)
+
+
+def record_identifiers(record: SourceRecord) -> tuple[Identifier, ...]:
+    """Return the identifiers a source record states."""
+    return tuple(
+        found for name, value in record.attributes.items() for found in identifiers_in(name, value)
+    )
+
+
+def history_identifiers(history: History) -> set[Identifier]:
+    """Return every identifier a person has or had."""
+    return {
+        found
+        for name, values in history.items()
+        for value in values
+        for found in identifiers_in(name, value.value)
+    }
+
+
+def trait_digest(keyring: Keyring, person_id: PersonId, field: str, key: str) -> bytes:
+    """Return the digest of a name or birth date of one person; another person's has other ones."""
+    return keyring.blind_index(f"trait:{field}", f"{person_id}\x1f{key}")
+
+
+def trait_keys(field: str, value: JSONValue) -> tuple[str, ...]:
+    """Return the keys under which a value of a trait is compared.
+
+    A name has its comparison key. A birth date has itself, and the year alone stands for all days
+    of it that are not known.
+    """
+    if field == "birthdate":
+        first, last = partial_date_range(value)
+        return (value,) if first == last else ()
+    return (comparison_key(value),)
+
+
+def latin_keys(name: str) -> tuple[str, ...]:
+    """Return the Latin spellings by which a Cyrillic name may be met in a foreign document."""
+    if name.isascii():
+        return ()
+    return tuple(comparison_key(spelling) for spelling in passport_spellings(name))
+
+
+TRAITS = ("birthdate", "family_name", "given_name")
+"""What must agree before a number is believed."""
+
+
+def traits_of(values: Iterable[tuple[str, JSONValue]], *, with_latin: bool) -> set[tuple[str, str]]:
+    """Return the traits among attribute values, as pairs of field and key.
+
+    Args:
+        values: Attribute names and values.
+        with_latin: Whether names are to be met in Latin letters too: of people with documents of
+            another state.
+    """
+    found: set[tuple[str, str]] = set()
+    for field, value in values:
+        if field in TRAITS:
+            found.update((field, key) for key in trait_keys(field, value))
+            if with_latin and field != "birthdate":
+                found.update((field, key) for key in latin_keys(value))
+    return found
+
+
+def history_traits(history: History) -> set[tuple[str, str]]:
+    """Return every trait a person has or had."""
+    foreign = any("RUS" not in value.value for value in history.get("citizenships", ()))
+    with_latin = foreign or IdentifierKind.FOREIGN_PASSPORT.value in history
+    return traits_of(
+        ((field, value.value) for field in TRAITS for value in history.get(field, ())),
+        with_latin=with_latin,
+    )

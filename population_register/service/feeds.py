@@ -1,0 +1,307 @@
+"""Load a feed: row by row through control, batch by batch into the register, from where it stopped.
+
+The progress of a feed lies in the transaction of the rows it speaks of. So a process that is killed
+loses nothing and doubles nothing: whatever was not committed is read again, whatever was is not.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import BinaryIO
+from uuid import UUID
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from kernel.clock import Clock
+from kernel.db import unit_of_work_of
+from kernel.ids import AgencyId, new_id
+from kernel.keyring import Keyring
+from population_register import feed_store
+from population_register.control import read_record
+from population_register.errors import FeedRefused, UnknownFeed
+from population_register.feed_formats import FeedFormat, Position, RawRow, read_rows
+from population_register.mapping import FeedMapping, parse_mapping
+from population_register.model import (
+    Accepted,
+    Agency,
+    FeedCounts,
+    FeedReport,
+    FieldProblem,
+    Held,
+    LinkOutcome,
+    RecordOutcome,
+    Refused,
+    SourceRecord,
+    Unchanged,
+)
+from population_register.service.accepting import accept_records
+from population_register.service.agencies import get_agency
+
+BATCH_ROWS = 500
+"""Rows per transaction: enough to make a commit cheap, few enough to hold locks for a moment."""
+
+BATCH_BYTES = 4 << 20
+"""Most bytes of feed in memory; ends a batch of unusually long rows early."""
+
+MAX_PROBLEMS_PER_ROW = 20
+_CHUNK_BYTES = 1 << 20
+
+Progress = Callable[[FeedReport], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """Rows that went through control: records and rejections, in the order of lines."""
+
+    records: list[tuple[int, SourceRecord]]
+    rejected: list[tuple[int, tuple[FieldProblem, ...]]]
+    end: Position
+    is_last: bool
+
+
+def load_feed(
+    sessions: sessionmaker[Session],
+    keyring: Keyring,
+    clock: Clock,
+    *,
+    agency_id: AgencyId,
+    file: BinaryIO,
+    feed_format: FeedFormat,
+    progress: Progress | None = None,
+) -> FeedReport:
+    """Load a feed into the register, or the rest of it.
+
+    A file that was loaded before, with the same mapping, is recognised by its content: an
+    unfinished one goes on where it stopped, a finished one is not read again and its report is
+    returned. Two processes that load the same file share the work.
+
+    Args:
+        sessions: Opens a transaction per batch.
+        keyring: Seals and finds.
+        clock: Tells when each batch arrives.
+        agency_id: Who sends it.
+        file: Seekable; read twice, with flat memory.
+        feed_format: How it is written.
+        progress: Called after each batch was committed.
+
+    Returns:
+        The report; its rejected rows are read with `write_rejections`.
+
+    Raises:
+        UnknownAgency: 404. Nobody by this identifier may send records.
+        FeedRefused: 400. The header can't be read; no row was taken.
+    """
+    with unit_of_work_of(sessions) as session:
+        agency = get_agency(session, agency_id)
+        mapping = parse_mapping(agency.mapping)
+        now = clock.now()
+        report = feed_store.begin_feed(
+            session,
+            feed_id=new_id(now),
+            agency_id=agency_id,
+            content_digest=_content_digest(file, agency, feed_format),
+            feed_format=feed_format,
+            size=file.seek(0, io.SEEK_END),
+            at=now,
+        )
+    while report.finished_at is None:
+        start = Position(report.offset, report.lines)
+        for batch in _batches(
+            file, feed_format, mapping, start=start, agency_id=agency_id, clock=clock
+        ):
+            report = _load_batch(
+                sessions, keyring, clock, mapping=mapping, report=report, batch=batch
+            )
+            if progress is not None:
+                progress(report)
+            if report.offset != batch.end.offset:
+                break  # another process loads the same feed: go on from where it is
+    return report
+
+
+def _content_digest(file: BinaryIO, agency: Agency, feed_format: FeedFormat) -> bytes:
+    digest = hashlib.sha256()
+    file.seek(0)
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    read_as = {"format": feed_format.value, "mapping": agency.mapping}
+    digest.update(json.dumps(read_as, sort_keys=True).encode())
+    return digest.digest()
+
+
+def _batches(
+    file: BinaryIO,
+    feed_format: FeedFormat,
+    mapping: FeedMapping,
+    *,
+    start: Position,
+    agency_id: AgencyId,
+    clock: Clock,
+) -> Iterator[_Batch]:
+    """Return the rest of a feed in batches; the last one may be empty."""
+    at = clock.now()
+    rows: list[RawRow] = []
+    begin = start
+    for row in read_rows(file, feed_format, mapping, start):
+        rows.append(row)
+        if len(rows) >= BATCH_ROWS or row.end.offset - begin.offset >= BATCH_BYTES:
+            yield _controlled(rows, mapping, agency_id, at, is_last=False, begin=begin)
+            at, rows, begin = clock.now(), [], row.end
+    yield _controlled(rows, mapping, agency_id, at, is_last=True, begin=begin)
+
+
+def _controlled(
+    rows: Sequence[RawRow],
+    mapping: FeedMapping,
+    agency_id: AgencyId,
+    at: datetime,
+    *,
+    is_last: bool,
+    begin: Position,
+) -> _Batch:
+    """Send rows through format-and-logic control."""
+    records: list[tuple[int, SourceRecord]] = []
+    rejected: list[tuple[int, tuple[FieldProblem, ...]]] = []
+    for row in rows:
+        if row.cells is None:
+            assert row.problem is not None
+            rejected.append((row.line, (row.problem,)))
+            continue
+        read = read_record(mapping.nested(row.cells), agency_id=agency_id, at=at)
+        if isinstance(read, SourceRecord):
+            records.append((row.line, read))
+        else:
+            rejected.append((row.line, read))
+    end = rows[-1].end if rows else begin
+    return _Batch(records=records, rejected=rejected, end=end, is_last=is_last)
+
+
+def _load_batch(
+    sessions: sessionmaker[Session],
+    keyring: Keyring,
+    clock: Clock,
+    *,
+    mapping: FeedMapping,
+    report: FeedReport,
+    batch: _Batch,
+) -> FeedReport:
+    """Accept a batch and store the progress with it; return how far the feed is now.
+
+    Transaction:
+        One. Locks the feed first: a batch that another process has loaded already is left out.
+    """
+    with unit_of_work_of(sessions) as session:
+        now = feed_store.lock_feed(session, report.feed_id)
+        if (now.offset, now.finished_at) != (report.offset, None):
+            return now
+        outcomes = accept_records(
+            session,
+            keyring,
+            report.agency_id,
+            [record for _, record in batch.records],
+            at=clock.now(),
+            request_id=f"feed:{report.feed_id}",
+        )
+        rejected = list(batch.rejected)
+        for (line, _), outcome in zip(batch.records, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                rejected.append((line, outcome.problems))
+        feed_store.insert_rejections(
+            session,
+            report.feed_id,
+            ((line, _in_their_words(problems, mapping)) for line, problems in rejected),
+        )
+        done = replace(
+            report,
+            offset=batch.end.offset,
+            lines=batch.end.lines,
+            counts=report.counts + count(outcomes) + FeedCounts(rejected=len(batch.rejected)),
+            finished_at=clock.now() if batch.is_last else None,
+        )
+        feed_store.update_feed(session, done)
+    return done
+
+
+def _in_their_words(
+    problems: Sequence[FieldProblem], mapping: FeedMapping
+) -> tuple[FieldProblem, ...]:
+    """Name fields as the agency does, for whoever mends the row."""
+    return tuple(
+        replace(problem, field=mapping.their_name(problem.field))
+        for problem in problems[:MAX_PROBLEMS_PER_ROW]
+    )
+
+
+def count(outcomes: Sequence[RecordOutcome]) -> FeedCounts:
+    """Return how many outcomes there are of each sort."""
+    tally = {"linked": 0, "new": 0, "ask": 0, "held": 0, "unchanged": 0, "rejected": 0}
+    for outcome in outcomes:
+        match outcome:
+            case Accepted(outcome=LinkOutcome() as link):
+                tally[link.value] += 1
+            case Held():
+                tally["held"] += 1
+            case Unchanged():
+                tally["unchanged"] += 1
+            case Refused():
+                tally["rejected"] += 1
+    return FeedCounts(**tally)
+
+
+def guess_format(name: str) -> FeedFormat:
+    """Return the format that a file name's ending tells.
+
+    Raises:
+        FeedRefused: 400. Neither `.ndjson`, `.jsonl` nor `.csv`.
+    """
+    match name.lower().rpartition(".")[2]:
+        case "ndjson" | "jsonl":
+            return FeedFormat.NDJSON
+        case "csv":
+            return FeedFormat.CSV
+        case _:
+            raise FeedRefused("The name of a feed ends in .ndjson, .jsonl or .csv.")
+
+
+def list_feeds(session: Session, agency_id: AgencyId, *, limit: int = 50) -> list[FeedReport]:
+    """Return an agency's feeds, latest first."""
+    return feed_store.list_feeds(session, agency_id, limit=limit)
+
+
+def get_feed(session: Session, feed_id: UUID) -> FeedReport:
+    """Return how far a feed is.
+
+    Raises:
+        UnknownFeed: 404. No such feed.
+    """
+    report = feed_store.find_feed(session, feed_id)
+    if report is None:
+        raise UnknownFeed(feed_id=str(feed_id))
+    return report
+
+
+def write_rejections(session: Session, feed_id: UUID, feed_format: FeedFormat) -> Iterator[str]:
+    """Return the report of rejected rows line by line, as CSV with a header or as NDJSON.
+
+    Columns: `line`, `field`, `reason`, `advice`. Values of people are not in it.
+    """
+    if feed_format is FeedFormat.CSV:
+        yield "line,field,reason,advice\r\n"
+    for rejection in feed_store.stream_rejections(session, feed_id):
+        problem = rejection.problem
+        cells = {
+            "line": rejection.line,
+            "field": problem.field,
+            "reason": problem.reason,
+            "advice": problem.advice,
+        }
+        if feed_format is FeedFormat.NDJSON:
+            yield json.dumps(cells, ensure_ascii=False) + "\n"
+        else:
+            line = io.StringIO()
+            csv.writer(line).writerow(cells.values())
+            yield line.getvalue()

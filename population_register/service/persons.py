@@ -1,0 +1,147 @@
+"""Find people, and read what the register says about them. Every reading takes its access entry."""
+
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from audit.api import RecordedEntry
+from kernel.ids import PersonId
+from kernel.keyring import Keyring
+from kernel.person_keys import load_wrapped_key
+from population_register import identifiers, store
+from population_register.authority import derive_history
+from population_register.errors import PersonUnknown
+from population_register.identifiers import IdentifierKind
+from population_register.model import CurrentRecord, SourceRecord, civil_date
+from population_register.sealed_forms import identifier_digest, unseal_derived
+from population_register.service.deriving import open_source_record
+
+
+def find_persons(
+    session: Session, keyring: Keyring, kind: IdentifierKind, value: str
+) -> tuple[PersonId, ...]:
+    """Return everybody who has or had an identifier, by person id; empty when nobody has.
+
+    Args:
+        session: The transaction.
+        keyring: Makes the digest.
+        kind: What the number is.
+        value: As it was typed.
+
+    Raises:
+        ValueRefused: 400. The number is not of its form, or its check digit is wrong.
+    """
+    digest = identifier_digest(keyring, identifiers.parse(kind, value))
+    holders = store.find_identifier_holders(session, [digest])
+    return tuple(sorted(holders.get(digest, ())))
+
+
+def find_person(
+    session: Session, keyring: Keyring, kind: IdentifierKind, value: str
+) -> PersonId | None:
+    """Return who has an identifier; None when nobody has, or when several do.
+
+    A number that several people share tells who nobody is: whoever needs more asks `find_persons`.
+
+    Raises:
+        ValueRefused: 400. The number is not of its form, or its check digit is wrong.
+    """
+    found = find_persons(session, keyring, kind, value)
+    return found[0] if len(found) == 1 else None
+
+
+def open_record(
+    keyring: Keyring,
+    entry: RecordedEntry,
+    *,
+    sealed_record: bytes,
+    wrapped_key: bytes,
+) -> CurrentRecord:
+    """Open a row of `current_record` and read it for the day of the access.
+
+    Args:
+        keyring: Opens the person's key.
+        entry: The access entry of this reading. Its person is the one whose record is opened;
+            values that have ended, or not begun, when it occurred don't hold.
+        sealed_record: As the statement returned it.
+        wrapped_key: As the statement returned it.
+
+    Raises:
+        Undecryptable: 500. Another person's entry, row or key, or a changed value.
+    """
+    key = keyring.person_key(entry.person_id, wrapped_key, because=entry)
+    derived = unseal_derived(key, sealed_record)
+    return CurrentRecord(
+        person_id=entry.person_id,
+        version=derived.version,
+        on=civil_date(entry.entry.occurred_at),
+        history=derived.history,
+    )
+
+
+def read_record(session: Session, keyring: Keyring, entry: RecordedEntry) -> CurrentRecord:
+    """Read the record of the person of an access entry, for the day of the access.
+
+    Raises:
+        PersonUnknown: 404. No such person, or the data was destroyed.
+    """
+    row = store.find_current_record(session, entry.person_id)
+    if row is None:
+        raise PersonUnknown(person_id=str(entry.person_id))
+    return open_record(keyring, entry, sealed_record=row.sealed_record, wrapped_key=row.wrapped_key)
+
+
+def list_source_records(
+    session: Session,
+    keyring: Keyring,
+    entry: RecordedEntry,
+    *,
+    arrived_by: datetime | None = None,
+) -> list[SourceRecord]:
+    """Return every version of every record about the person of an access entry, as it was sent.
+
+    Args:
+        session: The transaction.
+        keyring: Opens the person's key.
+        entry: The access entry of this reading.
+        arrived_by: Leave out what arrived later than this instant.
+
+    Returns:
+        By agency, record number and version.
+
+    Raises:
+        Undecryptable: 500. The data was destroyed, or a value was changed.
+    """
+    key = keyring.person_key(
+        entry.person_id, load_wrapped_key(session, entry.person_id), because=entry
+    )
+    rows = store.source_records_of(session, [entry.person_id], arrived_by=arrived_by)
+    records = [open_source_record(key, row) for row in rows.get(entry.person_id, ())]
+    return sorted(records, key=lambda r: (r.agency_id, r.record_number, r.version))
+
+
+def read_as_believed(
+    session: Session,
+    keyring: Keyring,
+    entry: RecordedEntry,
+    *,
+    about: date,
+    believed_at: datetime,
+) -> CurrentRecord:
+    """Read what the register would have said at one instant about a day: the two times apart.
+
+    Args:
+        session: The transaction.
+        keyring: Opens the person's key.
+        entry: The access entry of this reading.
+        about: The day in the person's life.
+        believed_at: What arrived later is left out, corrections of mistakes too.
+
+    Returns:
+        A record of version 0: it is derived on the spot, not stored.
+    """
+    said = list_source_records(session, keyring, entry, arrived_by=believed_at)
+    roles = {agency.agency_id: agency.role for agency in store.list_agencies(session)}
+    return CurrentRecord(
+        person_id=entry.person_id, version=0, on=about, history=derive_history(said, roles)
+    )
