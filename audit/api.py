@@ -1,0 +1,36 @@
+"""What other contexts may call. Nothing opens a person's data without passing here (promise 1)."""
+
+from audit.errors import LogDamaged, NotInTreeYet, ProofRefused
+from audit.model import Actor, LoggedEntry, NewEntry, RecordedEntry, recorded
+from audit.service.access import (
+    entry_binds,
+    get_entry,
+    list_entries,
+    record_access,
+    record_accesses,
+)
+from audit.service.proving import InclusionProof, latest_checkpoint, prove_inclusion
+from audit.service.sequencing import sequence
+from audit.store import SignedCheckpoint, append_entry
+
+__all__ = [
+    "Actor",
+    "InclusionProof",
+    "LogDamaged",
+    "LoggedEntry",
+    "NewEntry",
+    "NotInTreeYet",
+    "ProofRefused",
+    "RecordedEntry",
+    "SignedCheckpoint",
+    "append_entry",
+    "entry_binds",
+    "get_entry",
+    "latest_checkpoint",
+    "list_entries",
+    "prove_inclusion",
+    "record_access",
+    "record_accesses",
+    "recorded",
+    "sequence",
+]

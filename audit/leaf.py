@@ -1,0 +1,105 @@
+"""The leaf: one entry as bytes. Version 1.
+
+A leaf is a JSON object in the canonical form of RFC 8785 restricted to what is used here: UTF-8, no
+white space, members sorted by name, values that are strings, arrays of strings, null, and the
+integer `v`. All fourteen members are always present:
+
+    action actor.id actor.kind client_id consent_id entry_id items occurred_at outcome purpose
+    reason request_id subject v
+
+`occurred_at` has six digits of a second and ends in `Z`. Identifiers are lower-case UUIDs.
+
+The form of a version never changes: what was hashed once is hashed the same for ever. A new member
+is a new version, decoded beside the old one (docs/decisions/0005-leaf-format.md).
+"""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import orjson
+
+from audit.errors import ProofRefused
+from audit.model import Actor, NewEntry
+from kernel.ids import ClientId, ConsentId, EntryId
+
+LEAF_VERSION = 1
+
+MOST_LEAF_BYTES = 65535
+"""C2SP tlog-tiles gives an entry a 16-bit length; ours are some 500 bytes."""
+
+_CANONICAL = orjson.OPT_SORT_KEYS
+
+
+def encode_leaf(entry: NewEntry) -> bytes:
+    """Return the bytes that are hashed and stored for `entry`.
+
+    Raises:
+        ValueError: Longer than any leaf may be, or text that is not Unicode: a defect of ours, the
+            fields come from checked values.
+    """
+    actor = entry.actor
+    # Written in the sorted order already; the option makes it a promise instead of a habit.
+    leaf = orjson.dumps(
+        {
+            "action": entry.action,
+            "actor.id": actor.id,
+            "actor.kind": actor.kind,
+            "client_id": entry.client_id,
+            "consent_id": None if entry.consent_id is None else str(entry.consent_id),
+            "entry_id": str(entry.entry_id),
+            "items": entry.items,
+            "occurred_at": _instant(entry.occurred_at),
+            "outcome": entry.outcome,
+            "purpose": entry.purpose,
+            "reason": entry.reason,
+            "request_id": entry.request_id,
+            "subject": entry.subject,
+            "v": LEAF_VERSION,
+        },
+        option=_CANONICAL,
+    )
+    if len(leaf) > MOST_LEAF_BYTES:
+        raise ValueError("an entry of the access log is longer than a leaf may be")
+    return leaf
+
+
+def decode_leaf(leaf: bytes) -> NewEntry:
+    """Return the entry that `leaf` says; strict: only what `encode_leaf` would write again.
+
+    Raises:
+        ProofRefused: Not a leaf of a known version, or not in canonical form.
+    """
+    try:
+        members = orjson.loads(leaf)
+        entry = NewEntry(
+            entry_id=EntryId(UUID(members["entry_id"])),
+            action=members["action"],
+            outcome=members["outcome"],
+            actor=Actor(kind=members["actor.kind"], id=members["actor.id"]),
+            subject=members["subject"],
+            occurred_at=datetime.fromisoformat(members["occurred_at"]),
+            reason=members["reason"],
+            purpose=members["purpose"],
+            items=tuple(members["items"]),
+            consent_id=_optional_consent(members["consent_id"]),
+            client_id=_optional_client(members["client_id"]),
+            request_id=members["request_id"],
+        )
+        is_canonical = encode_leaf(entry) == leaf
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ProofRefused(reason="not a leaf") from error
+    if not is_canonical:
+        raise ProofRefused(reason="a leaf, but not in canonical form")
+    return entry
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _optional_consent(text: str | None) -> ConsentId | None:
+    return None if text is None else ConsentId(UUID(text))
+
+
+def _optional_client(text: str | None) -> ClientId | None:
+    return None if text is None else ClientId(text)

@@ -1,0 +1,1 @@
+"""What is done with the access log, one module per use case."""

@@ -1,0 +1,255 @@
+"""Queries of the access log, and its part of composed statements."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    LargeBinary,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from audit.checkpoint import Checkpoint
+from audit.leaf import decode_leaf
+from audit.model import LoggedEntry
+from audit.tables import audit_checkpoints, audit_entries, audit_tiles
+from audit.tiles import TilePlace
+from kernel.ids import EntryId, PersonId
+
+ENTRY_ID_BIND = "audit_entry_id"
+LEAF_BIND = "audit_leaf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedCheckpoint:
+    """A checkpoint as it is stored; the note is what counts, the columns are for finding it."""
+
+    tree_size: int
+    root_hash: bytes
+    note: str
+    signed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafRow:
+    """An entry's row, as verification and sequencing read it."""
+
+    person_id: PersonId
+    entry_id: EntryId
+    leaf: bytes
+    leaf_index: int | None
+
+
+# Entries
+
+
+def insert_entry(session: Session, *, person_id: PersonId, entry_id: EntryId, leaf: bytes) -> None:
+    """Append one entry."""
+    session.execute(insert(audit_entries).values(person_id=person_id, entry_id=entry_id, leaf=leaf))
+
+
+def insert_entries(session: Session, rows: Sequence[tuple[PersonId, EntryId, bytes]]) -> None:
+    """Append many entries, given as person, entry and leaf, in one statement."""
+    appended = (
+        func.unnest(
+            bindparam("person_ids", [person_id for person_id, _, _ in rows], type_=ARRAY(Uuid)),
+            bindparam("entry_ids", [entry_id for _, entry_id, _ in rows], type_=ARRAY(Uuid)),
+            bindparam("leaves", [leaf for _, _, leaf in rows], type_=ARRAY(LargeBinary)),
+        )
+        .table_valued(
+            column("person_id", Uuid()), column("entry_id", Uuid()), column("leaf", LargeBinary())
+        )
+        .render_derived()
+    )
+    session.execute(
+        insert(audit_entries).from_select(
+            ["person_id", "entry_id", "leaf"], select(appended), include_defaults=False
+        )
+    )
+
+
+def append_entry(person_id: ColumnElement[object], *, source: FromClause) -> CTE:
+    """Return audit's part of a composed statement: append one entry per row of `source`.
+
+    The binds are those of `entry_binds`. Columns `entry_id`, `person_id`. No row of `source`, no
+    entry: what is refused is recorded by `record_access` in the ordinary lane.
+
+    Args:
+        person_id: Whose entry; a column of `source`.
+        source: What must hold for the access to happen: at most one row.
+    """
+    return (
+        insert(audit_entries)
+        .from_select(
+            ["person_id", "entry_id", "leaf"],
+            select(
+                person_id,
+                bindparam(ENTRY_ID_BIND, type_=Uuid()),
+                bindparam(LEAF_BIND, type_=LargeBinary()),
+            ).select_from(source),
+            include_defaults=False,
+        )
+        .returning(audit_entries.c.entry_id, audit_entries.c.person_id)
+        .cte("appended_entry")
+    )
+
+
+def list_entries(
+    session: Session, person_id: PersonId, *, before: EntryId | None, limit: int
+) -> Sequence[LoggedEntry]:
+    """Return a person's entries, the newest first."""
+    statement = (
+        select(audit_entries.c.leaf, audit_entries.c.leaf_index)
+        .where(audit_entries.c.person_id == person_id)
+        .order_by(audit_entries.c.entry_id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(audit_entries.c.entry_id < before)
+    return [
+        LoggedEntry(entry=decode_leaf(leaf), leaf=leaf, leaf_index=leaf_index)
+        for leaf, leaf_index in session.execute(statement)
+    ]
+
+
+def find_entry(session: Session, person_id: PersonId, entry_id: EntryId) -> LoggedEntry | None:
+    """Return one entry of one person."""
+    row = session.execute(
+        select(audit_entries.c.leaf, audit_entries.c.leaf_index).where(
+            audit_entries.c.person_id == person_id, audit_entries.c.entry_id == entry_id
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return LoggedEntry(entry=decode_leaf(row.leaf), leaf=row.leaf, leaf_index=row.leaf_index)
+
+
+def list_waiting(session: Session, *, limit: int) -> Sequence[LeafRow]:
+    """Return committed entries that have no place in the tree, the oldest first."""
+    rows = session.execute(
+        select(audit_entries.c.person_id, audit_entries.c.entry_id, audit_entries.c.leaf)
+        .where(audit_entries.c.leaf_index.is_(None))
+        .order_by(audit_entries.c.entry_id)
+        .limit(limit)
+    )
+    return [
+        LeafRow(person_id=person_id, entry_id=entry_id, leaf=leaf, leaf_index=None)
+        for person_id, entry_id, leaf in rows
+    ]
+
+
+def place_leaves(session: Session, rows: Sequence[LeafRow], *, first: int) -> int:
+    """Give `rows` consecutive places from `first`; return how many had none until now."""
+    placed = (
+        func.unnest(
+            bindparam("person_ids", [row.person_id for row in rows], type_=ARRAY(Uuid)),
+            bindparam("entry_ids", [row.entry_id for row in rows], type_=ARRAY(Uuid)),
+            bindparam("places", list(range(first, first + len(rows))), type_=ARRAY(BigInteger)),
+        )
+        .table_valued(
+            column("person_id", Uuid()), column("entry_id", Uuid()), column("place", BigInteger())
+        )
+        .render_derived()
+    )
+    result = session.execute(
+        update(audit_entries)
+        .values(leaf_index=placed.c.place)
+        .where(
+            audit_entries.c.person_id == placed.c.person_id,
+            audit_entries.c.entry_id == placed.c.entry_id,
+            audit_entries.c.leaf_index.is_(None),
+        )
+        .returning(audit_entries.c.entry_id)
+    )
+    return len(result.all())
+
+
+def list_leaves(session: Session, *, start: int, end: int) -> Sequence[LeafRow]:
+    """Return the entries whose places are from `start` up to, not including, `end`, in order."""
+    rows = session.execute(
+        select(
+            audit_entries.c.person_id,
+            audit_entries.c.entry_id,
+            audit_entries.c.leaf,
+            audit_entries.c.leaf_index,
+        )
+        .where(audit_entries.c.leaf_index >= start, audit_entries.c.leaf_index < end)
+        .order_by(audit_entries.c.leaf_index, audit_entries.c.entry_id)
+    )
+    return [
+        LeafRow(person_id=person_id, entry_id=entry_id, leaf=leaf, leaf_index=leaf_index)
+        for person_id, entry_id, leaf, leaf_index in rows
+    ]
+
+
+# Tiles
+
+
+def load_tiles(session: Session, places: Iterable[TilePlace]) -> Mapping[TilePlace, bytes]:
+    """Return the tiles at `places`, those that exist."""
+    wanted = [(place.level, place.index) for place in places]
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(audit_tiles).where(tuple_(audit_tiles.c.level, audit_tiles.c.tile_index).in_(wanted))
+    )
+    return {TilePlace(level, index): hashes for level, index, hashes in rows}
+
+
+def save_tiles(session: Session, tiles: Iterable[tuple[TilePlace, bytes]]) -> None:
+    """Store new tiles, and those that have grown."""
+    values = [
+        {"level": place.level, "tile_index": place.index, "hashes": hashes}
+        for place, hashes in tiles
+    ]
+    if not values:
+        return
+    statement = upsert(audit_tiles)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[audit_tiles.c.level, audit_tiles.c.tile_index],
+            set_={"hashes": statement.excluded.hashes},
+        ),
+        values,
+    )
+
+
+# Checkpoints
+
+
+def find_latest_checkpoint(session: Session) -> SignedCheckpoint | None:
+    """Return the checkpoint of the largest tree."""
+    row = (
+        session.execute(
+            select(audit_checkpoints).order_by(audit_checkpoints.c.tree_size.desc()).limit(1)
+        )
+        .mappings()
+        .one_or_none()
+    )
+    return None if row is None else SignedCheckpoint(**row)
+
+
+def insert_checkpoint(session: Session, checkpoint: Checkpoint, *, note: str, at: datetime) -> None:
+    """Store a signed checkpoint."""
+    session.execute(
+        insert(audit_checkpoints).values(
+            tree_size=checkpoint.tree_size,
+            root_hash=checkpoint.root_hash,
+            note=note,
+            signed_at=at,
+        )
+    )

@@ -1,0 +1,71 @@
+"""Tables of the access log.
+
+Entries are person-scoped and distribute by `person_id`. The tree is one for the whole service: its
+tables are small, keyed by place in the tree, and know no person.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+)
+
+from kernel.db import Instant, metadata
+
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    # Time-ordered identifiers: a person's entries lie together, and lie in their order.
+    Column("person_id", Uuid, primary_key=True),
+    Column("entry_id", Uuid, primary_key=True),
+    Column("leaf", LargeBinary, nullable=False, comment="audit.leaf, the bytes that are hashed"),
+    Column("leaf_index", BigInteger, comment="NULL until the sequencer gave it a place"),
+    CheckConstraint("leaf_index >= 0", name="leaf_index_not_negative"),
+)
+
+# The sequencer's queue. Stays as small as what waits; the only index beside the primary key that
+# an append writes to.
+Index(
+    "ix_audit_entries_waiting",
+    audit_entries.c.entry_id,
+    postgresql_where=audit_entries.c.leaf_index.is_(None),
+)
+# The order of the tree, for verification. Not unique: a unique index would have to carry the
+# person to distribute. The sequencer's lock makes places unique, and `verify_log` checks that.
+Index(
+    "ix_audit_entries_leaf_index",
+    audit_entries.c.leaf_index,
+    postgresql_where=audit_entries.c.leaf_index.is_not(None),
+)
+
+audit_tiles = Table(
+    "audit_tiles",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("tile_index", BigInteger, primary_key=True, autoincrement=False),
+    # 32 bytes a hash, 256 hashes when full. The last tile of a level grows, the others stay.
+    Column("hashes", LargeBinary, nullable=False),
+    CheckConstraint("level >= 0 AND tile_index >= 0", name="place_not_negative"),
+    CheckConstraint(
+        "octet_length(hashes) BETWEEN 32 AND 8192 AND octet_length(hashes) & 31 = 0",
+        name="whole_hashes",
+    ),
+)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    # One signed tree per size: two sequencers can't both sign a tree of this size.
+    Column("tree_size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root_hash", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False, comment="C2SP checkpoint, as signed"),
+    Column("signed_at", Instant, nullable=False),
+    CheckConstraint("tree_size >= 0", name="tree_size_not_negative"),
+    CheckConstraint("octet_length(root_hash) = 32", name="root_hash_is_sha256"),
+)
