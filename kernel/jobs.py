@@ -1,0 +1,325 @@
+"""Background work: a queue in PostgreSQL (procrastinate), filled in the caller's transaction.
+
+A job is enqueued in the transaction that makes it necessary: it is there when that commits, and
+was never there when it does not. Any number of workers take jobs (`SKIP LOCKED`); the jobs of a
+worker that died are handed out again within two minutes. So a job may run twice, and its task is
+written for that: what it does, it does once, or doing it again changes nothing.
+
+Arguments of jobs are identifiers, codes and instants, never personal data: they lie in the clear.
+"""
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, TypeAlias, TypeVar
+
+import orjson
+import procrastinate
+import structlog
+from obstore.store import ObjectStore
+from procrastinate import exceptions as queue_errors
+from procrastinate.jobs import DeleteJobCondition, Status
+from procrastinate.retry import BaseRetryStrategy
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, sessionmaker
+
+from kernel.clock import Clock
+from kernel.db import Instant
+from kernel.keyring import Keyring
+from kernel.settings import Settings
+from kernel.signing import SigningKeys
+
+log = structlog.get_logger("civitas.jobs")
+
+JobArgument: TypeAlias = str | int | bool | None
+
+QUEUE: Final = "civitas"
+
+_MOST_ARGUMENT_BYTES = 4096
+_QUEUEING_LOCK = "procrastinate_jobs_queueing_lock_idx_v1"
+_CONTEXT = "civitas"
+
+# The same function, with the same arguments, as procrastinate's own `defer_jobs` query calls.
+_DEFER = text(
+    "SELECT (procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0, :lock, :queueing_lock,"
+    " CAST(:args AS jsonb), :run_at)::procrastinate_job_to_defer_v1]))[1]"
+).bindparams(bindparam("args", type_=JSONB), bindparam("run_at", type_=Instant))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobContext:
+    """What a task works with; made once, when the worker starts.
+
+    Attributes:
+        settings: As everywhere.
+        clock: Where tasks learn the time.
+        sessions: For `kernel.db.unit_of_work_of`: a task opens its own transactions.
+        keyring: Person keys, given an access entry.
+        signing: Signing keys.
+        blobs: The blob store.
+    """
+
+    settings: Settings
+    clock: Clock
+    sessions: sessionmaker[Session]
+    keyring: Keyring
+    signing: SigningKeys
+    blobs: ObjectStore
+
+
+TaskFunction: TypeAlias = Callable[..., None]
+_F = TypeVar("_F", bound=TaskFunction)
+
+STEADY: Final = procrastinate.RetryStrategy(max_attempts=12, exponential_wait=3)
+"""Again after 3, 9, 27 … seconds; the twelfth and last time after six days."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A function that runs as a job.
+
+    Attributes:
+        name: `context.subject.verb`; what `enqueue` is given.
+        function: Called with the `JobContext` and the job's arguments as keywords.
+        cron: When it runs by itself: five fields, and a sixth for seconds; None: when enqueued.
+        retry: What happens after an exception; None: nothing.
+    """
+
+    name: str
+    function: TaskFunction
+    cron: str | None
+    retry: BaseRetryStrategy | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """The tasks of one context; its `jobs.py` holds one and fills it by decorating.
+
+    ```python
+    tasks = Tasks()
+
+    @tasks.task("audit.log.sequence", cron="* * * * * */2")
+    def sequence_log(context: JobContext) -> None: ...
+    ```
+    """
+
+    _tasks: dict[str, Task] = field(default_factory=dict)
+
+    def task(
+        self,
+        name: str,
+        *,
+        cron: str | None = None,
+        retry: BaseRetryStrategy | None = STEADY,
+    ) -> Callable[[_F], _F]:
+        """Register the decorated function under `name`; the function itself stays as it is.
+
+        Args:
+            name: Unique over all contexts.
+            cron: Makes it periodic. At most one waits at a time, however many workers there are,
+                and a failed one is not retried: the next one comes.
+            retry: For jobs that are enqueued.
+        """
+        if name in self._tasks:
+            raise ValueError(f"two tasks are named {name}")
+
+        def register(function: _F) -> _F:
+            self._tasks[name] = Task(
+                name=name, function=function, cron=cron, retry=None if cron else retry
+            )
+            return function
+
+        return register
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self._tasks.values())
+
+
+def enqueue(
+    session: Session,
+    task_name: str,
+    *,
+    lock: str | None = None,
+    queueing_lock: str | None = None,
+    run_at: datetime | None = None,
+    **args: JobArgument,
+) -> int | None:
+    """Enqueue a job in the caller's transaction.
+
+    Args:
+        session: The transaction that makes the job necessary.
+        task_name: As registered in some context's `Tasks`; not checked here, because the context
+            that enqueues need not know the one that works.
+        lock: Jobs of one lock run one after another, in the order in which they were enqueued.
+        queueing_lock: At most one job of a queueing lock waits. When one does already, nothing is
+            enqueued. That job may start before this transaction commits and miss what it wrote:
+            only for work that a periodic task also finds.
+        run_at: Not before; timezone-aware. At once otherwise.
+        **args: Identifiers, codes, instants as text. No personal data.
+
+    Returns:
+        The job's number; None if a job of this queueing lock waits already.
+
+    Raises:
+        ValueError: Arguments of more than 4 KiB: a job names things, it does not carry them.
+    """
+    if len(orjson.dumps(args)) > _MOST_ARGUMENT_BYTES:
+        raise ValueError("the arguments of a job are identifiers, not data")
+    values = {
+        "queue": QUEUE,
+        "task": task_name,
+        "lock": lock,
+        "queueing_lock": queueing_lock,
+        "args": args,
+        "run_at": run_at,
+    }
+    if queueing_lock is None:
+        return _number(session.scalar(_DEFER, values))
+    try:
+        with session.begin_nested():
+            return _number(session.scalar(_DEFER, values))
+    except IntegrityError as error:
+        if _QUEUEING_LOCK not in str(error.orig):
+            raise
+        return None
+
+
+def make_queue(tasks: Iterable[Tasks], *, database_url: str, size: int = 4) -> procrastinate.App:
+    """Return procrastinate's application with every task registered; not open yet.
+
+    Args:
+        tasks: Of every context.
+        database_url: `postgresql://…`.
+        size: Connections to the queue; tasks use those of their own `sessions`.
+    """
+    queue = procrastinate.App(
+        connector=procrastinate.PsycopgConnector(
+            conninfo=database_url, min_size=1, max_size=max(2, size)
+        )
+    )
+    for task in (each for context in tasks for each in context):
+        registered = queue.task(
+            name=task.name,
+            queue=QUEUE,
+            pass_context=True,
+            retry=task.retry or False,
+            queueing_lock=task.name if task.cron else None,
+        )(_run(task))
+        if task.cron:
+            queue.periodic(cron=task.cron)(registered)
+    keeper = queue.task(
+        name="kernel.queue.keep", queue=QUEUE, pass_context=True, queueing_lock="kernel.queue.keep"
+    )(_keep_queue)
+    queue.periodic(cron="* * * * *")(keeper)
+    return queue
+
+
+def run_worker(
+    context: JobContext,
+    tasks: Iterable[Tasks],
+    *,
+    database_url: str,
+    concurrency: int = 4,
+    until_idle: bool = False,
+) -> None:
+    """Take jobs until SIGTERM or SIGINT, then finish those that run.
+
+    Args:
+        context: Handed to every task.
+        tasks: Of every context.
+        database_url: `postgresql://…`; LISTEN needs a session, not a transaction pooler.
+        concurrency: Jobs at the same time, each in a thread.
+        until_idle: Return when nothing is left to do; for tests and scripts.
+    """
+    # It logs every job with its arguments at INFO.
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    queue = make_queue(tasks, database_url=database_url, size=concurrency + 2)
+    asyncio.run(_work(queue, context, concurrency=concurrency, until_idle=until_idle))
+
+
+KEYS_RELOADED_EVERY_SECONDS = 30
+STALLED_AFTER_SECONDS = 60
+GRACEFUL_SECONDS = 10
+FAILED_KEPT_HOURS = 7 * 24
+
+
+async def _work(
+    queue: procrastinate.App, context: JobContext, *, concurrency: int, until_idle: bool
+) -> None:
+    async with queue.open_async():
+        reloading = asyncio.create_task(_reload_keys(context))
+        log.info("worker.started", tasks=len(queue.tasks))
+        try:
+            await queue.run_worker_async(
+                queues=[QUEUE],
+                concurrency=concurrency,
+                wait=not until_idle,
+                listen_notify=not until_idle,
+                delete_jobs=DeleteJobCondition.SUCCESSFUL,
+                additional_context={_CONTEXT: context},
+                stalled_worker_timeout=STALLED_AFTER_SECONDS,
+                shutdown_graceful_timeout=GRACEFUL_SECONDS,
+            )
+        finally:
+            reloading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reloading
+            log.info("worker.stopped")
+
+
+async def _reload_keys(context: JobContext) -> None:
+    """Read the signing keys again now and then: another process may have rotated them."""
+    while True:
+        await asyncio.sleep(KEYS_RELOADED_EVERY_SECONDS)
+        try:
+            await asyncio.to_thread(context.signing.reload, at=context.clock.now())
+        except Exception as error:  # noqa: BLE001  # the database is away: try again in a while
+            log.warning("worker.keys.not_reloaded", error=type(error).__name__)
+
+
+def _run(task: Task) -> Callable[..., None]:
+    """Return what procrastinate calls: the task's function, with our context and our log."""
+
+    @functools.wraps(task.function)
+    def run(job_context: procrastinate.JobContext, **args: Any) -> None:  # noqa: ANN401
+        if task.cron:
+            args.pop("timestamp", None)
+        context: JobContext = job_context.additional_context[_CONTEXT]
+        try:
+            task.function(context, **args)
+        except Exception as error:  # whatever the task raises: procrastinate decides on a retry
+            log.warning(
+                "job.failed",
+                task=task.name,
+                job=job_context.job.id,
+                attempt=job_context.job.attempts + 1,
+                error=type(error).__name__,
+            )
+            raise
+
+    return run
+
+
+async def _keep_queue(job_context: procrastinate.JobContext, timestamp: int) -> None:
+    """Hand out again the jobs of workers that died; forget jobs that failed long ago."""
+    del timestamp
+    manager = job_context.app.job_manager
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_SECONDS):
+        try:
+            await manager.retry_job(job)
+        except queue_errors.UniqueViolation:
+            # Another one of its queueing lock waits already and will do the work.
+            await manager.finish_job(job, status=Status.FAILED, delete_job=True)
+        log.warning("job.handed_out_again", task=job.task_name, job=job.id)
+    await manager.delete_old_jobs(nb_hours=FAILED_KEPT_HOURS, queue=QUEUE, include_failed=True)
+
+
+def _number(value: object) -> int:
+    assert isinstance(value, int)
+    return value
