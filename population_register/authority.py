@@ -4,7 +4,7 @@ The order of strength is total and knows nothing of the order in which records c
 
 1. the agency that answers for the attribute, then the others in the order below;
 2. of equal rank, what was said of a later day (a marriage act outweighs a birth act);
-3. then the agency's identifier, the record number and the version, so that nothing is left to chance.
+3. then the agency's identifier, the record number and the version: nothing is left to chance.
 
 Arrival is not in it on purpose: the same feeds loaded in another order, or late, must end in the
 same record.
@@ -76,7 +76,7 @@ def rank(role: AgencyRole, attribute: str) -> int:
 
 @dataclass(slots=True)
 class _Span:
-    """A value of one attribute that one source record holds over an interval; grown while derived."""
+    """A value that one source record holds over an interval; it grows while it is derived."""
 
     name: str
     value: JSONValue

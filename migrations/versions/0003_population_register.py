@@ -45,7 +45,7 @@ def upgrade() -> None:
             "record_sealed", sa.LargeBinary, nullable=False, comment="derived record, person key"
         ),
         sa.PrimaryKeyConstraint("person_id", name="pk_persons"),
-        sa.CheckConstraint("record_version > 0", name="ck_persons_record_version"),
+        sa.CheckConstraint("record_version > 0", name="record_version"),
     )
     _create_records()
     _create_indexes_of_persons()
@@ -71,7 +71,7 @@ def _create_records() -> None:
         sa.PrimaryKeyConstraint(
             "person_id", "agency_id", "record_digest", "version", name="pk_source_records"
         ),
-        sa.CheckConstraint("version > 0", name="ck_source_records_version"),
+        sa.CheckConstraint("version > 0", name="version"),
     )
     op.create_table(
         "record_links",
@@ -92,7 +92,7 @@ def _create_records() -> None:
         sa.PrimaryKeyConstraint(
             "person_id", "agency_id", "record_digest", "decided_at", name="pk_link_decisions"
         ),
-        sa.CheckConstraint("outcome IN ('linked', 'new', 'ask')", name="ck_link_decisions_outcome"),
+        sa.CheckConstraint("outcome IN ('linked', 'new', 'ask')", name="outcome"),
     )
     op.create_index(
         "ix_link_decisions_ask",
