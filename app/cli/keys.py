@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import click
 from sqlalchemy import func, select
 
-from app.cli.session import as_json, resources, show, table
-from app.resources import Resources
+from app.cli.session import NotPossible, as_json, read_settings, resources, show, table
+from app.resources import Resources, pkcs11_pin
 from kernel.db import AdvisoryLock, lock, unit_of_work_of
 from kernel.signing import ALGORITHMS_BY_USE
 from kernel.tables import person_keys, signing_keys
@@ -60,6 +60,24 @@ def list_keys(*, is_json: bool) -> None:
             f"Zone key version {zone['current_version']} wraps new keys.",
             *(f"  {count} person keys under version {v}" for v, count in by_version),
         ],
+    )
+
+
+@keys.command("create-root")
+@as_json
+def create_root(*, is_json: bool) -> None:
+    """Make the root key inside of the security module that CIVITAS_PKCS11_MODULE names, once."""
+    settings = read_settings()
+    if settings.pkcs11_module is None:
+        raise NotPossible("CIVITAS_PKCS11_MODULE names no security module.")
+    # Loaded only here: installations without a module need not have the library.
+    from kernel.hardware_root import HardwareRoot  # noqa: PLC0415
+
+    HardwareRoot.create(settings.pkcs11_module, settings.pkcs11_token, pkcs11_pin(settings))
+    show(
+        is_json,
+        {"created": True, "token": settings.pkcs11_token},
+        lines=[f"The token {settings.pkcs11_token} holds the root key now. Back the token up."],
     )
 
 
