@@ -127,11 +127,11 @@ class _SegmentCipher:
         return self._nonce_prefix + index.to_bytes(4, "big") + (b"\x01" if is_last else b"\x00")
 
     def seal_into(
-        self, index: int, plaintext: Buffer, into: memoryview, *, is_last: bool
-    ) -> None:
+        self, index: int, plaintext: memoryview, into: memoryview, *, is_last: bool
+    ) -> None:  # fmt: skip
         self._aead.encrypt_into(self.nonce(index, is_last=is_last), plaintext, None, into)
 
-    def open(self, index: int, segment: Buffer, *, is_last: bool) -> bytes:
+    def open(self, index: int, segment: memoryview, *, is_last: bool) -> bytes:
         try:
             return self._aead.decrypt(self.nonce(index, is_last=is_last), segment, None)
         except InvalidTag as error:

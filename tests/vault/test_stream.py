@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tink import cleartext_keyset_handle, streaming_aead
 from tink.proto import aes_gcm_hkdf_streaming_pb2, common_pb2, tink_pb2
+from typing_extensions import Buffer, override
 
 from kernel.errors import Undecryptable
 from vault.stream import (
@@ -37,8 +38,7 @@ def seal(
     plaintext: bytes, *, layout: Layout = SMALL, key: bytes = KEY, place: bytes = PLACE
 ) -> bytes:
     return b"".join(
-        bytes(part)
-        for part in seal_chunks(key, [plaintext], associated_data=place, layout=layout)
+        bytes(part) for part in seal_chunks(key, [plaintext], associated_data=place, layout=layout)
     )
 
 
@@ -155,6 +155,7 @@ class KeptOpen(io.BytesIO):
 
     content = b""
 
+    @override
     def close(self) -> None:
         self.content = self.getvalue()
         super().close()
@@ -237,7 +238,7 @@ class TestSealing:
             open_stream(b"".join(parts))
 
     def test_chunks_may_be_of_any_buffer_type(self) -> None:
-        chunks = [bytearray(b"ab"), memoryview(b"cd"), memoryview(b"efgh").cast("H")]
+        chunks: list[Buffer] = [bytearray(b"ab"), memoryview(b"cd"), memoryview(b"efgh").cast("H")]
 
         parts = seal_chunks(KEY, chunks, associated_data=PLACE, layout=SMALL)
 

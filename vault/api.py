@@ -1,0 +1,66 @@
+"""What other contexts may call. Nothing here opens a document without its access entry.
+
+A person's upload: `read_upload`, then in `Upload.consume` a thread that calls `receive_document`
+and `file_document`. Anything smaller, from a source that does not wait: `store_document`.
+
+A download: `get_version` in the ordinary lane or `document_version` in a composed statement of the
+hot lane, then `open_document` (in a thread if the caller is a coroutine), then `document_response`.
+"""
+
+from vault.errors import (
+    MalformedUpload,
+    RangeNotSatisfiable,
+    StorageUnavailable,
+    UnsuitableDocument,
+    UploadExpired,
+)
+from vault.model import (
+    Document,
+    DocumentKind,
+    DocumentVersion,
+    ReceivedDocument,
+    SealedVersion,
+    StoredDocument,
+    parse_kind,
+)
+from vault.ranges import ByteRange
+from vault.service.deleting import delete_document, shred_person
+from vault.service.filing import file_document, file_version, store_document
+from vault.service.listing import get_document, list_documents
+from vault.service.opening import OpenedDocument, get_version, open_document
+from vault.service.receiving import receive_document
+from vault.store import document_version, sealed_version
+from vault.transfer import Upload, asked_range, document_response, read_upload
+
+__all__ = [
+    "ByteRange",
+    "Document",
+    "DocumentKind",
+    "DocumentVersion",
+    "MalformedUpload",
+    "OpenedDocument",
+    "RangeNotSatisfiable",
+    "ReceivedDocument",
+    "SealedVersion",
+    "StorageUnavailable",
+    "StoredDocument",
+    "UnsuitableDocument",
+    "Upload",
+    "UploadExpired",
+    "asked_range",
+    "delete_document",
+    "document_response",
+    "document_version",
+    "file_document",
+    "file_version",
+    "get_document",
+    "get_version",
+    "list_documents",
+    "open_document",
+    "parse_kind",
+    "read_upload",
+    "receive_document",
+    "sealed_version",
+    "shred_person",
+    "store_document",
+]

@@ -1,0 +1,1 @@
+"""One module per use case: receive, file, open, delete, verify signatures, export, sweep."""
