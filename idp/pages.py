@@ -84,7 +84,7 @@ def show_sign_in(
 ) -> Response:
     """Ask for name and password; whoever is signed in goes on."""
     if sign_in is not None:
-        return _see(_own_address(next))
+        return _see(parse_own_address(next))
     return _sign_in_page(request, None, next_address=next)
 
 
@@ -97,7 +97,7 @@ def sign_in_for_account(
     next: Annotated[str, Form()] = AFTER_SIGN_IN,  # noqa: A002  # the field's public name
 ) -> Response:
     """Sign a person in to their own account."""
-    return _sign_in(request, session, username, Secret(password), then=_own_address(next))
+    return _sign_in(request, session, username, Secret(password), then=parse_own_address(next))
 
 
 @router.get("/sign-out")
@@ -219,7 +219,7 @@ def _sign_in_page(
         "errors": errors or {},
     }
     if interaction is None:
-        address = {"asker": None, "action": "/sign-in", "next": _own_address(next_address)}
+        address = {"asker": None, "action": "/sign-in", "next": parse_own_address(next_address)}
         return render(request, "idp/sign_in.html", path="/sign-in", **address, **shared)
     here = f"/interaction/{interaction.interaction_id}"
     redirect_uri = interaction.request.redirect_uri
@@ -295,12 +295,12 @@ def _show_sign_in_first(
 ) -> Response:
     """Send a person who is not signed in to the sign-in page, and back afterwards."""
     wanted = request.url.path if request.method in {"GET", "HEAD"} else AFTER_SIGN_IN
-    response = _see(f"/sign-in?{urlencode({'next': _own_address(wanted)})}")
+    response = _see(f"/sign-in?{urlencode({'next': parse_own_address(wanted)})}")
     response.headers.update(headers)
     return response
 
 
-def _own_address(address: str) -> str:
+def parse_own_address(address: str) -> str:
     """Return `address` if it is a page of the account, else the account's first page."""
     is_own = address == AFTER_SIGN_IN or address.startswith(AFTER_SIGN_IN + "/")
     is_plain = address.isascii() and address.isprintable() and "\\" not in address

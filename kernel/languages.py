@@ -89,8 +89,9 @@ class Language:
         Args:
             code: ISO 3166-1, two or three letters.
         """
-        alias: Mapping[str, Sequence[str]] = get_global("territory_aliases")
-        return _locale(self.code).territories.get(alias.get(code, [code])[0], "")
+        aliases: Mapping[str, Sequence[str]] = get_global("territory_aliases")
+        names: Mapping[str, str] = _locale(self.code).territories
+        return names.get(aliases.get(code, [code])[0], "")
 
     def size(self, length: int) -> str:
         """Write a number of bytes so that it can be grasped: "38 KB", «300 МБ»."""

@@ -98,6 +98,10 @@ _BY_STATUS: Mapping[int, RefusalText] = {
         heading=_("This is too large"),
         advice=_("Nothing was stored. Choose a smaller file."),
     ),
+    422: RefusalText(
+        heading=_("We could not understand the request"),
+        advice=_("Nothing was changed. Go back, check what you entered and try again."),
+    ),
     429: RefusalText(
         heading=_("Too many attempts"),
         advice=_("Wait a few minutes and try again."),

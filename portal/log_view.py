@@ -76,8 +76,6 @@ _REASONS: Mapping[str, str] = {
     "used_up": _("The consent was used up"),
     "ended": _("The consent was over"),
     "replaced": _("A later consent had replaced this one"),
-    "person_died": _("The consent was over"),
-    "partner_barred": _("The recipient had lost its licence"),
     "items_missing": _("More was asked for than you had allowed"),
     "attributes_missing": _("More was asked for than you had allowed"),
     "not_found": _("There is no such document"),
@@ -89,8 +87,6 @@ _ENDINGS: Mapping[Ending, str] = {
     Ending.EXPIRED: _("Expired"),
     Ending.USED_UP: _("Used up"),
     Ending.REPLACED: _("Replaced by a later one"),
-    Ending.PERSON_DIED: _("Ended"),
-    Ending.PARTNER_BARRED: _("Recipient barred"),
 }
 
 

@@ -3,7 +3,7 @@
 Run it by hand with `python -m tests.browser.gallery` and open http://127.0.0.1:8099/.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -75,7 +75,16 @@ def _entry(**changes: Any) -> Any:
     return SimpleNamespace(**{**entry, **changes})
 
 
-_ROW = SimpleNamespace
+_STATED_OTHERWISE = SimpleNamespace(
+    lines=["Кузнецова-Белова"], source="Социальный фонд", as_of=date(2015, 1, 12)
+)
+
+
+def _row(ru: str, en: str, *lines: str, others: Sequence[Any] = ()) -> Any:
+    stated = SimpleNamespace(lines=list(lines), source="МВД России", as_of=date(2019, 4, 2))
+    return SimpleNamespace(label=_words(ru, en), stated=stated, others=list(others))
+
+
 SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     "sign-in": ("idp/sign_in.html", SIGN_IN),
     "sign-in-failed": (
@@ -129,15 +138,12 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
             "section": "overview",
             "groups": [
                 SimpleNamespace(title=_words("Имя", "Name"), rows=[
-                    _ROW(label=_words("Фамилия", "Family name"), lines=["Кузнецова"],
-                         source="МВД России", as_of=date(2019, 4, 2)),
-                    _ROW(label=_words("Отчество", "Patronymic"), lines=["Сергеевна"],
-                         source="Реестр ЗАГС", as_of=date(1991, 7, 14)),
+                    _row("Фамилия", "Family name", "Кузнецова", others=[_STATED_OTHERWISE]),
+                    _row("Отчество", "Patronymic", "Сергеевна"),
                 ]),
                 SimpleNamespace(title=_words("Документы", "Identity documents"), rows=[
-                    _ROW(label=_words("Паспорт", "Passport"),
-                         lines=["45 19 482913", "ГУ МВД России по г. Москве", "2 апреля 2019 г."],
-                         source="МВД России", as_of=date(2019, 4, 2)),
+                    _row("Паспорт", "Passport", "45 19 482913", "ГУ МВД России по г. Москве",
+                         "2 апреля 2019 г."),
                 ]),
             ],
         },
@@ -159,7 +165,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     "document-new": (
         "portal/document_new.html",
         {
-            "section": "documents", "errors": [], "field_errors": {}, "title": "",
+            "section": "documents", "errors": {}, "title": "",
             "limit": 1 << 30,
             "kinds": [{"value": "ct_scan", "text": _words("Снимок КТ", "CT scan")}],
         },
@@ -168,8 +174,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
         "portal/document_new.html",
         {
             "section": "documents", "title": "", "limit": 1 << 30,
-            "errors": [{"href": "#file", "text": _words("Выберите файл", "Choose a file")}],
-            "field_errors": {"file": _words("Выберите файл", "Choose a file")},
+            "errors": {"file": _words("Выберите файл", "Choose a file")},
             "kinds": [{"value": "ct_scan", "text": _words("Снимок КТ", "CT scan")}],
         },
     ),
@@ -202,12 +207,10 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     "sessions": (
         "portal/sessions.html",
         {
-            "section": "sessions",
+            "section": "sessions", "current_id": "1",
             "sessions": [
-                SimpleNamespace(session_id="1", title="Chromium, Linux", is_current=True,
-                                signed_in_at=AT, expires_at=AT),
-                SimpleNamespace(session_id="2", title="Safari, iPhone", is_current=False,
-                                signed_in_at=AT, expires_at=AT),
+                SimpleNamespace(session_id=name, started_at=AT, last_used_at=AT, expires_at=AT)
+                for name in ("1", "2")
             ],
         },
     ),

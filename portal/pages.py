@@ -1,0 +1,316 @@
+"""Pages of a person's own account: data, documents, consents, access log, sign-ins.
+
+Everything here is the signed-in person's; somebody else's object is the same 404 as none.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+from uuid import UUID
+
+import orjson
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from audit.api import prove_inclusion
+from consent.api import get_consent, issue_receipt, withdraw
+from idp.api import CurrentPerson, current_person, end_session, list_sessions, provider_of
+from kernel.db import UnitOfWork, unit_of_work_of
+from kernel.errors import DomainError
+from kernel.form_guard import FIELD, FormFromOurPage
+from kernel.ids import ConsentId, DocumentId, EntryId, PersonId, SessionId
+from kernel.pages import PagePart, RefusalText, language_of, render
+from portal import service
+from portal.service import Visit
+from vault.api import (
+    DocumentKind,
+    MalformedUpload,
+    UnsuitableDocument,
+    document_response,
+    read_upload,
+)
+
+router = APIRouter(include_in_schema=False)
+
+_ONE_FORM = [FormFromOurPage]
+
+
+def _(message: str) -> str:
+    """Mark a text for extraction; it is translated where it is shown."""
+    return message
+
+
+def _visit(request: Request, person: CurrentPerson) -> Visit:
+    """Say who is here (a dependency of every route).
+
+    Raises:
+        NotSignedIn: 401. Nobody is; shown as the sign-in page.
+    """
+    return _visit_of(request, person.person_id)
+
+
+def _visit_of(request: Request, person_id: PersonId) -> Visit:
+    return Visit(
+        person_id=person_id,
+        at=request.app.state.clock.now(),
+        request_id=str(getattr(request.state, "request_id", "")),
+        language=language_of(request),
+    )
+
+
+CurrentVisit = Annotated[Visit, Depends(_visit, scope="function")]
+
+
+@router.get("/")
+def start() -> Response:
+    """Go to the account: there is nothing else at the front door."""
+    return _see("/account")
+
+
+@router.get("/account")
+def show_record(request: Request, session: UnitOfWork, visit: CurrentVisit) -> Response:
+    """Show what the state knows about the person."""
+    groups = service.view_record(session, request.app.state.keyring, visit)
+    return render(request, "portal/overview.html", section="overview", groups=groups)
+
+
+@router.get("/account/documents")
+def show_documents(request: Request, session: UnitOfWork, visit: CurrentVisit) -> Response:
+    """List the person's documents."""
+    documents = service.view_documents(session, request.app.state.keyring, visit)
+    return render(request, "portal/documents.html", section="documents", documents=documents)
+
+
+@router.get("/account/documents/new")
+def show_new_document(request: Request, visit: CurrentVisit) -> Response:
+    """Ask for a document."""
+    return _new_document_page(request, visit)
+
+
+@router.post("/account/documents/new")
+async def store_document(request: Request) -> Response:
+    """Take a document; it is sealed while it arrives, and no transaction waits for it."""
+    visit = await to_thread.run_sync(_find_visit, request)
+    state = request.app.state
+    limit: int = state.settings.document_limit_bytes
+    upload = await read_upload(request, limit=limit)
+    state.pages.guard.check(request, upload.fields.get(FIELD, ""))
+    title = upload.fields.get("title", "").strip() or upload.filename
+    kind = upload.fields.get("kind", "")
+    request.state.typed_title = title
+    await upload.consume(
+        lambda chunks: service.store_document(
+            state.sessions, state.keyring, state.blobs, visit, chunks,
+            kind=kind, title=title, limit=limit,
+        )
+    )  # fmt: skip
+    return _see("/account/documents")
+
+
+@router.get("/account/documents/{document_id:uuid}/content")
+def download_document(
+    request: Request, session: UnitOfWork, visit: CurrentVisit, document_id: UUID
+) -> Response:
+    """Send a document, or the asked part of it."""
+    state = request.app.state
+    opened, title = service.read_document(
+        session, state.keyring, state.blobs, visit, DocumentId(document_id), request=request
+    )
+    return document_response(opened, title=title)
+
+
+@router.get("/account/documents/{document_id:uuid}/delete")
+def show_delete_document(
+    request: Request, session: UnitOfWork, visit: CurrentVisit, document_id: UUID
+) -> Response:
+    """Ask whether to delete a document."""
+    keyring = request.app.state.keyring
+    document = service.view_document(session, keyring, visit, DocumentId(document_id))
+    return render(request, "portal/document_delete.html", section="documents", document=document)
+
+
+@router.post("/account/documents/{document_id:uuid}/delete", dependencies=_ONE_FORM)
+def delete_document(
+    request: Request, session: UnitOfWork, visit: CurrentVisit, document_id: UUID
+) -> Response:
+    """Delete a document for ever."""
+    keyring = request.app.state.keyring
+    service.erase_document(session, keyring, visit, DocumentId(document_id))
+    return _see("/account/documents")
+
+
+@router.get("/account/consents")
+def show_consents(
+    request: Request, session: UnitOfWork, visit: CurrentVisit, withdrawn: str = ""
+) -> Response:
+    """Show what the person allowed, and what they took back a moment ago."""
+    live, ended = service.view_consents(session, visit)
+    taken_back = [view.partner_name for view in ended if str(view.consent_id) == withdrawn]
+    return render(
+        request,
+        "portal/consents.html",
+        section="consents",
+        live=live,
+        ended=ended,
+        withdrawn_from=taken_back[0] if taken_back else "",
+    )
+
+
+@router.get("/account/consents/{consent_id:uuid}/withdraw")
+def show_withdraw(
+    request: Request, session: UnitOfWork, visit: CurrentVisit, consent_id: UUID
+) -> Response:
+    """Ask whether to withdraw a consent."""
+    record = get_consent(session, visit.person_id, ConsentId(consent_id))
+    consent = service.view_live_consent(visit, record)
+    return render(request, "portal/consent_withdraw.html", section="consents", consent=consent)
+
+
+@router.post("/account/consents/{consent_id:uuid}/withdraw", dependencies=_ONE_FORM)
+def withdraw_consent(session: UnitOfWork, visit: CurrentVisit, consent_id: UUID) -> Response:
+    """Withdraw a consent: the next read that begins after this answer is refused."""
+    record = withdraw(session, visit.person_id, ConsentId(consent_id), at=visit.at)
+    return _see(f"/account/consents?withdrawn={record.consent_id}")
+
+
+@router.get("/account/consents/{consent_id:uuid}/receipt")
+def download_receipt(
+    request: Request, session: UnitOfWork, visit: CurrentVisit, consent_id: UUID
+) -> Response:
+    """Send the signed receipt of a consent."""
+    signing = request.app.state.signing
+    receipt = issue_receipt(session, signing, visit.person_id, ConsentId(consent_id), at=visit.at)
+    return _file(receipt, f"consent-{consent_id}.json")
+
+
+@router.get("/account/log")
+def show_log(
+    request: Request,
+    session: UnitOfWork,
+    visit: CurrentVisit,
+    before: Annotated[UUID | None, Query()] = None,
+) -> Response:
+    """Show who looked at the person's data, a page at a time."""
+    page = service.view_log(session, visit, before=None if before is None else EntryId(before))
+    older = page.next_before
+    return render(
+        request,
+        "portal/log.html",
+        section="log",
+        entries=page.entries,
+        older_href=f"/account/log?before={older}" if older else "",
+        is_older_page=before is not None,
+    )
+
+
+@router.get("/account/log/{entry_id:uuid}/proof")
+def download_proof(session: UnitOfWork, visit: CurrentVisit, entry_id: UUID) -> Response:
+    """Send the proof that an entry is in the log."""
+    proof = prove_inclusion(session, visit.person_id, EntryId(entry_id))
+    return _file(proof.as_json(), f"entry-{entry_id}.json")
+
+
+@router.get("/account/sessions")
+def show_sessions(request: Request, session: UnitOfWork, person: CurrentPerson) -> Response:
+    """Show where the person is signed in."""
+    sessions = list_sessions(
+        session,
+        person.person_id,
+        policy=provider_of(request).policy,
+        at=request.app.state.clock.now(),
+    )
+    return render(
+        request,
+        "portal/sessions.html",
+        section="sessions",
+        sessions=sessions,
+        current_id=person.session_id,
+    )
+
+
+@router.post("/account/sessions/{session_id:uuid}/end", dependencies=_ONE_FORM)
+def end_one_session(session: UnitOfWork, visit: CurrentVisit, session_id: UUID) -> Response:
+    """End a session of the person, this one or another."""
+    end_session(session, visit.person_id, SessionId(session_id), at=visit.at)
+    return _see("/account/sessions")
+
+
+def _find_visit(request: Request) -> Visit:
+    """Say who is here, in a transaction that ends at once."""
+    with unit_of_work_of(request.app.state.sessions) as session:
+        return _visit_of(request, current_person(request, session).person_id)
+
+
+def _new_document_page(
+    request: Request,
+    visit: Visit,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> Response:
+    kinds = [
+        {"value": kind.value, "text": service.kind_label(kind, visit.language)}
+        for kind in DocumentKind
+    ]
+    return render(
+        request,
+        "portal/document_new.html",
+        status=status,
+        headers=headers,
+        section="documents",
+        kinds=kinds,
+        title=getattr(request.state, "typed_title", ""),
+        limit=request.app.state.settings.document_limit_bytes,
+        errors=errors or {},
+    )
+
+
+def _show_unsuitable(
+    request: Request, refusal: DomainError, headers: Mapping[str, str]
+) -> Response:
+    """Show the form again: the file, or the form itself, was not what we take."""
+    sentence = (
+        _("Choose a file")
+        if isinstance(refusal, MalformedUpload)
+        else _("This file is empty, or it is not of a format for this kind of document")
+    )
+    return _new_document_page(
+        request, _find_visit(request), status=refusal.status, headers=headers,
+        errors={"file": sentence},
+    )  # fmt: skip
+
+
+def _file(content: Mapping[str, object], name: str) -> Response:
+    return Response(
+        orjson.dumps(content, option=orjson.OPT_INDENT_2),
+        media_type="application/json",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "private, no-store",
+        },
+    )
+
+
+def _see(address: str) -> RedirectResponse:
+    return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
+
+
+PART = PagePart(
+    package="portal",
+    texts={
+        "entry_not_in_tree_yet": RefusalText(
+            heading=_("The proof is not ready yet"),
+            advice=_("The entry is written down. Its proof will be ready in a few seconds."),
+        ),
+        "consent_ended": RefusalText(
+            heading=_("This consent has already ended"),
+            advice=_("Nobody can read anything under it. There is nothing to withdraw."),
+        ),
+        "storage_unavailable": RefusalText(
+            heading=_("Documents can't be opened or stored at the moment"),
+            advice=_("Nothing was changed. Try again in a few minutes."),
+        ),
+    },
+    refusal_pages={UnsuitableDocument: _show_unsuitable, MalformedUpload: _show_unsuitable},
+)

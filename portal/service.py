@@ -1,0 +1,341 @@
+"""What a person does in their own account. Every look at their data is written down (promise 1).
+
+Everything here is scoped by the person of the session: another person's document, consent or entry
+is as unknown as one that never was.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Uuid, literal, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from audit.api import (
+    Actor,
+    NewEntry,
+    RecordedEntry,
+    list_entries,
+    record_access,
+)
+from consent.api import (
+    ITEMS,
+    ConsentAlreadyEnded,
+    ConsentRecord,
+    ItemName,
+    list_consents,
+)
+from kernel.db import unit_of_work_of
+from kernel.errors import NotFound
+from kernel.ids import DocumentId, EntryId, PersonId, new_id
+from kernel.keyring import Keyring
+from kernel.languages import Language
+from population_register.api import attributes_of, conflicts, list_agencies, read_record
+from portal.events import OwnAction
+from portal.log_view import ConsentView, EntryView, consent_view, entry_view
+from portal.record_view import Group, groups_of
+from vault.api import (
+    Document,
+    DocumentKind,
+    OpenedDocument,
+    SealedVersion,
+    asked_range,
+    delete_document,
+    document_version,
+    file_document,
+    get_document,
+    list_documents,
+    open_document,
+    parse_kind,
+    receive_document,
+    sealed_version,
+)
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+    from starlette.requests import Request
+
+ENTRIES_A_PAGE = 25
+
+
+def _(message: str) -> str:
+    """Mark a text for extraction; it is translated where it is shown."""
+    return message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """Who is in their account, and in which request.
+
+    Attributes:
+        at: Now.
+        request_id: Stands in the access entry and in the process log.
+        language: Of the page.
+    """
+
+    person_id: PersonId
+    at: datetime
+    request_id: str
+    language: Language
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentView:
+    """One document as it is listed."""
+
+    document_id: DocumentId
+    title: str
+    kind: str
+    length: int
+    source: str
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage:
+    """A part of the access log, the newest first.
+
+    Attributes:
+        next_before: Where the following part begins; None at the end of the log.
+    """
+
+    entries: Sequence[EntryView]
+    next_before: EntryId | None
+
+
+def write_down(
+    session: Session,
+    keyring: Keyring,
+    visit: Visit,
+    action: OwnAction,
+    items: tuple[str, ...] = (),
+) -> RecordedEntry:
+    """Write what the person does with their data into their access log.
+
+    Returns:
+        What everything that opens their data asks for.
+    """
+    pseudonym = keyring.pseudonym("audit", visit.person_id)
+    entry = NewEntry(
+        entry_id=EntryId(new_id(visit.at)),
+        action=action.value,
+        outcome="allowed",
+        actor=Actor(kind="person", id=pseudonym),
+        subject=pseudonym,
+        occurred_at=visit.at,
+        items=items,
+        request_id=visit.request_id,
+    )
+    return record_access(session, entry, person_id=visit.person_id)
+
+
+def view_record(session: Session, keyring: Keyring, visit: Visit) -> list[Group]:
+    """Return everything the state knows about the person, with source and date of each value.
+
+    Raises:
+        PersonUnknown: 404. The register has no such person any more.
+    """
+    entry = write_down(session, keyring, visit, OwnAction.RECORD_VIEWED)
+    record = read_record(session, keyring, entry)
+    stated = attributes_of(record)
+    return groups_of(
+        stated,
+        {name: conflicts(record, name) for name in stated},
+        agencies=_agency_names(session, visit.language),
+        language=visit.language,
+    )
+
+
+def view_documents(session: Session, keyring: Keyring, visit: Visit) -> list[DocumentView]:
+    """Return the person's documents, the latest stored first."""
+    entry = write_down(session, keyring, visit, OwnAction.DOCUMENTS_LISTED)
+    agencies = _agency_names(session, visit.language)
+    documents = list_documents(session, keyring, entry)
+    return [_document_view(document, agencies, visit.language) for document in documents]
+
+
+def view_document(
+    session: Session, keyring: Keyring, visit: Visit, document_id: DocumentId
+) -> DocumentView:
+    """Return one document of the person, as it is listed.
+
+    Raises:
+        NotFound: 404. This person has no such document; somebody else may.
+    """
+    entry = write_down(session, keyring, visit, OwnAction.DOCUMENTS_LISTED)
+    document, _versions = get_document(session, keyring, entry, document_id)
+    return _document_view(document, _agency_names(session, visit.language), visit.language)
+
+
+def read_document(
+    session: Session,
+    keyring: Keyring,
+    blobs: "ObjectStore",
+    visit: Visit,
+    document_id: DocumentId,
+    *,
+    request: "Request",
+) -> tuple[OpenedDocument, str]:
+    """Open a document of the person; return it with its title.
+
+    Args:
+        session: The open transaction; what is returned is read after it ended.
+        keyring: For the keys.
+        blobs: The store.
+        visit: Who asks.
+        document_id: As it stands in the address.
+        request: Says which part is asked for.
+
+    Raises:
+        NotFound: 404. This person has no such document; somebody else may. Nothing is written.
+        RangeNotSatisfiable: 416. The part is outside of the document.
+    """
+    sealed = _find_version(session, visit.person_id, document_id)
+    asked = asked_range(request, sealed)
+    items = (sealed.kind.item,)
+    entry = write_down(session, keyring, visit, OwnAction.DOCUMENT_READ, items)
+    document, _versions = get_document(session, keyring, entry, document_id)
+    return open_document(keyring, entry, sealed, blobs, asked), document.title
+
+
+def erase_document(
+    session: Session, keyring: Keyring, visit: Visit, document_id: DocumentId
+) -> None:
+    """Delete a document of the person for ever.
+
+    Raises:
+        NotFound: 404. This person has no such document; somebody else may. Nothing is written.
+    """
+    sealed = _find_version(session, visit.person_id, document_id)
+    items = (sealed.kind.item,)
+    entry = write_down(session, keyring, visit, OwnAction.DOCUMENT_ERASED, items)
+    delete_document(session, entry, document_id, at=visit.at)
+
+
+def store_document(
+    sessions: sessionmaker[Session],
+    keyring: Keyring,
+    blobs: "ObjectStore",
+    visit: Visit,
+    chunks: Iterator[bytes],
+    *,
+    kind: str,
+    title: str,
+    limit: int,
+) -> None:
+    """Seal a document while it arrives, and file it.
+
+    Args:
+        sessions: No transaction is open while the person's line delivers the document.
+        keyring: For the person's key.
+        blobs: The store.
+        visit: Who stores it.
+        chunks: The document as it arrives.
+        kind: As the form sent it.
+        title: As the form sent it.
+        limit: Largest number of bytes taken.
+
+    Raises:
+        InvalidRequest: 400. No such kind, or no title.
+        UnsuitableDocument: 400. Empty, or not of a format for its kind.
+        PayloadTooLarge: 413. Longer than the limit; nothing is kept.
+    """
+    document_kind = parse_kind(kind)
+    received = receive_document(
+        sessions,
+        blobs,
+        person_id=visit.person_id,
+        kind=document_kind,
+        chunks=chunks,
+        limit=limit,
+        at=visit.at,
+    )
+    with unit_of_work_of(sessions) as session:
+        items = (document_kind.item,)
+        entry = write_down(session, keyring, visit, OwnAction.DOCUMENT_STORED, items)
+        file_document(session, keyring, entry, received, title=title, source=None, at=visit.at)
+
+
+def view_consents(session: Session, visit: Visit) -> tuple[list[ConsentView], list[ConsentView]]:
+    """Return the person's consents: those in force, and those that ended."""
+    views = [
+        consent_view(record, language=visit.language, at=visit.at)
+        for record in list_consents(session, visit.person_id)
+    ]
+    return [view for view in views if view.is_live], [view for view in views if not view.is_live]
+
+
+def view_live_consent(visit: Visit, record: ConsentRecord) -> ConsentView:
+    """Return a consent that can be withdrawn.
+
+    Raises:
+        ConsentAlreadyEnded: 409. It covers nothing any more.
+    """
+    view = consent_view(record, language=visit.language, at=visit.at)
+    if not view.is_live:
+        raise ConsentAlreadyEnded(consent_id=str(record.consent_id))
+    return view
+
+
+def view_log(session: Session, visit: Visit, *, before: EntryId | None) -> LogPage:
+    """Return a page of the person's access log, refused attempts included.
+
+    Args:
+        session: The open transaction.
+        visit: Whose log.
+        before: Where the page begins; None for the newest.
+    """
+    logged = list_entries(session, visit.person_id, before=before, limit=ENTRIES_A_PAGE + 1)
+    shown = logged[:ENTRIES_A_PAGE]
+    names = {**_agency_names(session, visit.language), **_recipient_names(session, visit)}
+    return LogPage(
+        entries=[entry_view(each, names=names, language=visit.language) for each in shown],
+        next_before=shown[-1].entry.entry_id if len(logged) > len(shown) else None,
+    )
+
+
+def kind_label(kind: DocumentKind, language: Language) -> str:
+    """Name a kind of document in the person's words."""
+    item = ITEMS.get(ItemName(kind.item))
+    if item is None:
+        return language.text(_("Another document, for yourself only"))
+    return item.label.of(language.code)
+
+
+def _document_view(
+    document: Document, agencies: Mapping[str, str], language: Language
+) -> DocumentView:
+    source = document.source
+    return DocumentView(
+        document_id=document.document_id,
+        title=document.title,
+        kind=kind_label(document.kind, language),
+        length=document.current.length,
+        source=language.text(_("You")) if source is None else agencies.get(source, source),
+        stored_at=document.current.stored_at,
+    )
+
+
+def _find_version(session: Session, person_id: PersonId, document_id: DocumentId) -> SealedVersion:
+    found = document_version(person_id=literal(person_id, Uuid), document_id=document_id)
+    row = session.execute(select(found)).mappings().first()
+    if row is None:
+        raise NotFound(document_id=str(document_id))
+    return sealed_version(row)
+
+
+def _agency_names(session: Session, language: Language) -> dict[str, str]:
+    return {
+        agency.agency_id: agency.name_ru if language.code == "ru" else agency.name_en
+        for agency in list_agencies(session)
+    }
+
+
+def _recipient_names(session: Session, visit: Visit) -> dict[str, str]:
+    """Name recipients as they stood on the consent pages that the person saw."""
+    names: dict[str, str] = {}
+    for record in list_consents(session, visit.person_id):
+        names.setdefault(record.client_id, record.partner_name)
+        names.setdefault(record.partner_id, record.partner_name)
+    return names
