@@ -47,5 +47,6 @@ pip() {
 echo "Installing the $(grep -c '^[a-z].*==' "$lock") packages of $lock (a minute or two, once) ..."
 pip install --require-hashes --no-deps -r "$lock" |
     { grep -v '^Requirement already satisfied' || true; }
-pip install --quiet --no-deps --no-build-isolation --no-index --editable .
+# setuptools warns of every editable installation.
+PYTHONWARNINGS=ignore pip install --quiet --no-deps --no-build-isolation --no-index --editable .
 echo "$venv is ready."

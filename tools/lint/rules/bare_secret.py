@@ -20,7 +20,7 @@ from tools.lint.source import Finding, Source, last_name
 NAME = "bare-secret"
 
 _SECRET_NAME = re.compile(r"(^|_)(token|secret|password|passphrase)$")
-_BARE = {"str", "bytes", "str | None", "bytes | None", "list[str]", "tuple[str, ...]"}
+_BARE = {"str", "bytes", "str | None", "bytes | None"}
 _ELSEWHERE = ("tests/", "tools/", "loadtests/", "examples/", "app/demo/", "migrations/env.py")
 
 
