@@ -10,7 +10,7 @@ from consent import store
 from consent.catalogue import get_purpose
 from consent.decision import Decision, decide
 from consent.errors import ConsentAlreadyEnded, InvalidDisclosure
-from consent.events import CONSENT_ENDED_TASK, ConsentEnded, ConsentGiven, ConsentWithdrawn
+from consent.events import CONSENT_ENDED_TASK, ConsentGiven, ConsentWithdrawn
 from consent.model import ConsentRecord, ConsentRequest, Ending, ItemName, PurposeCode, Relation
 from consent.receipt import receipt_of
 from consent.signature import KEY_USE, sign_consent, verify_record
@@ -185,16 +185,18 @@ def issue_receipt(
 def _announce(session: Session, record: ConsentRecord) -> None:
     assert record.ended_at is not None
     assert record.ending is not None
-    event = ConsentEnded(
-        consent_id=record.consent_id,
+    # The person appears under the recipient's own pseudonym only (promise 4).
+    enqueue(
+        session,
+        CONSENT_ENDED_TASK,
+        consent_id=str(record.consent_id),
         client_id=record.client_id,
         partner_id=record.partner_id,
         subject=record.subject,
         purpose=record.purpose,
         ending=record.ending.value,
-        ended_at=record.ended_at,
+        ended_at=record.ended_at.isoformat(),
     )
-    enqueue(session, CONSENT_ENDED_TASK, **event.as_job_arguments())
 
 
 def _log(session: Session, record: ConsentRecord, *, action: str, at: datetime) -> None:
@@ -202,14 +204,12 @@ def _log(session: Session, record: ConsentRecord, *, action: str, at: datetime) 
         entry_id=EntryId(new_id(at)),
         action=action,
         outcome="allowed",
-        reason=None,
         actor=Actor(kind="person", id=record.subject),
         purpose=record.purpose,
         items=tuple(sorted(record.items)),
         consent_id=record.consent_id,
         client_id=record.client_id,
         subject=record.subject,
-        request_id=None,
         occurred_at=at,
     )
     record_access(session, entry, person_id=record.person_id)

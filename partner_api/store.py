@@ -198,7 +198,7 @@ def _lease_share() -> HotStatement:
     most = func.coalesce(own.scalar_subquery(), literal(DEFAULT_REQUESTS_PER_MINUTE, Integer))
     limit = select(
         most.label("most"),
-        func.greatest(most / literal(SHARES_PER_MINUTE, Integer), 1).label("share"),
+        func.greatest(most // literal(SHARES_PER_MINUTE, Integer), 1).label("share"),
     ).cte("quota_limit")
     leasing = insert(partner_quotas).from_select(
         ["partner_id", "minute", "leased"],

@@ -1,0 +1,365 @@
+"""From an ended consent to the receiver's door: retries, rotation, refusal, the real example."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
+
+from examples.webhook_receiver import verify_webhook
+from kernel.clock import FrozenClock
+from kernel.db import unit_of_work_of
+from kernel.ids import PartnerId, new_id
+from kernel.jobs import JobContext
+from kernel.keyring import Keyring
+from kernel.root_keys import LocalKeyFile
+from kernel.secret import Secret
+from kernel.settings import Settings
+from kernel.signing import SigningKeys
+from partner_api import jobs, store
+from partner_api.delivery import Sender
+from partner_api.errors import UnacceptableWebhookURI
+from partner_api.service.webhooks import (
+    DELIVER_TASK,
+    attempt_delivery,
+    make_webhook,
+    register_webhook,
+)
+from partner_api.webhooks import RETRY_DELAYS, Outcome
+
+pytestmark = pytest.mark.db
+
+AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+BANK = PartnerId("bank")
+URI = "https://bank.example/hooks"
+ENDED: dict[str, str] = {
+    "consent_id": str(new_id(AT)),
+    "client_id": "bank-web",
+    "partner_id": BANK,
+    "subject": "s" * 43,
+    "purpose": "account_opening",
+    "ending": "withdrawn",
+    "ended_at": AT.isoformat(),
+}
+
+
+@dataclass
+class Receiver:
+    """The other side: answers as told, keeps what came."""
+
+    statuses: list[int | None] = field(default_factory=lambda: [204])
+    got: list[httpx.Request] = field(default_factory=list)
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        self.got.append(request)
+        status = self.statuses.pop(0) if self.statuses else 204
+        if status is None:
+            raise httpx.ReadTimeout("no answer")
+        return httpx.Response(status)
+
+    def sender(self) -> Sender:
+        return Sender(
+            allow_local=False,
+            resolve=lambda _host, _port: ["93.184.216.34"],
+            transport=httpx.MockTransport(self.handle),
+        )
+
+
+@pytest.fixture
+def keyring(tmp_path: Path, sessions: sessionmaker[Session]) -> Keyring:
+    return Keyring.open(LocalKeyFile.create(tmp_path / "root.key"), sessions, at=AT)
+
+
+@pytest.fixture
+def context(
+    tmp_path: Path, sessions: sessionmaker[Session], keyring: Keyring, clock: FrozenClock
+) -> JobContext:
+    root = LocalKeyFile.open(tmp_path / "root.key")
+    unused: Any = None
+    return JobContext(
+        settings=Settings(mode="test"),
+        clock=clock,
+        sessions=sessions,
+        keyring=keyring,
+        signing=SigningKeys.open(root, sessions, at=AT),
+        blobs=unused,
+    )
+
+
+@pytest.fixture
+def secret(sessions: sessionmaker[Session], keyring: Keyring) -> Secret[str]:
+    with unit_of_work_of(sessions) as session:
+        return register_webhook(session, keyring, BANK, uri=URI, allow_local=False, at=AT)
+
+
+def waiting(session: Session) -> list[tuple[str, datetime | None]]:
+    rows = session.execute(
+        text(
+            "SELECT args->>'webhook_id' AS id, scheduled_at FROM procrastinate_jobs "
+            "WHERE task_name = :name ORDER BY id"
+        ),
+        {"name": DELIVER_TASK},
+    )
+    return [(row.id, row.scheduled_at) for row in rows]
+
+
+def a_webhook(sessions: sessionmaker[Session]) -> UUID:
+    with unit_of_work_of(sessions) as session:
+        webhook_id = make_webhook(
+            session,
+            BANK,
+            event_type="consent.withdrawn",
+            event_key="1",
+            occurred_at=AT,
+            data={"sub": "s"},
+            at=AT,
+        )
+    assert webhook_id is not None
+    return webhook_id
+
+
+class TestEvent:
+    def test_ended_consent_becomes_a_signed_webhook(
+        self,
+        context: JobContext,
+        sessions: sessionmaker[Session],
+        keyring: Keyring,
+        secret: Secret[str],
+    ) -> None:
+        receiver = Receiver()
+
+        jobs.tell_of_ended_consent(context, **ENDED)
+        with sessions() as session:
+            ((webhook_id, scheduled_at),) = waiting(session)
+        outcome = attempt_delivery(sessions, keyring, receiver.sender(), UUID(webhook_id), at=AT)
+
+        (request,) = receiver.got
+        assert (outcome, scheduled_at) == (Outcome.DELIVERED, None)
+        verify_webhook(secret.reveal(), dict(request.headers), request.content, now=AT.timestamp())
+        assert json.loads(request.content) == {
+            "type": "consent.withdrawn",
+            "timestamp": "2026-11-23T12:00:00Z",
+            "data": {
+                "consent_id": ENDED["consent_id"],
+                "client_id": "bank-web",
+                "sub": "s" * 43,
+                "purpose": "account_opening",
+            },
+        }
+
+    @pytest.mark.usefixtures("secret")
+    def test_job_that_runs_twice_makes_one_webhook(
+        self, context: JobContext, sessions: sessionmaker[Session]
+    ) -> None:
+        jobs.tell_of_ended_consent(context, **ENDED)
+        jobs.tell_of_ended_consent(context, **ENDED)
+
+        with sessions() as session:
+            assert len(store.list_deliveries(session, BANK)) == 1
+            assert len(waiting(session)) == 1
+
+    def test_partner_without_endpoint_gets_none(
+        self, context: JobContext, sessions: sessionmaker[Session]
+    ) -> None:
+        jobs.tell_of_ended_consent(context, **ENDED)
+
+        with sessions() as session:
+            assert store.list_deliveries(session, BANK) == []
+            assert waiting(session) == []
+
+
+@pytest.mark.usefixtures("secret")
+class TestRetries:
+    def test_failure_is_tried_again_later_with_the_same_identifier(
+        self, sessions: sessionmaker[Session], keyring: Keyring
+    ) -> None:
+        receiver = Receiver([500, None, 204])
+        webhook_id = a_webhook(sessions)
+        later = AT + timedelta(minutes=10)
+
+        outcomes = [
+            attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=at)
+            for at in (AT, AT + timedelta(seconds=5), later)
+        ]
+
+        assert outcomes == [Outcome.RETRY, Outcome.RETRY, Outcome.DELIVERED]
+        assert {request.headers["webhook-id"] for request in receiver.got} == {str(webhook_id)}
+        times = [int(request.headers["webhook-timestamp"]) for request in receiver.got]
+        assert times == sorted(set(times))
+        with sessions() as session:
+            jobs_waiting = waiting(session)
+            (delivery,) = store.list_deliveries(session, BANK)
+        assert [when for _, when in jobs_waiting[1:]] == sorted(
+            when for _, when in jobs_waiting[1:] if when is not None
+        )
+        assert (delivery.attempts, delivery.last_status, delivery.delivered_at) == (3, 204, later)
+
+    def test_delivered_webhook_is_not_sent_again(
+        self, sessions: sessionmaker[Session], keyring: Keyring
+    ) -> None:
+        receiver = Receiver()
+        webhook_id = a_webhook(sessions)
+
+        for _ in range(2):
+            attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
+
+        assert len(receiver.got) == 1
+
+    def test_is_given_up_after_the_tenth_attempt(
+        self, sessions: sessionmaker[Session], keyring: Keyring
+    ) -> None:
+        receiver = Receiver([500] * 20)
+        webhook_id = a_webhook(sessions)
+
+        outcomes = [
+            attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
+            for _ in range(len(RETRY_DELAYS) + 1)
+        ]
+
+        assert outcomes == [Outcome.RETRY] * 9 + [Outcome.ABANDONED]
+        attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
+        assert len(receiver.got) == 10
+
+    def test_gone_disables_the_endpoint(
+        self, context: JobContext, sessions: sessionmaker[Session], keyring: Keyring
+    ) -> None:
+        receiver = Receiver([410])
+        webhook_id = a_webhook(sessions)
+
+        outcome = attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
+        jobs.tell_of_ended_consent(context, **ENDED)
+
+        assert outcome is Outcome.GONE
+        with sessions() as session:
+            assert store.find_endpoint(session, BANK) is None
+            assert len(store.list_deliveries(session, BANK)) == 1
+
+    def test_what_waits_for_a_disabled_endpoint_is_given_up(
+        self, sessions: sessionmaker[Session], keyring: Keyring
+    ) -> None:
+        receiver = Receiver()
+        webhook_id = a_webhook(sessions)
+        with unit_of_work_of(sessions) as session:
+            store.disable_endpoint(session, BANK, uri=URI, at=AT)
+
+        attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
+
+        assert receiver.got == []
+        with sessions() as session:
+            (delivery,) = store.list_deliveries(session, BANK)
+            assert delivery.abandoned_at == AT
+
+    def test_process_that_dies_while_sending_loses_nothing(
+        self, sessions: sessionmaker[Session], keyring: Keyring
+    ) -> None:
+        class Killed(BaseException):
+            pass
+
+        def die(_request: httpx.Request) -> httpx.Response:
+            raise Killed
+
+        dying = Sender(
+            allow_local=False,
+            resolve=lambda _host, _port: ["93.184.216.34"],
+            transport=httpx.MockTransport(die),
+        )
+        webhook_id = a_webhook(sessions)
+
+        with pytest.raises(Killed):
+            attempt_delivery(sessions, keyring, dying, webhook_id, at=AT)
+        receiver = Receiver()
+        outcome = attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
+
+        assert outcome is Outcome.DELIVERED
+        with sessions() as session:
+            (delivery,) = store.list_deliveries(session, BANK)
+            assert delivery.attempts == 2
+
+
+class TestEndpoint:
+    def test_new_secret_and_old_one_sign_for_a_day(
+        self, sessions: sessionmaker[Session], keyring: Keyring, secret: Secret[str]
+    ) -> None:
+        with unit_of_work_of(sessions) as session:
+            new = register_webhook(session, keyring, BANK, uri=URI, allow_local=False, at=AT)
+        signatures = []
+        for at in (AT + timedelta(hours=23), AT + timedelta(hours=24)):
+            receiver = Receiver([500])
+            with unit_of_work_of(sessions) as session:
+                webhook_id = make_webhook(
+                    session,
+                    BANK,
+                    event_type="consent.withdrawn",
+                    event_key=at.isoformat(),
+                    occurred_at=at,
+                    data={},
+                    at=at,
+                )
+            assert webhook_id is not None
+            attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=at)
+            (request,) = receiver.got
+            verify_webhook(new.reveal(), dict(request.headers), request.content, now=at.timestamp())
+            signatures.append(request.headers["webhook-signature"].split())
+        assert [len(each) for each in signatures] == [2, 1]
+        assert new != secret
+
+    def test_secret_is_sealed_in_the_database(self, session: Session, secret: Secret[str]) -> None:
+        endpoint = store.find_endpoint(session, BANK)
+
+        assert endpoint is not None
+        assert secret.reveal().removeprefix("whsec_").encode() not in endpoint.secret_sealed
+        assert b"whsec" not in endpoint.secret_sealed
+
+    def test_refuses_an_address_that_is_not_public(
+        self, session: Session, keyring: Keyring
+    ) -> None:
+        with pytest.raises(UnacceptableWebhookURI):
+            register_webhook(
+                session, keyring, BANK, uri="http://10.0.0.1/", allow_local=False, at=AT
+            )
+        assert store.find_endpoint(session, BANK) is None
+
+
+@pytest.fixture
+def running_example(secret: Secret[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    process = subprocess.Popen(
+        [sys.executable, "examples/webhook_receiver.py", "--port", "0"],
+        env={"WEBHOOK_SECRET": secret.reveal(), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[-1]
+        yield process, address
+        process.terminate()
+
+
+def test_example_receiver_takes_it_over_http(
+    sessions: sessionmaker[Session],
+    keyring: Keyring,
+    running_example: tuple[subprocess.Popen[str], str],
+) -> None:
+    process, address = running_example
+    now = datetime.now(UTC)  # noqa: TID251  # the receiver has a clock of its own
+    webhook_id = a_webhook(sessions)
+    with unit_of_work_of(sessions) as session:
+        session.execute(text("UPDATE webhook_endpoints SET uri = :uri"), {"uri": address})
+
+    outcome = attempt_delivery(sessions, keyring, Sender(allow_local=True), webhook_id, at=now)
+    unsigned = httpx.post(address, content=b"{}")
+
+    assert outcome is Outcome.DELIVERED
+    assert unsigned.status_code == 400
+    assert process.stdout is not None
+    assert process.stdout.readline() == 'consent.withdrawn {"sub": "s"}\n'
