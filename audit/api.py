@@ -11,12 +11,15 @@ from audit.service.access import (
 )
 from audit.service.proving import InclusionProof, latest_checkpoint, prove_inclusion
 from audit.service.sequencing import sequence
+from audit.service.verification import Finding, LogReport, verify_log
 from audit.store import SignedCheckpoint, append_entry
 
 __all__ = [
     "Actor",
+    "Finding",
     "InclusionProof",
     "LogDamaged",
+    "LogReport",
     "LoggedEntry",
     "NewEntry",
     "NotInTreeYet",
@@ -33,4 +36,5 @@ __all__ = [
     "record_accesses",
     "recorded",
     "sequence",
+    "verify_log",
 ]

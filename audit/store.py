@@ -13,8 +13,10 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     column,
+    exists,
     func,
     insert,
+    or_,
     select,
     tuple_,
     update,
@@ -32,6 +34,8 @@ from kernel.ids import EntryId, PersonId
 
 ENTRY_ID_BIND = "audit_entry_id"
 LEAF_BIND = "audit_leaf"
+
+_HIGHEST_LEVEL = 7  # of a tree whose places have 63 bits; PostgreSQL shifts by six bits only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,4 +256,74 @@ def insert_checkpoint(session: Session, checkpoint: Checkpoint, *, note: str, at
             note=note,
             signed_at=at,
         )
+    )
+
+
+def find_checkpoint(session: Session, tree_size: int) -> SignedCheckpoint | None:
+    """Return the checkpoint of the tree of this size."""
+    found = list_checkpoints(session, above=tree_size - 1, up_to=tree_size)
+    return found[0] if found else None
+
+
+def list_checkpoints(session: Session, *, above: int, up_to: int) -> Sequence[SignedCheckpoint]:
+    """Return the checkpoints of trees larger than `above` and not larger than `up_to`, in order."""
+    rows = session.execute(
+        select(audit_checkpoints)
+        .where(audit_checkpoints.c.tree_size > above, audit_checkpoints.c.tree_size <= up_to)
+        .order_by(audit_checkpoints.c.tree_size)
+    )
+    return [SignedCheckpoint(**row) for row in rows.mappings()]
+
+
+# Verification
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """The log's extent at one instant.
+
+    Attributes:
+        has_checkpoint: Whether any tree was signed.
+        tree_size: Leaves of the largest signed tree; 0 when there is none.
+        highest_place: The highest place of an entry; -1 when there is none.
+        has_tiles_beyond: Whether a tile begins, or reaches, beyond the signed tree.
+        waiting: Entries without a place.
+    """
+
+    has_checkpoint: bool
+    tree_size: int
+    highest_place: int
+    has_tiles_beyond: bool
+    waiting: int
+
+
+def take_stock(session: Session) -> Stock:
+    """Return the log's extent, all of it from one snapshot."""
+    latest = select(func.max(audit_checkpoints.c.tree_size)).scalar_subquery()
+    size = func.coalesce(latest, 0)
+    # Hashes that the level has in a tree of this size: size / 256^level.
+    nodes = size.op(">>")(8 * audit_tiles.c.level)
+    reach = audit_tiles.c.tile_index * 256 + func.octet_length(audit_tiles.c.hashes) / 32
+    row = session.execute(
+        select(
+            latest.is_not(None),
+            size,
+            select(func.coalesce(func.max(audit_entries.c.leaf_index), -1)).scalar_subquery(),
+            exists(
+                select(audit_tiles.c.level).where(
+                    or_(reach > nodes, audit_tiles.c.level > _HIGHEST_LEVEL)
+                )
+            ),
+            select(func.count())
+            .select_from(audit_entries)
+            .where(audit_entries.c.leaf_index.is_(None))
+            .scalar_subquery(),
+        )
+    ).one()
+    return Stock(
+        has_checkpoint=row[0],
+        tree_size=row[1],
+        highest_place=row[2],
+        has_tiles_beyond=row[3],
+        waiting=row[4],
     )
