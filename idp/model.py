@@ -189,8 +189,8 @@ class AuthorizationRequest:
 
     Attributes:
         scope: Values that we know, in the order of the request; others were ignored.
-        disclosures: What is asked for: one per member of `authorization_details`, and one of
-            purpose `sign_in` for scopes and claims that ask for data.
+        authorization_details: What is asked for under a purpose (RFC 9396), one each.
+        sign_in: What scopes and claims ask for, under the purpose of signing in; None if nothing.
         resources: Resource indicators (RFC 8707); empty for the issuer's own.
         dpop_jkt: Thumbprint to which the code is bound (RFC 9449, 10).
     """
@@ -211,8 +211,14 @@ class AuthorizationRequest:
     ui_locales: str = ""
     display: str = "page"
     resources: tuple[str, ...] = ()
-    disclosures: tuple[Disclosure, ...] = ()
+    authorization_details: tuple[Disclosure, ...] = ()
+    sign_in: Disclosure | None = None
     dpop_jkt: str | None = None
+
+    @property
+    def disclosures(self) -> tuple[Disclosure, ...]:
+        """Everything that is asked for."""
+        return (*self.authorization_details, *([self.sign_in] if self.sign_in else []))
 
     @property
     def is_openid(self) -> bool:

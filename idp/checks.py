@@ -1,0 +1,365 @@
+"""The authorization request: every rule, in the order in which it is checked. No I/O.
+
+Order is security here. Nothing may be sent to a `redirect_uri` before it is known to be the
+client's: rules above that line are shown as a page, rules below it are answered to the client.
+
+Each rule looks at the request as it was received and returns the fields of the accepted request
+that it vouches for; together they are an `AuthorizationRequest`.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
+
+from idp import pkce, resource_indicators
+from idp.claims import CLAIMS_OF_SCOPE, claims_of_scopes, items_of_claims, parse_claims_parameter
+from idp.errors import (
+    InvalidAuthorizationDetails,
+    InvalidAuthorizationRequest,
+    InvalidScope,
+    OAuthError,
+    RegistrationNotSupported,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    UnauthorizedClient,
+    UnregisteredRedirectUri,
+    UnsupportedResponseType,
+)
+from idp.model import AuthorizationRequest, Client, Disclosure, JSONObject, Prompt, ResponseMode
+from kernel.errors import InvalidRequest
+from kernel.strict_json import parse_json
+
+ReadDisclosure: TypeAlias = Callable[[JSONObject], Disclosure]
+"""`consent.api.parse_disclosure`; raises `InvalidAuthorizationDetails`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """An authorization request as received, and what it is held against.
+
+    Attributes:
+        parameters: Each once, as received.
+        resources: Values of `resource`, which may be repeated.
+        channel: `browser` for parameters in the authorization request itself, `pushed` for those
+            that the authenticated client sent to the PAR endpoint.
+        proof_jkt: Thumbprint of the key of the DPoP proof that came with a pushed request.
+        known_resources: What tokens can be issued for.
+        read_disclosure: Reads one member of `authorization_details`.
+    """
+
+    client: Client
+    parameters: Mapping[str, str]
+    resources: tuple[str, ...]
+    channel: Literal["browser", "pushed"]
+    proof_jkt: str | None
+    known_resources: tuple[str, ...]
+    read_disclosure: ReadDisclosure
+
+
+Fields: TypeAlias = dict[str, Any]
+
+
+class Rule(NamedTuple):
+    """A rule and where it stands."""
+
+    check: Callable[[Submission], Fields]
+    clause: str
+
+
+RESPONSE_TYPES = ("code",)
+RESPONSE_MODES: tuple[ResponseMode, ...] = ("query", "form_post")
+PROMPTS: tuple[Prompt, ...] = ("none", "login", "consent", "select_account")
+DISPLAYS = ("page", "popup", "touch", "wap")
+
+LONGEST_STATE = 4096  # characters; of state and nonce: they come back in an address or a token
+MOST_DISCLOSURES = 8
+LONGEST_MAX_AGE = timedelta(days=366)
+
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749, A.4
+_PRINTABLE = re.compile(r"[\x20-\x7e]*")  # RFC 6749, A.5
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of a SHA-256: RFC 7638, 3
+_LOOPBACK = {"127.0.0.1", "[::1]", "::1"}
+
+
+def check_redirect_uri(it: Submission) -> Fields:
+    """The address to return to is one that the client registered, character by character."""
+    uri = it.parameters.get("redirect_uri")
+    if uri is None:
+        raise UnregisteredRedirectUri(reason="missing")
+    if not any(
+        uri == registered or _differs_by_loopback_port(uri, registered)
+        for registered in it.client.metadata.redirect_uris
+    ):
+        raise UnregisteredRedirectUri(reason="not registered", redirect_uri=uri[:200])
+    return {"redirect_uri": uri}
+
+
+def _differs_by_loopback_port(uri: str, registered: str) -> bool:
+    """A native app learns its port when it starts (RFC 8252, 7.3): IP literals only."""
+    if not registered.startswith(("http://127.0.0.1", "http://[::1]")):
+        return False
+    try:
+        ours, theirs = urlsplit(registered), urlsplit(uri)
+        _ = theirs.port  # raises when it is no number
+    except ValueError:
+        return False
+    if theirs.hostname is None or ours.hostname not in _LOOPBACK:
+        return False
+    host = f"[{theirs.hostname}]" if ":" in theirs.hostname else theirs.hostname
+    port = "" if theirs.port is None else f":{theirs.port}"
+    rebuilt = f"http://{host}{port}"  # neither userinfo, nor another spelling of the host
+    return (
+        theirs.hostname == ours.hostname
+        and uri.startswith(rebuilt)
+        and uri[len(rebuilt) :] == registered[len(f"http://{ours.netloc}") :]
+    )
+
+
+def check_response_mode(it: Submission) -> Fields:
+    """Checked first below the line: it decides how every other refusal travels."""
+    mode = it.parameters.get("response_mode", "query")
+    if mode not in RESPONSE_MODES:
+        raise InvalidAuthorizationRequest("response_mode is query or form_post.")
+    return {"response_mode": mode}
+
+
+def check_state(it: Submission) -> Fields:
+    """State comes back as it was."""
+    return {"state": _echoed(it, "state")}
+
+
+def check_unsupported_parameters(it: Submission) -> Fields:
+    """Request objects that were not pushed, and self-issued registrations."""
+    if "request" in it.parameters:
+        raise RequestNotSupported
+    if "request_uri" in it.parameters:
+        if it.channel == "pushed":
+            raise InvalidAuthorizationRequest("request_uri can't be pushed.")  # RFC 9126, 2.1
+        raise RequestUriNotSupported
+    if "registration" in it.parameters:
+        raise RegistrationNotSupported
+    return {}
+
+
+def check_pushed(it: Submission) -> Fields:
+    """Who must push pushed."""
+    if it.client.must_push and it.channel != "pushed":
+        raise InvalidAuthorizationRequest("This client has to push its authorization requests.")
+    return {}
+
+
+def check_response_type(it: Submission) -> Fields:
+    """Only the code flow: nothing that is worth stealing travels through the browser."""
+    response_type = it.parameters.get("response_type")
+    if response_type is None:
+        raise InvalidAuthorizationRequest("response_type is required.")
+    if response_type not in RESPONSE_TYPES:
+        raise UnsupportedResponseType
+    metadata = it.client.metadata
+    if response_type not in metadata.response_types or (
+        "authorization_code" not in metadata.grant_types
+    ):
+        raise UnauthorizedClient("The client is not registered for response_type=code.")
+    return {}
+
+
+def check_scope(it: Submission) -> Fields:
+    """Scopes that we know and the client may ask for; others are ignored."""
+    text = it.parameters.get("scope", "")
+    asked = text.split(" ") if text else []
+    if not all(_SCOPE_TOKEN.fullmatch(value) for value in asked):
+        raise InvalidScope("scope is a list of words with one space between them.")
+    registered = it.client.metadata.scope
+    allowed = set(CLAIMS_OF_SCOPE if registered is None else registered.split())
+    scope = tuple(
+        dict.fromkeys(value for value in asked if value in CLAIMS_OF_SCOPE and value in allowed)
+    )
+    if not scope and "authorization_details" not in it.parameters:
+        raise InvalidScope("scope names nothing that this client may ask for.")
+    return {"scope": scope}
+
+
+def check_code_challenge(it: Submission) -> Fields:
+    """PKCE by S256; required of whoever can't authenticate, and by FAPI 2.0."""
+    is_required = it.client.is_public or it.client.is_fapi2
+    return {"code_challenge": pkce.parse_code_challenge(it.parameters, is_required=is_required)}
+
+
+def check_nonce(it: Submission) -> Fields:
+    """Nonce comes back in the ID token as it was."""
+    return {"nonce": _echoed(it, "nonce")}
+
+
+def check_prompt(it: Submission) -> Fields:
+    """`none` stands alone."""
+    prompt = frozenset(it.parameters.get("prompt", "").split())
+    if not prompt <= frozenset(PROMPTS):
+        raise InvalidAuthorizationRequest("prompt has a value that is not supported.")
+    if "none" in prompt and len(prompt) > 1:
+        raise InvalidAuthorizationRequest("prompt=none can't be combined.")
+    return {"prompt": prompt}
+
+
+def check_max_age(it: Submission) -> Fields:
+    """A whole number of seconds; what the client registered when it is left out."""
+    text = it.parameters.get("max_age")
+    if text is None:
+        return {"max_age": it.client.metadata.default_max_age}
+    if not (text.isascii() and text.isdigit()) or len(text) > len("99999999"):
+        raise InvalidAuthorizationRequest("max_age is a whole number of seconds.")
+    return {"max_age": min(int(text), int(LONGEST_MAX_AGE.total_seconds()))}
+
+
+def check_acr_values(it: Submission) -> Fields:
+    """A wish in order of preference; what we don't know is ignored."""
+    asked = it.parameters.get("acr_values", "").split()
+    return {"acr_values": tuple(asked) or it.client.metadata.default_acr_values}
+
+
+def check_hints(it: Submission) -> Fields:
+    """Hints that change what is shown, not what is allowed."""
+    display = it.parameters.get("display", "page")
+    if display not in DISPLAYS:
+        raise InvalidAuthorizationRequest("display is page, popup, touch or wap.")
+    return {
+        "display": display,
+        "login_hint": it.parameters.get("login_hint"),
+        "ui_locales": it.parameters.get("ui_locales", ""),
+        "id_token_hint": it.parameters.get("id_token_hint"),  # verified by the service: needs keys
+    }
+
+
+def check_resources(it: Submission) -> Fields:
+    """Resources are ours."""
+    return {
+        "resources": resource_indicators.parse_resources(it.resources, known=it.known_resources)
+    }
+
+
+def check_authorization_details(it: Submission) -> Fields:
+    """Each member is of a type that we know, and asks for what its purpose allows."""
+    text = it.parameters.get("authorization_details")
+    if text is None:
+        return {"authorization_details": ()}
+    try:
+        details = parse_json(text)
+    except InvalidRequest as error:
+        raise InvalidAuthorizationDetails("authorization_details is not JSON.") from error
+    if not isinstance(details, list) or not 0 < len(details) <= MOST_DISCLOSURES:
+        raise InvalidAuthorizationDetails(
+            f"authorization_details is a list of one to {MOST_DISCLOSURES} objects."
+        )
+    registered = it.client.metadata.authorization_details_types
+    disclosures = []
+    for member in details:
+        if not isinstance(member, dict) or not isinstance(member.get("type"), str):
+            raise InvalidAuthorizationDetails("A member of authorization_details has no type.")
+        if registered and member["type"] not in registered:  # RFC 9396, 10
+            raise InvalidAuthorizationDetails("The client is not registered for this type.")
+        disclosures.append(it.read_disclosure(member))
+    if len({disclosure.purpose for disclosure in disclosures}) != len(disclosures):
+        raise InvalidAuthorizationDetails("A purpose is named twice.")
+    return {"authorization_details": tuple(disclosures)}
+
+
+def check_claims(it: Submission) -> Fields:
+    """The `claims` parameter; with the scopes it says what signing in discloses."""
+    claims = parse_claims_parameter(it.parameters.get("claims"))
+    scope = check_scope(it)["scope"]
+    items = items_of_claims((*claims_of_scopes(scope), *claims.userinfo, *claims.id_token))
+    if not items or "openid" not in scope:
+        return {"claims": claims, "sign_in": None}
+    sign_in = it.read_disclosure(
+        {"type": "civitas_disclosure", "purpose": "sign_in", "items": list(items)}
+    )
+    return {"claims": claims, "sign_in": sign_in}
+
+
+def check_dpop_jkt(it: Submission) -> Fields:
+    """The key that the code is bound to: the one named, and the one proven if there is a proof."""
+    jkt = it.parameters.get("dpop_jkt")
+    if jkt is not None and not _THUMBPRINT.fullmatch(jkt):
+        raise InvalidAuthorizationRequest("dpop_jkt is not a thumbprint.")
+    if jkt is not None and it.proof_jkt is not None and jkt != it.proof_jkt:
+        raise InvalidAuthorizationRequest("dpop_jkt is not the key of the DPoP proof.")
+    return {"dpop_jkt": jkt or it.proof_jkt}
+
+
+# Above the line: shown as a page.
+UNREDIRECTED: tuple[Rule, ...] = (
+    Rule(check_redirect_uri, "RFC 6749, 3.1.2.3; RFC 9700, 4.1.3; RFC 8252, 7.3"),
+)
+
+# Below the line: answered to the client. The first two decide how.
+REDIRECTED: tuple[Rule, ...] = (
+    Rule(check_response_mode, "OAuth 2.0 Multiple Response Types, 2.1; Form Post Response Mode, 2"),
+    Rule(check_state, "RFC 6749, 4.1.1"),
+    Rule(check_unsupported_parameters, "OpenID Connect Core, 3.1.2.6; RFC 9126, 2.1"),
+    Rule(check_pushed, "RFC 9126, 5; FAPI 2.0 Security Profile, 5.3.2.2"),
+    Rule(check_response_type, "RFC 6749, 3.1.1 and 4.1.2.1; FAPI 2.0 Security Profile, 5.3.2.2"),
+    Rule(check_scope, "RFC 6749, 3.3; OpenID Connect Core, 3.1.2.1"),
+    Rule(check_code_challenge, "RFC 7636, 4.3; RFC 9700, 2.1.1"),
+    Rule(check_nonce, "OpenID Connect Core, 3.1.2.1"),
+    Rule(check_prompt, "OpenID Connect Core, 3.1.2.1"),
+    Rule(check_max_age, "OpenID Connect Core, 3.1.2.1"),
+    Rule(check_acr_values, "OpenID Connect Core, 3.1.2.1"),
+    Rule(check_hints, "OpenID Connect Core, 3.1.2.1"),
+    Rule(check_resources, "RFC 8707, 2.1"),
+    Rule(check_authorization_details, "RFC 9396, 3 and 5"),
+    Rule(check_claims, "OpenID Connect Core, 5.5"),
+    Rule(check_dpop_jkt, "RFC 9449, 10 and 10.1"),
+)
+
+
+def check_unredirected(it: Submission) -> Fields:
+    """Apply the rules whose refusal is shown as a page.
+
+    Raises:
+        UnregisteredRedirectUri: 400. Nothing may be sent to the address.
+    """
+    return _apply(UNREDIRECTED, it)
+
+
+def check_redirected(it: Submission, established: Fields) -> AuthorizationRequest:
+    """Apply the rules whose refusal is answered to the client.
+
+    Args:
+        it: The request as received.
+        established: From `check_unredirected`.
+
+    Raises:
+        OAuthError: The first rule that was broken, in its registered code.
+    """
+    fields = _apply(REDIRECTED, it)
+    return AuthorizationRequest(client_id=it.client.client_id, **established, **fields)
+
+
+def refusal_fields(it: Submission, refusal: OAuthError) -> tuple[ResponseMode, str | None]:
+    """Return how a refusal travels: the response mode and the state, as far as they are sound."""
+    mode = it.parameters.get("response_mode", "query")
+    state = it.parameters.get("state")
+    if state is not None and not _is_echoable(state):
+        state = None
+    assert refusal.redirectable
+    return ("form_post" if mode == "form_post" else "query"), state
+
+
+def _apply(rules: Sequence[Rule], it: Submission) -> Fields:
+    fields: Fields = {}
+    for rule in rules:
+        fields.update(rule.check(it))
+    return fields
+
+
+def _echoed(it: Submission, name: str) -> str | None:
+    value = it.parameters.get(name)
+    if value is not None and not _is_echoable(value):
+        raise InvalidAuthorizationRequest(f"{name} is too long or has unprintable characters.")
+    return value
+
+
+def _is_echoable(value: str) -> bool:
+    return len(value) <= LONGEST_STATE and _PRINTABLE.fullmatch(value) is not None

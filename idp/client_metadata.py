@@ -1,0 +1,247 @@
+"""What a client registers (RFC 7591; OpenID Connect Registration), read and written. No I/O.
+
+Authlib's metadata classes check the form of each field; the rules of our own come after them:
+what we offer, what FAPI 2.0 demands, which redirect URIs can't be used against the person.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+from urllib.parse import urlsplit
+
+from authlib.oauth2.rfc7591 import ClientMetadataClaims as OAuthClaims
+from authlib.oauth2.rfc9101.registration import ClientMetadataClaims as RequestObjectClaims
+from authlib.oidc.registration import ClientMetadataClaims as OIDCClaims
+from authlib.oidc.rpinitiated import ClientMetadataClaims as LogoutClaims
+from joserfc.errors import JoseError
+
+from idp.assurance import ACR_VALUES
+from idp.claims import CLAIMS_OF_SCOPE
+from idp.client_authentication import FAPI2_METHODS, METHODS
+from idp.errors import InvalidClientMetadata, InvalidRedirectUri
+from idp.jose import ALGORITHMS, FAPI2_ALGORITHMS, NotVerified, parse_jwks
+from idp.model import ClientMetadata, ClientProfile, JSONObject
+from idp.policy import Policy
+from idp.tokens import ID_TOKEN_ALGORITHMS
+
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+RESPONSE_TYPES = ("code",)
+MOST_REDIRECT_URIS = 32
+LONGEST_FIELD = 2048  # characters
+LONGEST_NAME = 100  # characters, as shown to people
+
+_TYPED = {field.name for field in fields(ClientMetadata)} - {"descriptive"}
+_LISTS = {
+    "redirect_uris", "grant_types", "response_types", "default_acr_values",
+    "post_logout_redirect_uris", "authorization_details_types",
+}  # fmt: skip
+_KEPT = {
+    "contacts", "software_id", "software_version", "application_type", "subject_type",
+    "backchannel_logout_uri", "backchannel_logout_session_required",
+    "frontchannel_logout_uri", "frontchannel_logout_session_required",
+}  # fmt: skip
+_LOCALISED = ("client_name#", "client_uri#", "logo_uri#", "policy_uri#", "tos_uri#")
+_ADDRESSES = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri")
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_DANGEROUS_SCHEMES = {"javascript", "data", "vbscript", "file", "about", "blob", "ftp", "ws", "wss"}
+
+
+def metadata_of(stored: JSONObject) -> ClientMetadata:
+    """Return the metadata as it was stored by `as_json`."""
+    values = {
+        name: tuple(value) if name in _LISTS else value
+        for name, value in stored.items()
+        if name in _TYPED
+    }
+    return ClientMetadata(
+        **values, descriptive={name: v for name, v in stored.items() if name not in _TYPED}
+    )
+
+
+def as_json(metadata: ClientMetadata) -> dict[str, object]:
+    """Return the metadata under its registered names, without what is not set."""
+    values: dict[str, object] = {}
+    for name in sorted(_TYPED):
+        value = getattr(metadata, name)
+        if value is None or value == () or value == "":
+            continue
+        values[name] = list(value) if isinstance(value, tuple) else value
+    return {**metadata.descriptive, **values}
+
+
+def register(
+    asked: JSONObject, *, profile: ClientProfile, policy: Policy, server: JSONObject
+) -> ClientMetadata:
+    """Check the metadata that a client wants to register, and fill in the defaults.
+
+    Args:
+        asked: As received; fields that we don't know are left out (RFC 7591, 2).
+        profile: What the client will be held to.
+        policy: Whether `http` is allowed.
+        server: Our own metadata: what can be chosen from.
+
+    Raises:
+        InvalidRedirectUri: 400. Missing, with a fragment, or of a scheme that can't be trusted.
+        InvalidClientMetadata: 400. Another field is not acceptable; the text names it.
+    """
+    _check_form(asked, server)
+    values: dict[str, Any] = {
+        name: tuple(value) if name in _LISTS else value
+        for name, value in asked.items()
+        if name in _TYPED and value is not None
+    }
+    descriptive = {
+        name: value for name, value in asked.items() if name in _KEPT or name.startswith(_LOCALISED)
+    }
+    if profile is ClientProfile.FAPI2:
+        values.setdefault("id_token_signed_response_alg", "ES256")
+        values.setdefault("token_endpoint_auth_method", "private_key_jwt")
+        values["require_pushed_authorization_requests"] = True
+        values["dpop_bound_access_tokens"] = True
+    metadata = ClientMetadata(**values, descriptive=descriptive)
+    _check_offered(metadata, profile)
+    _check_keys(metadata, profile)
+    _check_addresses(metadata, policy)
+    for uri in metadata.redirect_uris:
+        _check_redirect_uri(uri, policy, profile)
+    for uri in metadata.post_logout_redirect_uris:
+        _check_redirect_uri(uri, policy, profile)
+    return metadata
+
+
+def _check_form(asked: JSONObject, server: JSONObject) -> None:
+    """Let Authlib check the form of each registered field."""
+    for name, value in asked.items():
+        if isinstance(value, str) and len(value) > LONGEST_FIELD:
+            raise InvalidClientMetadata(f"{name[:40]} is too long.")
+        if name in _LISTS and not (
+            isinstance(value, list) and all(isinstance(member, str) for member in value)
+        ):
+            raise InvalidClientMetadata(f"{name} is a list of texts.")
+    if "jwks" in asked and not isinstance(asked["jwks"], Mapping):
+        raise InvalidClientMetadata("jwks is a JWK Set.")
+    for name in ("client_name", "scope", *_ADDRESSES, "sector_identifier_uri"):
+        if asked.get(name) is not None and not isinstance(asked[name], str):
+            raise InvalidClientMetadata(f"{name} is a text.")
+    for claims_class in (OAuthClaims, OIDCClaims, RequestObjectClaims, LogoutClaims):
+        options = claims_class.get_claims_options(server)
+        claims = claims_class(dict(asked), {}, options, server)
+        try:
+            claims.validate()
+        except JoseError as error:
+            field = getattr(error, "claim", None) or "a field"
+            raise InvalidClientMetadata(f"{field} is not acceptable.") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            # Authlib expects the right JSON type in every field.
+            raise InvalidClientMetadata("A field has the wrong type.") from error
+
+
+def _check_offered(metadata: ClientMetadata, profile: ClientProfile) -> None:
+    """Hold what is chosen against what we offer."""
+    is_fapi2 = profile is ClientProfile.FAPI2
+    if metadata.token_endpoint_auth_method not in (FAPI2_METHODS if is_fapi2 else METHODS):
+        raise InvalidClientMetadata("token_endpoint_auth_method is not offered.")
+    if not metadata.grant_types or not set(metadata.grant_types) <= set(GRANT_TYPES):
+        raise InvalidClientMetadata("A grant type is not offered.")
+    if not set(metadata.response_types) <= set(RESPONSE_TYPES):
+        raise InvalidClientMetadata("Only response_type code is offered.")
+    if "client_credentials" in metadata.grant_types and (
+        metadata.token_endpoint_auth_method == "none"  # noqa: S105  # a method's name
+    ):
+        raise InvalidClientMetadata("client_credentials is for clients that authenticate.")
+    if "authorization_code" in metadata.grant_types and not metadata.redirect_uris:
+        raise InvalidRedirectUri("At least one redirect URI is needed.")
+    if len(metadata.redirect_uris) > MOST_REDIRECT_URIS:
+        raise InvalidRedirectUri(f"At most {MOST_REDIRECT_URIS} redirect URIs.")
+    id_token_algorithms = ("ES256",) if is_fapi2 else ID_TOKEN_ALGORITHMS  # FAPI 2.0, 5.4
+    if metadata.id_token_signed_response_alg not in id_token_algorithms:
+        raise InvalidClientMetadata("id_token_signed_response_alg is not offered.")
+    if metadata.userinfo_signed_response_alg not in {None, *id_token_algorithms}:
+        raise InvalidClientMetadata("userinfo_signed_response_alg is not offered.")
+    signing_alg = metadata.token_endpoint_auth_signing_alg
+    if signing_alg not in {None, *(FAPI2_ALGORITHMS if is_fapi2 else ALGORITHMS)}:
+        raise InvalidClientMetadata("token_endpoint_auth_signing_alg is not offered.")
+    if not set(metadata.default_acr_values) <= set(ACR_VALUES):
+        raise InvalidClientMetadata("A value of default_acr_values is not ours.")
+    if not set(metadata.authorization_details_types) <= {"civitas_disclosure"}:
+        raise InvalidClientMetadata("A type of authorization_details is not ours.")
+    if metadata.scope is not None and not set(metadata.scope.split()) & set(CLAIMS_OF_SCOPE):
+        raise InvalidClientMetadata("scope names nothing that we offer.")
+    if len(metadata.client_name) > LONGEST_NAME or not metadata.client_name.isprintable():
+        raise InvalidClientMetadata("client_name is too long or can't be shown.")
+    if metadata.descriptive.get("subject_type", "pairwise") != "pairwise":
+        raise InvalidClientMetadata("subject_type is pairwise.")
+    for name in ("require_pushed_authorization_requests", "dpop_bound_access_tokens",
+                 "require_auth_time"):  # fmt: skip
+        if not isinstance(getattr(metadata, name), bool):
+            raise InvalidClientMetadata(f"{name} is true or false.")
+    max_age = metadata.default_max_age
+    if max_age is not None and (type(max_age) is not int or not 0 <= max_age < 1 << 31):
+        raise InvalidClientMetadata("default_max_age is a whole number of seconds.")
+
+
+def _check_keys(metadata: ClientMetadata, profile: ClientProfile) -> None:
+    """Hold the keys against their use: public, strong, and there if they are needed."""
+    if metadata.jwks is not None:
+        try:
+            keys = parse_jwks(metadata.jwks)
+        except NotVerified as error:
+            raise InvalidClientMetadata(f"jwks is not acceptable: {error}.") from error
+        accepted = FAPI2_ALGORITHMS if profile is ClientProfile.FAPI2 else ALGORITHMS
+        usable = any(set(key.algorithms) & set(accepted) for key in keys)
+    else:
+        usable = metadata.jwks_uri is not None
+    if metadata.token_endpoint_auth_method == "private_key_jwt" and not usable:  # noqa: S105
+        raise InvalidClientMetadata("private_key_jwt needs jwks or jwks_uri with a usable key.")
+
+
+def _check_addresses(metadata: ClientMetadata, policy: Policy) -> None:
+    for name in _ADDRESSES:
+        value = getattr(metadata, name)
+        if value is None:
+            continue
+        parts = _split(value)
+        is_allowed = parts is not None and (
+            parts.scheme == "https"
+            # A sign-in that starts over http can be turned to somebody else's.
+            or (parts.scheme == "http" and policy.allows_http and name != "initiate_login_uri")
+        )
+        if not is_allowed:
+            raise InvalidClientMetadata(f"{name} has to be an https address.")
+
+
+def _check_redirect_uri(uri: str, policy: Policy, profile: ClientProfile) -> None:
+    """Hold a redirect URI against what can be trusted with a code.
+
+    Source:
+        RFC 6749, 3.1.2; RFC 8252, 7; RFC 9700, 4.1 and 4.11; FAPI 2.0 Security Profile, 5.3.2.2.
+    """
+    parts = _split(uri)
+    if parts is None or parts.fragment or "#" in uri or "*" in parts.netloc or len(uri) > 1024:
+        raise InvalidRedirectUri(reason="form")
+    if not uri.isascii() or not uri.isprintable() or " " in uri or "\\" in uri:
+        raise InvalidRedirectUri(reason="characters")
+    if "@" in parts.netloc:
+        raise InvalidRedirectUri(reason="userinfo")
+    if any(segment in {".", ".."} for segment in parts.path.lower().replace("%2e", ".").split("/")):
+        raise InvalidRedirectUri(reason="dot segments")
+    match parts.scheme:
+        case "https":
+            if not parts.hostname:
+                raise InvalidRedirectUri(reason="host")
+        case "http":
+            if not parts.hostname or not (policy.allows_http or parts.hostname in _LOOPBACK):
+                raise InvalidRedirectUri("A redirect URI has to be https.", reason="http")
+        case scheme:
+            # A private-use scheme is a domain turned around: RFC 8252, 7.1.
+            if profile is ClientProfile.FAPI2 or "." not in scheme or scheme in _DANGEROUS_SCHEMES:
+                raise InvalidRedirectUri(reason="scheme")
+
+
+def _split(uri: str) -> Any:  # noqa: ANN401  # SplitResult, or None
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts if parts.scheme else None

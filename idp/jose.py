@@ -1,0 +1,184 @@
+"""Signatures of others: JWS made by clients, verified against keys that we know (RFC 7515, 7517).
+
+Which algorithms count is decided here, never by the token: a header can only choose among those
+that the caller allows, and each algorithm works with its own kind of key alone, so that a public
+key can't be taken for an HMAC secret (RFC 8725, 3.1). `jku`, `x5u` and `x5c` are never followed.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+import orjson
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.api_jws import PyJWS
+
+from idp.model import JSONObject
+from kernel.errors import InvalidRequest
+from kernel.secret import b64url_decode
+
+FAPI2_ALGORITHMS: tuple[str, ...] = ("ES256", "PS256", "EdDSA")
+"""FAPI 2.0 Security Profile, 5.4."""
+ALGORITHMS: tuple[str, ...] = (*FAPI2_ALGORITHMS, "RS256")
+"""What clients may sign with: OpenID Connect Core, 15.1 keeps RS256 alive."""
+
+LONGEST_JWS = 16 * 1024  # characters
+MOST_KEYS = 16
+FEWEST_RSA_BITS = 2048  # RFC 7518, 3.3
+
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # RFC 7518, 6
+_TYPE_OF = {
+    "ES256": ("EC", "P-256"),
+    "EdDSA": ("OKP", "Ed25519"),
+    "PS256": ("RSA", None),
+    "RS256": ("RSA", None),
+}
+_jws = PyJWS(algorithms=list(ALGORITHMS))
+
+
+class NotVerified(Exception):  # translated by each caller into its own refusal
+    """A JWS is malformed, or no key that we know signed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """One key of a client.
+
+    Attributes:
+        algorithms: What it may verify: those of its type, or the one it names.
+    """
+
+    kid: str | None
+    algorithms: tuple[str, ...]
+    key: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedJWS:
+    """A JWS whose signature was verified, and the JSON object that it carries."""
+
+    header: JSONObject
+    claims: JSONObject
+
+
+def parse_public_jwk(jwk: Mapping[str, Any]) -> PublicKey:
+    """Read a public key.
+
+    Raises:
+        NotVerified: Symmetric or private, of a type or curve that we don't use, or too small.
+    """
+    if _PRIVATE_MEMBERS & jwk.keys():
+        raise NotVerified("the key is private or symmetric")
+    kty = jwk.get("kty")
+    algorithms = tuple(
+        alg
+        for alg, (its_kty, its_crv) in _TYPE_OF.items()
+        if its_kty == kty and (its_crv is None or its_crv == jwk.get("crv"))
+    )
+    named = jwk.get("alg")
+    if named is not None:
+        algorithms = tuple(alg for alg in algorithms if alg == named)
+    if not algorithms:
+        raise NotVerified("the key is of no type that we verify with")
+    try:
+        key = jwt.PyJWK(dict(jwk), algorithm=algorithms[0]).key
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
+        raise NotVerified("the key is malformed") from error
+    if isinstance(key, RSAPublicKey) and key.key_size < FEWEST_RSA_BITS:
+        raise NotVerified("the RSA key is too small")
+    kid = jwk.get("kid")
+    return PublicKey(kid=kid if isinstance(kid, str) else None, algorithms=algorithms, key=key)
+
+
+def parse_jwks(jwks: JSONObject) -> tuple[PublicKey, ...]:
+    """Read the signature keys of a JWK Set; keys that we have no use for are left out.
+
+    Raises:
+        NotVerified: Not a JWK Set, too many keys, or a private or symmetric key in it.
+    """
+    keys = jwks.get("keys")
+    if not isinstance(keys, Sequence) or isinstance(keys, str) or len(keys) > MOST_KEYS:
+        raise NotVerified("not a JWK Set")
+    parsed: list[PublicKey] = []
+    for jwk in keys:
+        if not isinstance(jwk, Mapping) or _PRIVATE_MEMBERS & jwk.keys():
+            raise NotVerified("a key is private or symmetric")
+        if jwk.get("use", "sig") != "sig":
+            continue
+        try:
+            parsed.append(parse_public_jwk(jwk))
+        except NotVerified:
+            continue  # RFC 7517, 5: keys of unknown types are ignored
+    return tuple(parsed)
+
+
+def peek_header(compact: str) -> JSONObject:
+    """Return the header of a JWS before anything about it is known to be true.
+
+    Raises:
+        NotVerified: Not a compact JWS.
+    """
+    return _object(_decoded(compact, 0))
+
+
+def peek_claims(compact: str) -> JSONObject:
+    """Return the claims of a JWS before anything about it is known to be true.
+
+    Raises:
+        NotVerified: Not a compact JWS over a JSON object.
+    """
+    return _object(_decoded(compact, 1))
+
+
+def verify_jws(
+    compact: str, keys: Sequence[PublicKey], *, algorithms: Sequence[str]
+) -> VerifiedJWS:
+    """Verify a compact JWS against the keys of whoever is said to have made it.
+
+    Args:
+        compact: As received.
+        keys: Theirs.
+        algorithms: What the caller accepts.
+
+    Raises:
+        NotVerified: Malformed, another algorithm, an unknown key, or not signed by it.
+    """
+    header = peek_header(compact)
+    alg = header.get("alg")
+    if not isinstance(alg, str) or alg not in algorithms:
+        raise NotVerified("the algorithm is not accepted")
+    if "crit" in header:  # RFC 7515, 4.1.11: we understand no extensions
+        raise NotVerified("a critical header parameter is not understood")
+    kid = header.get("kid")
+    candidates = [key for key in keys if alg in key.algorithms and kid in {None, key.kid}]
+    if not candidates and kid is not None:
+        candidates = [key for key in keys if alg in key.algorithms and key.kid is None]
+    for candidate in candidates:
+        try:
+            payload = _jws.decode(compact, candidate.key, algorithms=[alg])
+        except jwt.PyJWTError:
+            continue
+        return VerifiedJWS(header=header, claims=_object(payload))
+    raise NotVerified("no known key signed it")
+
+
+def _decoded(compact: str, part: int) -> bytes:
+    if len(compact) > LONGEST_JWS or not _COMPACT.fullmatch(compact):
+        raise NotVerified("not a compact JWS")
+    try:
+        return b64url_decode(compact.split(".")[part])
+    except InvalidRequest as error:
+        raise NotVerified("not base64url") from error
+
+
+def _object(text: bytes) -> JSONObject:
+    try:
+        value = orjson.loads(text)
+    except ValueError as error:
+        raise NotVerified("not JSON") from error
+    if not isinstance(value, dict):
+        raise NotVerified("not a JSON object")
+    return value

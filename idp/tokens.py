@@ -1,0 +1,213 @@
+"""Tokens that we sign: access tokens (RFC 9068), ID tokens (OpenID Connect Core, 2). No I/O."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from idp.jose import NotVerified, PublicKey, parse_jwks, verify_jws
+from idp.model import JSONObject
+from kernel.ids import ClientId, GrantId
+from kernel.secret import b64url, sha256
+from kernel.signing import SigningKeys
+
+USE = "oidc"
+ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type: RFC 9068, 2.1
+ACCESS_TOKEN_ALG = "ES256"  # noqa: S105
+ID_TOKEN_ALGORITHMS: tuple[str, ...] = ("RS256", "ES256")
+"""What a client may register; RS256 is what it gets when it registers nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """On whose behalf tokens are issued, and what the person allowed.
+
+    Attributes:
+        sub: Pairwise; the client's own identifier where there is no person.
+        authorization_details: Members of type `civitas_disclosure`.
+        sid: The client's name for the browser's session; None without a person.
+    """
+
+    sub: str
+    scope: tuple[str, ...]
+    authorization_details: Sequence[JSONObject] = ()
+    grant_id: GrantId | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    auth_time: datetime | None = None
+    sid: str | None = None
+
+
+def access_token_claims(
+    subject: Subject,
+    *,
+    issuer: str,
+    client_id: ClientId,
+    audience: Sequence[str],
+    jti: str,
+    jkt: str | None,
+    at: datetime,
+    expires_at: datetime,
+) -> dict[str, object]:
+    """Return the claims of an access token.
+
+    Source:
+        RFC 9068, 2.2; RFC 9396, 9.1; RFC 9449, 6.1.
+    """
+    claims: dict[str, object] = {
+        "iss": issuer,
+        "sub": subject.sub,
+        "aud": audience[0] if len(audience) == 1 else list(audience),
+        "client_id": client_id,
+        "jti": jti,
+        "iat": int(at.timestamp()),
+        "exp": int(expires_at.timestamp()),
+        "scope": " ".join(subject.scope),
+    }
+    if subject.grant_id is not None:
+        claims["grant_id"] = str(subject.grant_id)
+    if subject.auth_time is not None:
+        claims["auth_time"] = int(subject.auth_time.timestamp())
+    if subject.acr is not None:
+        claims["acr"] = subject.acr
+    if subject.authorization_details:
+        claims["authorization_details"] = list(subject.authorization_details)
+    if jkt is not None:
+        claims["cnf"] = {"jkt": jkt}
+    return claims
+
+
+def id_token_claims(
+    subject: Subject,
+    *,
+    issuer: str,
+    client_id: ClientId,
+    nonce: str | None,
+    extra: Mapping[str, object],
+    access_token: str,
+    at: datetime,
+    expires_at: datetime,
+) -> dict[str, object]:
+    """Return the claims of an ID token.
+
+    Source:
+        OpenID Connect Core, 2 and 3.1.3.6.
+    """
+    assert subject.auth_time is not None  # an ID token is about a person who signed in
+    claims: dict[str, object] = {
+        **extra,
+        "iss": issuer,
+        "sub": subject.sub,
+        "aud": client_id,
+        "iat": int(at.timestamp()),
+        "exp": int(expires_at.timestamp()),
+        "auth_time": int(subject.auth_time.timestamp()),
+        "acr": subject.acr,
+        "amr": list(subject.amr),
+        # Every algorithm we sign with is over SHA-256, so this is its left half.
+        "at_hash": b64url(sha256(access_token.encode())[:16]),
+    }
+    if nonce is not None:
+        claims["nonce"] = nonce
+    if subject.sid is not None:
+        claims["sid"] = subject.sid
+    return claims
+
+
+def sign(signing: SigningKeys, claims: Mapping[str, object], *, typ: str, alg: str) -> str:
+    """Sign claims as a compact JWS under the key of use `oidc`."""
+    return signing.jws(USE, orjson.dumps(claims), header={"typ": typ}, alg=alg)
+
+
+def our_keys(signing: SigningKeys) -> tuple[PublicKey, ...]:
+    """Return the keys that verify what we signed: next, current and retired."""
+    return parse_jwks(signing.public_jwks(USE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """What a verified access token says."""
+
+    sub: str
+    client_id: ClientId
+    audience: tuple[str, ...]
+    scope: tuple[str, ...]
+    authorization_details: tuple[JSONObject, ...]
+    grant_id: GrantId | None
+    jti: str
+    jkt: str | None
+    issued_at: datetime
+    expires_at: datetime
+    claims: JSONObject
+
+    @property
+    def digest(self) -> bytes:
+        """Names the token where it is revoked."""
+        return sha256(self.jti.encode())
+
+
+def verify_access_token(
+    token: str, keys: Sequence[PublicKey], *, issuer: str, at: datetime
+) -> AccessToken:
+    """Verify an access token of ours; its audience and its revocation are for the caller.
+
+    Raises:
+        NotVerified: Not ours, malformed, of another type, or expired.
+
+    Source:
+        RFC 9068, 4.
+    """
+    verified = verify_jws(token, keys, algorithms=(ACCESS_TOKEN_ALG,))
+    claims: Mapping[str, Any] = verified.claims
+    if verified.header.get("typ") != ACCESS_TOKEN_TYPE:  # an ID token is not an access token
+        raise NotVerified("typ")
+    if claims.get("iss") != issuer:
+        raise NotVerified("iss")
+    if not at.timestamp() < claims["exp"]:
+        raise NotVerified("exp")
+    audience = claims["aud"]
+    grant_id = claims.get("grant_id")
+    return AccessToken(
+        sub=claims["sub"],
+        client_id=ClientId(claims["client_id"]),
+        audience=tuple(audience) if isinstance(audience, list) else (audience,),
+        scope=tuple(claims["scope"].split()),
+        authorization_details=tuple(claims.get("authorization_details", ())),
+        grant_id=None if grant_id is None else GrantId(UUID(grant_id)),
+        jti=claims["jti"],
+        jkt=claims.get("cnf", {}).get("jkt"),
+        issued_at=datetime.fromtimestamp(claims["iat"], UTC),
+        expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+        claims=claims,
+    )
+
+
+def verify_id_token_hint(
+    hint: str, keys: Sequence[PublicKey], *, issuer: str, client_id: ClientId | None
+) -> JSONObject:
+    """Verify an ID token that a client gives back to say whom it means; it may have expired.
+
+    Args:
+        hint: As received.
+        keys: Ours, retired ones among them.
+        issuer: Ours.
+        client_id: Whose it must be; None for whoever's it is.
+
+    Raises:
+        NotVerified: Not an ID token of ours, or another client's.
+
+    Source:
+        OpenID Connect Core, 3.1.2.1; RP-Initiated Logout, 2.
+    """
+    verified = verify_jws(hint, keys, algorithms=ID_TOKEN_ALGORITHMS)
+    claims = verified.claims
+    if verified.header.get("typ") == ACCESS_TOKEN_TYPE or claims.get("iss") != issuer:
+        raise NotVerified("not an ID token of ours")
+    if not isinstance(claims.get("sub"), str) or not isinstance(claims.get("aud"), str):
+        raise NotVerified("sub or aud")
+    if client_id is not None and claims["aud"] != client_id:
+        raise NotVerified("aud")
+    return claims

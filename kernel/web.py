@@ -1,0 +1,181 @@
+"""Strict reading of forms and queries, and answers that are never stored.
+
+A parameter that is repeated is refused: whoever reads the first and whoever reads the last would
+act on different requests. An empty one counts as left out (RFC 6749, 3.1).
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, final
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from typing_extensions import override
+
+from kernel.errors import InvalidRequest, PayloadTooLarge
+from kernel.strict_json import parse_json
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+JSON_TYPE = "application/json"
+
+MOST_FIELDS = 100
+LONGEST_VALUE = 16 * 1024  # characters
+LONGEST_FORM = 64 * 1024  # bytes
+
+NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+"""RFC 6749, 5.1."""
+
+
+@final
+class Form(Mapping[str, str]):
+    """Parameters as received; each name once, except for those that may be repeated."""
+
+    __slots__ = ("_repeated", "_values")
+
+    def __init__(
+        self, values: Mapping[str, str], repeated: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        self._values = dict(values)
+        self._repeated = dict(repeated or {})
+
+    @override
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @override
+    def __repr__(self) -> str:
+        return f"Form({', '.join(sorted(self._values))})"  # names only: values may be secrets
+
+    def every(self, name: str) -> tuple[str, ...]:
+        """Return all values of a parameter that may be repeated, in order."""
+        return self._repeated.get(name, ())
+
+
+def parse_form(encoded: bytes, *, repeatable: Collection[str] = ()) -> Form:
+    """Parse a form or a query.
+
+    Args:
+        encoded: As received, `application/x-www-form-urlencoded`, UTF-8.
+        repeatable: Names that may come more than once; read with `Form.every`.
+
+    Raises:
+        InvalidRequest: 400. Not UTF-8, a NUL, a repeated or a very long parameter, or too many.
+    """
+    try:
+        pairs = parse_qsl(
+            encoded.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MOST_FIELDS,
+        )
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise InvalidRequest("The parameters are not a UTF-8 form, or too many.") from error
+    values: dict[str, str] = {}
+    repeated: dict[str, tuple[str, ...]] = {}
+    seen: set[str] = set()
+    for name, value in pairs:
+        if len(value) > LONGEST_VALUE:
+            raise InvalidRequest("A parameter is too long.", parameter=name[:40])
+        if "\0" in value or "\0" in name:
+            raise InvalidRequest("A parameter contains a NUL character.")
+        if name in repeatable:
+            if value:
+                repeated[name] = (*repeated.get(name, ()), value)
+                values.setdefault(name, value)
+            continue
+        if name in seen:  # RFC 6749, 3.1 and 3.2
+            raise InvalidRequest("A parameter is included more than once.", parameter=name[:40])
+        seen.add(name)
+        if value:
+            values[name] = value
+    return Form(values, repeated)
+
+
+def read_query(request: Request, *, repeatable: Collection[str] = ()) -> Form:
+    """Read the query of a request; raises like `parse_form`."""
+    query: bytes = request.scope["query_string"]
+    return parse_form(query, repeatable=repeatable)
+
+
+async def read_form(
+    request: Request, *, limit: int = LONGEST_FORM, repeatable: Collection[str] = ()
+) -> Form:
+    """Read the form in the body of a request.
+
+    Args:
+        request: The request.
+        limit: Largest body in bytes.
+        repeatable: Names that may come more than once.
+
+    Raises:
+        InvalidRequest: 400. Another content type, or as `parse_form`.
+        PayloadTooLarge: 413. The body is larger than `limit`.
+    """
+    check_content_type(request, FORM_TYPE)
+    return parse_form(await read_body(request, limit=limit), repeatable=repeatable)
+
+
+async def read_json(request: Request, *, limit: int = LONGEST_FORM) -> dict[str, Any]:
+    """Read the JSON object in the body of a request.
+
+    Raises:
+        InvalidRequest: 400. Another content type, not JSON, not an object, or a member twice.
+        PayloadTooLarge: 413. The body is larger than `limit`.
+    """
+    check_content_type(request, JSON_TYPE)
+    value = parse_json(await read_body(request, limit=limit))
+    if not isinstance(value, dict):
+        raise InvalidRequest("The body is not a JSON object.")
+    return value
+
+
+def check_content_type(request: Request, expected: str) -> None:
+    """Hold the body's media type against the one expected.
+
+    Raises:
+        InvalidRequest: 400. It is another.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != expected:
+        raise InvalidRequest(f"The content type is not {expected}.")
+
+
+async def read_body(request: Request, *, limit: int) -> bytes:
+    """Read the body, at most `limit` bytes.
+
+    Raises:
+        PayloadTooLarge: 413. There is more.
+    """
+    parts: list[bytes] = []
+    length = 0
+    async for part in request.stream():
+        length += len(part)
+        if length > limit:
+            raise PayloadTooLarge
+        parts.append(part)
+    return b"".join(parts)
+
+
+def json_response(
+    content: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with JSON that nobody may store.
+
+    Args:
+        content: What `orjson` can write, or bytes that are JSON already.
+        status: HTTP status.
+        headers: Sent along; they win over ours.
+    """
+    body = content if isinstance(content, bytes) else orjson.dumps(content)
+    return Response(
+        body, status_code=status, headers={**NO_STORE, **(headers or {})}, media_type=JSON_TYPE
+    )
