@@ -14,6 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import audit.jobs
+import audit.routes
+import consent.jobs
+import idp.pages
+import partner_api.jobs
+import portal.pages
 from app import service_routes
 from app.errors import (
     render_defect,
@@ -32,6 +38,7 @@ from app.tracing import open_tracing
 from kernel.clock import Clock, SystemClock
 from kernel.db import make_hot_pool
 from kernel.errors import DomainError
+from kernel.jobs import JobContext, Tasks, run_worker
 from kernel.pages import PagePart, Pages, Static
 from kernel.settings import Settings
 
@@ -40,11 +47,18 @@ log = structlog.get_logger("civitas")
 HOT_ROUTES: tuple[Route, ...] = ()
 """The hot lane of every context."""
 
-PAGE_PARTS: tuple[PagePart, ...] = ()
+PAGE_PARTS: tuple[PagePart, ...] = (idp.pages.PART, portal.pages.PART)
 """The templates and texts of every context that has pages."""
 
-ORDINARY_ROUTERS: tuple[APIRouter, ...] = ()
+ORDINARY_ROUTERS: tuple[APIRouter, ...] = (
+    audit.routes.router,
+    idp.pages.router,
+    portal.pages.router,
+)
 """The ordinary lane and the pages of every context; a router's paths are its own."""
+
+TASKS: tuple[Tasks, ...] = (audit.jobs.tasks, consent.jobs.tasks, partner_api.jobs.tasks)
+"""The background work of every context."""
 
 UPLOAD_FORM_BYTES = 64 * 1024
 """What the form around an uploaded document may take, beside the document."""
@@ -155,6 +169,25 @@ def _reloading_keys(resources: Resources) -> Iterator[None]:
         yield
     finally:
         task.cancel()
+
+
+def work(settings: Settings, *, until_idle: bool = False) -> None:
+    """Take background jobs until told to stop.
+
+    Args:
+        settings: Name the database.
+        until_idle: Stop when nothing is left to do; for tests.
+    """
+    with open_resources(settings, SystemClock()) as resources:
+        context = JobContext(
+            settings=settings,
+            clock=resources.clock,
+            sessions=resources.sessions,
+            keyring=resources.keyring,
+            signing=resources.signing,
+            blobs=resources.blobs,
+        )
+        run_worker(context, TASKS, database_url=database_url(settings), until_idle=until_idle)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import sys
 from wsgiref.simple_server import make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-import httpx
+import httpx2
 from authlib.common.security import generate_token
 from authlib.integrations.httpx_client import OAuth2Client
 from joserfc import jwt
@@ -12,9 +12,9 @@ from joserfc.jwk import KeySet
 
 issuer, port = sys.argv[1], int(sys.argv[2])  # http://localhost:8000 8002
 here = f"http://localhost:{port}/callback"
-metadata = httpx.get(f"{issuer}/.well-known/openid-configuration").json()
+metadata = httpx2.get(f"{issuer}/.well-known/openid-configuration").json()
 wanted = {"client_name": "Example", "redirect_uris": [here], "scope": "openid profile"}
-me = httpx.post(metadata["registration_endpoint"], json=wanted).raise_for_status().json()
+me = httpx2.post(metadata["registration_endpoint"], json=wanted).raise_for_status().json()
 
 client = OAuth2Client(me["client_id"], me["client_secret"], redirect_uri=here, scope=me["scope"])
 client.code_challenge_method = "S256"
@@ -32,11 +32,13 @@ def callback(environ: WSGIEnvironment, start_response: StartResponse) -> list[by
         metadata["token_endpoint"], authorization_response=answer, state=state,
         code_verifier=verifier,
     )  # fmt: skip
-    keys = KeySet.import_key_set(httpx.get(metadata["jwks_uri"]).json())
+    keys = KeySet.import_key_set(httpx2.get(metadata["jwks_uri"]).json())
     claims = jwt.decode(token["id_token"], keys, ["ES256", "RS256"]).claims
-    must = {"iss": issuer, "aud": me["client_id"], "nonce": nonce}
-    rules = {name: {"essential": True, "value": value} for name, value in must.items()}
-    jwt.JWTClaimsRegistry(**rules).validate(claims)
+    jwt.JWTClaimsRegistry(
+        iss={"essential": True, "value": issuer},
+        aud={"essential": True, "value": me["client_id"]},
+        nonce={"essential": True, "value": nonce},
+    ).validate(claims)  # fmt: skip
     print("Signed in as", claims["sub"], flush=True)
     start_response("200 OK", [])
     return [b"You are signed in."]

@@ -121,8 +121,10 @@ def _lines(report: FeedReport) -> list[str]:
     counts = report.counts
     return [
         f"Feed {report.feed_id} of {report.agency_id}: {report.lines} lines.",
-        f"  {counts.new} new persons, {counts.linked} linked, {counts.unchanged} unchanged, "
-        f"{counts.ask} for a human, {counts.held} held back, {counts.rejected} rejected.",
+        (
+            f"  {counts.new} new persons, {counts.linked} linked, {counts.unchanged} unchanged, "
+            f"{counts.ask} for a human, {counts.held} held back, {counts.rejected} rejected."
+        ),
     ]
 
 

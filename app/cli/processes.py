@@ -71,12 +71,10 @@ def worker() -> None:
     """Do background work (log sequencing, webhooks, expiry) until stopped. Any number may run."""
     with database(read_settings()) as settings:
         die_with_parent()
-        work_forever(settings)
+        # Imported here, so that the other commands need not load every context.
+        from app.main import work  # noqa: PLC0415
 
-
-def work_forever(settings: Settings) -> None:
-    """Run the background jobs of every context in this process."""
-    os.environ.update(environment_of(settings))
+        work(settings)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

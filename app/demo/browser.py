@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
-import httpx
+import httpx2
 from typing_extensions import override
 
 MOST_REDIRECTS = 10
@@ -101,7 +101,7 @@ class _Parser(HTMLParser):
 class Page:
     """Where the browser is, and what it shows."""
 
-    response: httpx.Response
+    response: httpx2.Response
     forms: list[Form]
     links: list[Link]
     text: str
@@ -137,7 +137,7 @@ class Page:
         return next(link for link in self.links if urlsplit(link.href).path.endswith(ending))
 
 
-Seen = Callable[[httpx.Response], None]
+Seen = Callable[[httpx2.Response], None]
 
 
 class Browser:
@@ -149,7 +149,7 @@ class Browser:
     """
 
     def __init__(self, *, language: str = "ru", seen: Seen | None = None) -> None:
-        self._client = httpx.Client(
+        self._client = httpx2.Client(
             headers={"Accept": "text/html,*/*;q=0.8", "Accept-Language": language}, timeout=30
         )
         self._seen = seen or (lambda _response: None)
@@ -180,20 +180,20 @@ class Browser:
         )
         return self._go(request, came_from=page.url)
 
-    def download(self, url: str) -> httpx.Response:
+    def download(self, url: str) -> httpx2.Response:
         """Fetch a file whole."""
         response = self._client.get(url)
         self._seen(response)
         return response
 
-    def _go(self, request: httpx.Request, came_from: str | None) -> Page:
+    def _go(self, request: httpx2.Request, came_from: str | None) -> Page:
         for _ in range(MOST_REDIRECTS):
             response = self._client.send(request)
             self._seen(response)
             if response.next_request is None:
                 return _read(response)
             request = self._client.build_request("GET", response.next_request.url)
-        raise httpx.TooManyRedirects(f"from {came_from or request.url}", request=request)
+        raise httpx2.TooManyRedirects(f"from {came_from or request.url}", request=request)
 
 
 def _browser_headers(here: str, there: str) -> dict[str, str]:
@@ -208,7 +208,7 @@ def _browser_headers(here: str, there: str) -> dict[str, str]:
     }
 
 
-def _read(response: httpx.Response) -> Page:
+def _read(response: httpx2.Response) -> Page:
     parser = _Parser()
     if response.headers.get("content-type", "").startswith("text/html"):
         parser.feed(response.text)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NoReturn
 
-import httpx
+import httpx2
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuthError
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oidc.core import CodeIDToken
@@ -67,7 +67,7 @@ class SignedIn:
     access_token: str = field(repr=False)
 
 
-class DPoP(httpx.Auth):
+class DPoP(httpx2.Auth):
     """Prove with each request that we hold the key the token is bound to (RFC 9449, 4 and 7.1)."""
 
     def __init__(self, key: ECKey, access_token: str | None = None) -> None:
@@ -75,7 +75,9 @@ class DPoP(httpx.Auth):
         self._access_token = access_token
 
     @override
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def auth_flow(
+        self, request: httpx2.Request
+    ) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Add the proof, and the token if there is one yet."""
         request.headers["DPoP"] = self.proof(request.method, str(request.url))
         if self._access_token is not None:
@@ -131,7 +133,7 @@ class RelyingParty:
 
     async def discover(self) -> None:
         """Fetch the issuer's metadata and check that it speaks of itself (Discovery, 4.3)."""
-        async with httpx.AsyncClient() as http:
+        async with httpx2.AsyncClient() as http:
             response = await http.get(f"{self.issuer}/.well-known/openid-configuration")
         response.raise_for_status()
         self.metadata = response.json()
@@ -155,7 +157,7 @@ class RelyingParty:
             "jwks": {"keys": [self._key.as_dict(private=False)]},
             "scope": "openid",
         }
-        async with httpx.AsyncClient() as http:
+        async with httpx2.AsyncClient() as http:
             response = await http.post(self.metadata["registration_endpoint"], json=wanted)
         self.client_id = _json_of(response)["client_id"]
         return self.client_id
@@ -180,10 +182,10 @@ class RelyingParty:
             )
             response = await client.post(
                 self.metadata["pushed_authorization_request_endpoint"],
-                data=dict(httpx.URL(url).params),
-                auth=client.client_auth("private_key_jwt"),
+                data=dict(httpx2.URL(url).params),
+                auth=client.client_auth("private_key_jwt"),  # type: ignore[arg-type]  # it is one
             )
-        pushed = httpx.QueryParams(
+        pushed = httpx2.QueryParams(
             client_id=self.client_id, request_uri=_json_of(response)["request_uri"]
         )
         return Begun(
@@ -263,19 +265,19 @@ class RelyingParty:
     @asynccontextmanager
     async def open_document(
         self, signed_in: SignedIn, document_id: str
-    ) -> AsyncIterator[httpx.Response]:
+    ) -> AsyncIterator[httpx2.Response]:
         """Open a document; its bytes are streamed, never held whole."""
         url = f"{self.issuer}/partner/v1/documents/{document_id}"
         auth = DPoP(self._key, signed_in.access_token)
-        async with httpx.AsyncClient() as http, http.stream("GET", url, auth=auth) as response:
+        async with httpx2.AsyncClient() as http, http.stream("GET", url, auth=auth) as response:
             if response.is_error:
                 await response.aread()
                 _raise_refusal(response)
             yield response
 
-    async def _get(self, path: str, signed_in: SignedIn) -> httpx.Response:
+    async def _get(self, path: str, signed_in: SignedIn) -> httpx2.Response:
         auth = DPoP(self._key, signed_in.access_token)
-        async with httpx.AsyncClient() as http:
+        async with httpx2.AsyncClient() as http:
             response = await http.get(self.issuer + path, auth=auth)
         if response.is_error:
             _raise_refusal(response)
@@ -283,19 +285,19 @@ class RelyingParty:
 
     async def _issuer_keys(self) -> KeySet:
         """Fetch the issuer's keys; a partner with traffic keeps them until an unknown `kid`."""
-        async with httpx.AsyncClient() as http:
+        async with httpx2.AsyncClient() as http:
             response = await http.get(self.metadata["jwks_uri"])
         return KeySet.import_key_set(response.raise_for_status().json())
 
 
-def _json_of(response: httpx.Response) -> Mapping[str, Any]:
+def _json_of(response: httpx2.Response) -> Mapping[str, Any]:
     if response.is_error:
         _raise_refusal(response)
     body: Mapping[str, Any] = response.json()
     return body
 
 
-def _raise_refusal(response: httpx.Response) -> NoReturn:
+def _raise_refusal(response: httpx2.Response) -> NoReturn:
     """Read the two shapes of a refusal: RFC 6749, 5.2 and RFC 9457."""
     try:
         body = response.json()

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from pydantic import SecretStr
 
@@ -35,21 +35,21 @@ async def app(settings: Settings) -> AsyncIterator[Civitas]:
 
 
 @pytest.fixture
-async def client(app: Civitas) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
+async def client(app: Civitas) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         yield client
 
 
 class TestService:
     async def test_process_that_opened_everything_is_healthy_and_ready(
-        self, client: httpx.AsyncClient
+        self, client: httpx2.AsyncClient
     ) -> None:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
         assert (await client.get("/readyz")).json() == {"status": "ready"}
 
     async def test_process_without_a_database_lives_and_is_not_ready(
-        self, app: Civitas, client: httpx.AsyncClient, fresh_database: str
+        self, app: Civitas, client: httpx2.AsyncClient, fresh_database: str
     ) -> None:
         app.state.engine.dispose()
         app.state.sessions.configure(bind=None)
@@ -62,7 +62,7 @@ class TestService:
         assert fresh_database not in ready.text
 
     async def test_description_is_readable_without_scripts_or_strangers(
-        self, client: httpx.AsyncClient
+        self, client: httpx2.AsyncClient
     ) -> None:
         response = await client.get("/docs")
 
@@ -71,7 +71,7 @@ class TestService:
         assert "//" not in response.text.replace("http://localhost:8000", "")
         assert "default-src 'none'" in response.headers["content-security-policy"]
 
-    async def test_every_operation_states_its_refusals(self, client: httpx.AsyncClient) -> None:
+    async def test_every_operation_states_its_refusals(self, client: httpx2.AsyncClient) -> None:
         document = (await client.get("/openapi.json")).json()
 
         assert document["info"]["title"] == "Civitas"
@@ -80,7 +80,7 @@ class TestService:
                 assert "default" in operation["responses"], f"{method} {path}"
                 assert operation.get("summary"), f"{method} {path}"
 
-    async def test_metrics_are_prometheus_text(self, client: httpx.AsyncClient) -> None:
+    async def test_metrics_are_prometheus_text(self, client: httpx2.AsyncClient) -> None:
         await client.get("/healthz")
 
         response = await client.get("/metrics")

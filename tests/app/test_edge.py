@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI, Form
 from fastapi.exceptions import RequestValidationError
@@ -148,16 +148,16 @@ def edge() -> Edge:
 
 
 @pytest.fixture
-async def client(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=edge)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+async def client(edge: Edge) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=edge)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 
 class TestShapes:
     @pytest.mark.parametrize("path", [ORDINARY, HOT], ids=["ordinary", "hot"])
     async def test_refusal_is_a_problem_with_its_code_and_request_id(
-        self, client: httpx.AsyncClient, path: str
+        self, client: httpx2.AsyncClient, path: str
     ) -> None:
         response = await client.get(path, params={"with": "refusal"})
 
@@ -176,7 +176,7 @@ class TestShapes:
 
     @pytest.mark.spec("RFC6749-5.2")
     async def test_refusal_at_a_protocol_address_is_oauth_json(
-        self, client: httpx.AsyncClient
+        self, client: httpx2.AsyncClient
     ) -> None:
         response = await client.get(PROTOCOL_ADDRESS, params={"with": "refusal"})
 
@@ -187,21 +187,21 @@ class TestShapes:
 
     @pytest.mark.spec("RFC6749-5.2")
     async def test_error_description_keeps_to_the_permitted_characters(
-        self, client: httpx.AsyncClient
+        self, client: httpx2.AsyncClient
     ) -> None:
         response = await client.get(PROTOCOL_ADDRESS, params={"with": "odd-words"})
 
         assert response.json()["error_description"] == "He said 'no'' ' '''"
 
     async def test_refusal_with_a_verified_redirect_uri_is_redirected(
-        self, client: httpx.AsyncClient
+        self, client: httpx2.AsyncClient
     ) -> None:
         response = await client.get(PROTOCOL_ADDRESS, params={"with": "redirect"})
 
         assert response.status_code == 303
         assert response.headers["location"] == Elsewhere.redirect_to
 
-    async def test_refusal_at_a_page_is_a_page(self, client: httpx.AsyncClient) -> None:
+    async def test_refusal_at_a_page_is_a_page(self, client: httpx2.AsyncClient) -> None:
         response = await client.get(
             PAGE, params={"with": "refusal"}, headers={"Accept": "text/html,*/*;q=0.8"}
         )
@@ -210,7 +210,7 @@ class TestShapes:
         assert response.headers["content-type"].startswith("text/html")
         assert response.headers["x-request-id"] in response.text
 
-    async def test_script_at_a_page_gets_a_problem(self, client: httpx.AsyncClient) -> None:
+    async def test_script_at_a_page_gets_a_problem(self, client: httpx2.AsyncClient) -> None:
         response = await client.get(
             PAGE, params={"with": "refusal"}, headers={"Accept": "application/json"}
         )
@@ -219,7 +219,7 @@ class TestShapes:
 
     @pytest.mark.parametrize("path", ["/partner/v1/none", "/log/none"])
     async def test_unknown_address_is_the_same_404_as_a_refused_one(
-        self, client: httpx.AsyncClient, path: str
+        self, client: httpx2.AsyncClient, path: str
     ) -> None:
         unknown = await client.get(path)
         refused = await client.get(ORDINARY, params={"with": "not-found"})
@@ -231,7 +231,7 @@ class TestShapes:
     @pytest.mark.spec("RFC9110-15.5.6")
     @pytest.mark.parametrize("path", [ORDINARY, HOT], ids=["ordinary", "hot"])
     async def test_wrong_method_names_the_right_ones(
-        self, client: httpx.AsyncClient, path: str
+        self, client: httpx2.AsyncClient, path: str
     ) -> None:
         response = await client.delete(path)
 
@@ -240,7 +240,7 @@ class TestShapes:
         assert "GET" in response.headers["allow"]
 
     async def test_invalid_fields_are_named_and_their_values_are_not_repeated(
-        self, client: httpx.AsyncClient
+        self, client: httpx2.AsyncClient
     ) -> None:
         response = await client.post(ORDINARY, json={"number": SECRET})
 
@@ -250,7 +250,7 @@ class TestShapes:
         assert [fault["pointer"] for fault in response.json()["errors"]] == ["/body/number"]
         assert SECRET not in response.text
 
-    async def test_malformed_json_is_a_problem(self, client: httpx.AsyncClient) -> None:
+    async def test_malformed_json_is_a_problem(self, client: httpx2.AsyncClient) -> None:
         response = await client.post(
             ORDINARY, content=b'{"number": ', headers={"Content-Type": "application/json"}
         )
@@ -259,7 +259,7 @@ class TestShapes:
         assert response.json()["code"] == "invalid_fields"
 
     async def test_invalid_fields_at_a_protocol_address_are_invalid_request(
-        self, client: httpx.AsyncClient
+        self, client: httpx2.AsyncClient
     ) -> None:
         response = await client.post(PROTOCOL_ADDRESS, json={})
 
@@ -270,7 +270,7 @@ class TestShapes:
 class TestDefects:
     @pytest.mark.parametrize("path", [ORDINARY, HOT], ids=["ordinary", "hot"])
     async def test_defect_is_a_bare_500_and_its_message_stays_out_of_answer_and_log(
-        self, client: httpx.AsyncClient, path: str
+        self, client: httpx2.AsyncClient, path: str
     ) -> None:
         with capture_logs() as logs:
             response = await client.get(path, params={"with": "defect"})
@@ -283,7 +283,7 @@ class TestDefects:
         assert isinstance(defect["exc_info"], RuntimeError)
 
     async def test_defect_in_the_middle_of_a_body_does_not_look_complete(
-        self, client: httpx.AsyncClient
+        self, client: httpx2.AsyncClient
     ) -> None:
         with pytest.raises(RuntimeError):
             await client.get("/partner/v1/broken-stream")
@@ -292,7 +292,7 @@ class TestDefects:
 class TestBodyLimit:
     @pytest.mark.parametrize("path", [ORDINARY, HOT, PROTOCOL_ADDRESS, PAGE])
     async def test_declared_length_over_the_limit_is_refused_unread(
-        self, client: httpx.AsyncClient, path: str
+        self, client: httpx2.AsyncClient, path: str
     ) -> None:
         was_read = False
 
@@ -311,7 +311,7 @@ class TestBodyLimit:
 
     @pytest.mark.parametrize("path", [ORDINARY, HOT, PROTOCOL_ADDRESS, PAGE])
     async def test_body_without_a_length_is_refused_when_it_passes_the_limit(
-        self, client: httpx.AsyncClient, path: str
+        self, client: httpx2.AsyncClient, path: str
     ) -> None:
         chunks = 0
 
@@ -333,7 +333,7 @@ class TestBodyLimit:
         assert chunks < 10
 
     @pytest.mark.parametrize("size", [65536, 65537], ids=["at-the-limit", "one-over"])
-    async def test_limit_is_inclusive(self, client: httpx.AsyncClient, size: int) -> None:
+    async def test_limit_is_inclusive(self, client: httpx2.AsyncClient, size: int) -> None:
         response = await client.post(HOT, content=b"x" * size)
 
         assert response.status_code == (200 if size == 65536 else 413)
@@ -341,7 +341,7 @@ class TestBodyLimit:
 
 class TestHeaders:
     async def test_data_is_neither_sniffed_nor_framed_nor_run(
-        self, client: httpx.AsyncClient
+        self, client: httpx2.AsyncClient
     ) -> None:
         response = await client.get(HOT)
 
@@ -353,15 +353,15 @@ class TestHeaders:
 
     @pytest.mark.spec("RFC6797-7.1")
     async def test_https_issuer_adds_strict_transport_security(self) -> None:
-        transport = httpx.ASGITransport(app=make_edge(is_https=True))
+        transport = httpx2.ASGITransport(app=make_edge(is_https=True))
 
-        async with httpx.AsyncClient(transport=transport, base_url="https://x") as client:
+        async with httpx2.AsyncClient(transport=transport, base_url="https://x") as client:
             response = await client.get(HOT)
 
         assert response.headers["strict-transport-security"].startswith("max-age=63072000")
 
     async def test_request_id_is_ours_whatever_the_caller_sends(
-        self, client: httpx.AsyncClient
+        self, client: httpx2.AsyncClient
     ) -> None:
         response = await client.get(HOT, headers={"X-Request-ID": "evil\x09id"})
 
@@ -371,7 +371,7 @@ class TestHeaders:
 
 class TestAccounts:
     async def test_access_log_names_the_route_and_no_value_of_it(
-        self, client: httpx.AsyncClient
+        self, client: httpx2.AsyncClient
     ) -> None:
         with capture_logs() as logs:
             await client.get(f"{ORDINARY}/{SECRET}", params={"login_hint": SECRET})
@@ -385,7 +385,7 @@ class TestAccounts:
         assert SECRET not in str(logs)
 
     async def test_metrics_count_by_route_and_status(
-        self, client: httpx.AsyncClient, edge: Edge
+        self, client: httpx2.AsyncClient, edge: Edge
     ) -> None:
         await client.get(f"{HOT}/{SECRET}")
         await client.get("/partner/v1/nowhere")
@@ -396,7 +396,7 @@ class TestAccounts:
         assert SECRET not in text
 
     async def test_invented_method_is_one_label(
-        self, client: httpx.AsyncClient, edge: Edge
+        self, client: httpx2.AsyncClient, edge: Edge
     ) -> None:
         for number in range(5):
             await client.request(f"X{number}", HOT)
