@@ -1,7 +1,11 @@
-"""What other contexts may call of the population register."""
+"""What other contexts may call of the population register.
+
+Feeds and agencies are for the composition root: the commands of whoever runs the service.
+"""
 
 from population_register.attributes import ATTRIBUTES
 from population_register.errors import PersonUnknown, UnknownAgency, ValueRefused
+from population_register.feed_formats import FeedFormat
 from population_register.identifiers import Identifier, IdentifierKind
 from population_register.model import (
     Accepted,
@@ -9,6 +13,8 @@ from population_register.model import (
     AgencyRole,
     AttributeValue,
     CurrentRecord,
+    FeedCounts,
+    FeedReport,
     Held,
     LinkOutcome,
     RecordKind,
@@ -19,7 +25,13 @@ from population_register.model import (
 )
 from population_register.reading import PREDICATES, attributes_of, conflicts, evaluate
 from population_register.service.accepting import accept_record
-from population_register.service.agencies import list_agencies
+from population_register.service.agencies import add_agency, list_agencies
+from population_register.service.feeds import (
+    guess_format,
+    list_feeds,
+    load_feed,
+    write_rejections,
+)
 from population_register.service.persons import (
     find_person,
     list_source_records,
@@ -40,6 +52,9 @@ __all__ = [
     "AgencyRole",
     "AttributeValue",
     "CurrentRecord",
+    "FeedCounts",
+    "FeedFormat",
+    "FeedReport",
     "Held",
     "Identifier",
     "IdentifierKind",
@@ -53,13 +68,18 @@ __all__ = [
     "UnknownAgency",
     "ValueRefused",
     "accept_record",
+    "add_agency",
     "attributes_of",
     "conflicts",
     "current_record",
     "evaluate",
     "find_person",
+    "guess_format",
     "list_agencies",
+    "list_feeds",
     "list_source_records",
+    "load_feed",
     "open_record",
     "read_record",
+    "write_rejections",
 ]
