@@ -12,8 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, Response
 
 from kernel.errors import DomainError, NotFound
-from kernel.languages import language
-from kernel.pages import PagePart, Pages, Static
+from kernel.pages import PagePart, Pages, Static, language_of
 from kernel.secret import sha256
 
 AT = datetime(2026, 11, 5, 11, 3, tzinfo=UTC)
@@ -217,6 +216,26 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+HOSTILE = "<i>x</i>\"'{{7*7}}%(name)s"
+
+
+def _hostile(value: Any) -> Any:
+    if isinstance(value, str) and not value.startswith("/"):
+        return HOSTILE
+    if isinstance(value, Mapping):
+        return {k: _hostile(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_hostile(v) for v in value]
+    if isinstance(value, SimpleNamespace):
+        return SimpleNamespace(**{k: _hostile(v) for k, v in vars(value).items()})
+    return value
+
+
+def hostile_samples() -> dict[str, dict[str, Any]]:
+    """Return every sample with markup for each of its texts."""
+    return {name: _hostile(_for(sample, "en")) for name, (_, sample) in SAMPLES.items()}
+
+
 def make_gallery() -> FastAPI:
     """Make the application: `/page/<name>` for each sample, `/refusal/<status>`, `/static`."""
     app = FastAPI(openapi_url=None)
@@ -240,17 +259,14 @@ def make_gallery() -> FastAPI:
             refusal: DomainError = NotFound()
             return pages.refusal(request, refusal, {})
         template, sample = SAMPLES[name]
-        code = pages_language(request)
-        return pages.render(request, template, **_for(sample, code))
+        return pages.render(request, template, **_for(sample, language_of(request).code))
+
+    @app.get("/hostile/{name}")
+    def hostile(name: str, request: Request) -> Response:
+        pages: Pages = app.state.pages
+        return pages.render(request, SAMPLES[name][0], **hostile_samples()[name])
 
     return app
-
-
-def pages_language(request: Request) -> str:
-    """Return the code of the language in which the page will be shown."""
-    from kernel.pages import language_of  # noqa: PLC0415
-
-    return language(language_of(request).code).code
 
 
 if __name__ == "__main__":
