@@ -4,11 +4,10 @@ The names are a contract: consents name them, partners receive them. An attribut
 new meaning; a new one is added.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from population_register import identifiers
-from population_register.identifiers import Identifier, IdentifierKind
+from population_register.identifiers import Identifier, IdentifierKind, from_canonical
 from population_register.model import JSONValue
 from population_register.names import comparison_key
 from population_register.values import (
@@ -36,36 +35,15 @@ class Attribute:
         is_many: Whether several values hold at once; the value is then a list of items.
         identity: Of a many-valued attribute: what makes two items the same thing, so that two
             agencies' words about one child are one child.
-        identifiers: The numbers within a value by which its person can be found.
+        number: The kind of number by which its person can be found, and the part of the value that
+            holds it; None for the value itself.
     """
 
     name: str
     shape: Shape
     is_many: bool = False
     identity: Callable[[JSONValue], object] = repr
-    identifiers: Callable[[JSONValue], Iterator[Identifier]] = lambda _value: iter(())
-
-
-def _number(kind: IdentifierKind) -> Callable[[JSONValue], Iterator[Identifier]]:
-    def found(value: JSONValue) -> Iterator[Identifier]:
-        yield identifiers.parse(kind, value)
-
-    return found
-
-
-def _document_number(
-    kind: IdentifierKind, part: str
-) -> Callable[[JSONValue], Iterator[Identifier]]:
-    def found(value: JSONValue) -> Iterator[Identifier]:
-        yield identifiers.parse(kind, value[part])
-
-    return found
-
-
-def _foreign_number(value: JSONValue) -> Iterator[Identifier]:
-    yield identifiers.parse(
-        IdentifierKind.FOREIGN_PASSPORT, f"{value['issuing_state']}:{value['number']}"
-    )
+    number: tuple[IdentifierKind, str | None] | None = None
 
 
 def _relative_identity(value: JSONValue) -> object:
@@ -154,14 +132,10 @@ _ATTRIBUTES = (
     Attribute(
         name="snils",
         shape=identifier(IdentifierKind.SNILS),
-        identifiers=_number(IdentifierKind.SNILS),
+        number=(IdentifierKind.SNILS, None),
     ),
-    Attribute(
-        name="inn", shape=identifier(IdentifierKind.INN), identifiers=_number(IdentifierKind.INN)
-    ),
-    Attribute(
-        name="enp", shape=identifier(IdentifierKind.ENP), identifiers=_number(IdentifierKind.ENP)
-    ),
+    Attribute(name="inn", shape=identifier(IdentifierKind.INN), number=(IdentifierKind.INN, None)),
+    Attribute(name="enp", shape=identifier(IdentifierKind.ENP), number=(IdentifierKind.ENP, None)),
     Attribute(
         name="passport",
         shape=Composite(
@@ -173,7 +147,7 @@ _ATTRIBUTES = (
             },
             frozenset({"series_number"}),
         ),
-        identifiers=_document_number(IdentifierKind.PASSPORT, "series_number"),
+        number=(IdentifierKind.PASSPORT, "series_number"),
     ),
     Attribute(
         name="foreign_passport",
@@ -187,7 +161,7 @@ _ATTRIBUTES = (
             },
             frozenset({"issuing_state", "number"}),
         ),
-        identifiers=_foreign_number,
+        number=(IdentifierKind.FOREIGN_PASSPORT, "number"),
     ),
     Attribute(
         name="birth_certificate",
@@ -199,7 +173,7 @@ _ATTRIBUTES = (
             },
             frozenset({"series_number"}),
         ),
-        identifiers=_document_number(IdentifierKind.BIRTH_CERTIFICATE, "series_number"),
+        number=(IdentifierKind.BIRTH_CERTIFICATE, "series_number"),
     ),
     Attribute(
         name="residence_permit",
@@ -273,6 +247,19 @@ ATTRIBUTES: Mapping[str, Attribute] = {attribute.name: attribute for attribute i
 """Every attribute by its name, in the order in which a record is shown."""
 
 
-def identifiers_in(name: str, value: JSONValue) -> tuple[Identifier, ...]:
-    """Return the identifiers that a canonical value of the attribute `name` holds."""
-    return tuple(ATTRIBUTES[name].identifiers(value))
+_NUMBERS = {a.name: a.number for a in _ATTRIBUTES if a.number is not None}
+
+
+def identifiers_in(values: Iterable[tuple[str, JSONValue]]) -> list[Identifier]:
+    """Return the identifiers in canonical values, given as attribute name and value."""
+    found: list[Identifier] = []
+    for name, value in values:
+        number = _NUMBERS.get(name)
+        if number is None:
+            continue
+        kind, part = number
+        text = value if part is None else value[part]
+        if kind is IdentifierKind.FOREIGN_PASSPORT:
+            text = f"{value['issuing_state']}:{text}"
+        found.append(from_canonical(kind, text))
+    return found

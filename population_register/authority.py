@@ -129,7 +129,7 @@ def derive_history(
                 said_by.agency_id,
                 said_by.record_number,
                 -said_by.version,
-                repr(span.value),
+                repr(span.value) if ATTRIBUTES[span.name].is_many else "",
             )
             ranked.append((strength, span))
     ranked.sort(key=lambda pair: pair[0])

@@ -175,7 +175,7 @@ def _check_attributes(record: SourceRecord, today: date, problems: Problems) -> 
 
 def is_recognisable(attributes: Attributes) -> bool:
     """Tell whether the attributes can be about one person: a number, or a name and a birth date."""
-    if any(identifiers_in(name, value) for name, value in attributes.items()):
+    if identifiers_in(attributes.items()):
         return True
     return "birthdate" in attributes and bool({"family_name", "given_name"} & attributes.keys())
 

@@ -89,6 +89,22 @@ def format_identifier(identifier: Identifier) -> str:
             return value
 
 
+def from_canonical(kind: IdentifierKind, text: str) -> Identifier:
+    """Return the identifier that `format_identifier` wrote, without checking it again.
+
+    For values that went through `parse` when they were accepted; of anything else it makes an
+    identifier that nobody has.
+    """
+    match kind:
+        case IdentifierKind.SNILS:
+            text = text.replace("-", "").replace(" ", "")
+        case IdentifierKind.PASSPORT | IdentifierKind.BIRTH_CERTIFICATE:
+            text = text.replace(" ", "")
+        case IdentifierKind.INN | IdentifierKind.ENP | IdentifierKind.FOREIGN_PASSPORT:
+            pass
+    return Identifier(kind=kind, value=text)
+
+
 def snils_check(number: str) -> str:
     """Return the two check digits of the nine digits of a SNILS.
 

@@ -24,6 +24,7 @@ Without `[fields]` the agency sends our names, nested in NDJSON and dotted in CS
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from population_register.attributes import ATTRIBUTES
@@ -111,7 +112,7 @@ class FeedMapping:
             parts = value.split(self.list_separator)
             return [part.strip() for part in parts if part.strip()]
         if self.date_format == "dd.mm.yyyy" and (
-            shape in {DAY, PARTIAL_DAY} or ours in _DATE_FIELDS
+            shape is DAY or shape is PARTIAL_DAY or ours in _DATE_FIELDS
         ):
             found = _RUSSIAN_DATE.fullmatch(value.strip())
             if found is not None:
@@ -171,6 +172,7 @@ def _check_targets(fields: Mapping[str, str], constants: Mapping[str, str]) -> N
         raise MappingRefused("Two columns, or a column and a constant, fill one field.")
 
 
+@lru_cache(maxsize=4096)
 def shape_of(path: str) -> Shape | None:
     """Return the shape of a dotted field such as `children.0.given_name`; None if there is none."""
     name, *rest = path.split(".")

@@ -16,6 +16,7 @@ from population_register.errors import ValueRefused
 
 MAX_NAME_LENGTH = 128
 _NAME = re.compile(r"[^\W\d_]+(?:(?:[-’'. ]|\. |-| - )[^\W\d_]+)*\.?")
+_PLAIN_RUSSIAN = re.compile("[А-Яа-яЁё]+(?:[- ][А-Яа-яЁё]+)*")  # nothing to normalise or refuse
 _SCRIPTS = ("CYRILLIC", "LATIN")
 _APOSTROPHES = str.maketrans("ʼ`´‘′", "’’’’’")
 _DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212", "------")
@@ -59,6 +60,8 @@ def parse_name(text: str) -> str:
         ValueRefused: 400. `empty`, `length`, `characters`, or `mixed_scripts` (a Latin letter in a
             Cyrillic word: it looks right and is never found again).
     """
+    if len(text) <= MAX_NAME_LENGTH and _PLAIN_RUSSIAN.fullmatch(text):
+        return text
     name = " ".join(unicodedata.normalize("NFC", text).translate(_DASHES).split())
     name = name.translate(_APOSTROPHES).replace("'", "’").replace(" - ", "-")
     if not name:

@@ -135,19 +135,14 @@ def identifier_digest(keyring: Keyring, identifier: Identifier) -> bytes:
 
 def record_identifiers(record: SourceRecord) -> tuple[Identifier, ...]:
     """Return the identifiers a source record states."""
-    return tuple(
-        found for name, value in record.attributes.items() for found in identifiers_in(name, value)
-    )
+    return tuple(identifiers_in(record.attributes.items()))
 
 
 def history_identifiers(history: History) -> set[Identifier]:
     """Return every identifier a person has or had."""
-    return {
-        found
-        for name, values in history.items()
-        for value in values
-        for found in identifiers_in(name, value.value)
-    }
+    return set(
+        identifiers_in((name, value.value) for name, values in history.items() for value in values)
+    )
 
 
 def trait_digest(keyring: Keyring, person_id: PersonId, field: str, key: str) -> bytes:
@@ -193,6 +188,13 @@ def traits_of(values: Iterable[tuple[str, JSONValue]], *, with_latin: bool) -> s
             if with_latin and field != "birthdate":
                 found.update((field, key) for key in latin_keys(value))
     return found
+
+
+def record_traits(record: SourceRecord) -> set[tuple[str, str]]:
+    """Return the traits of a record; of a foreigner's in Latin letters too."""
+    citizenships = record.attributes.get("citizenships", ["RUS"])
+    foreign = "RUS" not in citizenships or IdentifierKind.FOREIGN_PASSPORT in record.attributes
+    return traits_of(record.attributes.items(), with_latin=foreign)
 
 
 def history_traits(history: History) -> set[tuple[str, str]]:

@@ -37,12 +37,10 @@ from population_register.sealed_forms import (
     decode_body,
     early_withdrawal_place,
     encode_body,
-    identifier_digest,
     record_digest,
-    record_identifiers,
 )
 from population_register.service.deriving import PersonChanges, open_source_record
-from population_register.service.matching import Matcher
+from population_register.service.matching import Evidence, Matcher, gather_evidence
 
 if TYPE_CHECKING:
     from population_register.linking import LinkDecision
@@ -67,6 +65,7 @@ class _Incoming:
     """A version of a record with what its row will say in the clear."""
 
     record: SourceRecord
+    evidence: Evidence
     body: bytes
     record_digest: bytes
     content_digest: bytes
@@ -164,6 +163,7 @@ class _Batch:
         body = encode_body(record)
         return _Incoming(
             record=record,
+            evidence=gather_evidence(self._keyring, record),
             body=body,
             record_digest=record_digest(self._keyring, self._agency_id, record.record_number),
             content_digest=content_digest(self._keyring, body),
@@ -172,11 +172,7 @@ class _Batch:
     # 1
 
     def _lock(self, incoming: Iterable[_Incoming]) -> None:
-        digests = {
-            identifier_digest(self._keyring, identifier)
-            for item in incoming
-            for identifier in record_identifiers(item.record)
-        }
+        digests = {digest for item in incoming for _, digest in item.evidence.identifiers}
         digests.update(item.record_digest for item in incoming)
         store.lock_linking_keys(self._session, digests)
 
@@ -192,7 +188,7 @@ class _Batch:
         matcher = Matcher(
             self._session,
             self._keyring,
-            (item.record for item in incoming if item.record_digest not in self._links),
+            (item.evidence for item in incoming if item.record_digest not in self._links),
             linked=self._links.values(),
         )
         outcomes: list[RecordOutcome | None] = []
@@ -214,7 +210,7 @@ class _Batch:
             self._held.append(item)
             return
         if person_id is None:
-            decision = matcher.decide(item.record)
+            decision = matcher.decide(item.evidence)
             person_id = decision.person_id
             if person_id is None:
                 person_id = PersonId(new_id(self._at))
@@ -223,7 +219,7 @@ class _Batch:
                 )
             self._links[item.record_digest] = person_id
             self._decisions[item.record_digest] = decision
-        matcher.learn(person_id, item.record)
+        matcher.learn(person_id, item.evidence)
         self._person(person_id).incoming.append(item)
 
     def _person(self, person_id: PersonId) -> _Person:
@@ -252,13 +248,15 @@ class _Batch:
                 self._agency_id, withdrawal.record_digest, withdrawal.version
             ),
         )
+        record = decode_body(
+            body,
+            agency_id=self._agency_id,
+            version=withdrawal.version,
+            arrived_at=withdrawal.arrived_at,
+        )
         return _Incoming(
-            record=decode_body(
-                body,
-                agency_id=self._agency_id,
-                version=withdrawal.version,
-                arrived_at=withdrawal.arrived_at,
-            ),
+            record=record,
+            evidence=gather_evidence(self._keyring, record),
             body=body,
             record_digest=withdrawal.record_digest,
             content_digest=withdrawal.content_digest,

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
@@ -143,35 +144,39 @@ def _batches(
     clock: Clock,
 ) -> Iterator[_Batch]:
     """Return the rest of a feed in batches; the last one may be empty."""
+    control = partial(_controlled, feed_format=feed_format, mapping=mapping, agency_id=agency_id)
     at = clock.now()
     rows: list[RawRow] = []
     begin = start
     for row in read_rows(file, feed_format, mapping, start):
         rows.append(row)
         if len(rows) >= BATCH_ROWS or row.end.offset - begin.offset >= BATCH_BYTES:
-            yield _controlled(rows, mapping, agency_id, at, is_last=False, begin=begin)
+            yield control(rows, at=at, begin=begin, is_last=False)
             at, rows, begin = clock.now(), [], row.end
-    yield _controlled(rows, mapping, agency_id, at, is_last=True, begin=begin)
+    yield control(rows, at=at, begin=begin, is_last=True)
 
 
 def _controlled(
     rows: Sequence[RawRow],
+    *,
+    feed_format: FeedFormat,
     mapping: FeedMapping,
     agency_id: AgencyId,
     at: datetime,
-    *,
-    is_last: bool,
     begin: Position,
+    is_last: bool,
 ) -> _Batch:
     """Send rows through format-and-logic control."""
     records: list[tuple[int, SourceRecord]] = []
     rejected: list[tuple[int, tuple[FieldProblem, ...]]] = []
+    is_ours = feed_format is FeedFormat.NDJSON and mapping.is_identity
     for row in rows:
         if row.cells is None:
             assert row.problem is not None
             rejected.append((row.line, (row.problem,)))
             continue
-        read = read_record(mapping.nested(row.cells), agency_id=agency_id, at=at)
+        cells = row.cells if is_ours else mapping.nested(row.cells)
+        read = read_record(cells, agency_id=agency_id, at=at)
         if isinstance(read, SourceRecord):
             records.append((row.line, read))
         else:

@@ -5,6 +5,7 @@ about one new person give one person.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
@@ -18,12 +19,36 @@ from population_register.sealed_forms import (
     TRAITS,
     identifier_digest,
     record_identifiers,
+    record_traits,
     trait_digest,
-    traits_of,
 )
 
 if TYPE_CHECKING:
     from population_register.identifiers import IdentifierKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a record can be recognised by.
+
+    Attributes:
+        identifiers: Digests with the kind of each.
+        traits: Fields with the keys under which their values are compared.
+    """
+
+    identifiers: "tuple[tuple[IdentifierKind, bytes], ...]"
+    traits: tuple[tuple[str, str], ...]
+
+
+def gather_evidence(keyring: Keyring, record: SourceRecord) -> Evidence:
+    """Return what a record can be recognised by."""
+    return Evidence(
+        identifiers=tuple(
+            (identifier.kind, identifier_digest(keyring, identifier))
+            for identifier in record_identifiers(record)
+        ),
+        traits=tuple(record_traits(record)),
+    )
 
 
 class Matcher:
@@ -33,72 +58,60 @@ class Matcher:
         self,
         session: Session,
         keyring: Keyring,
-        records: Iterable[SourceRecord],
+        evidence: Iterable[Evidence],
         *,
         linked: Iterable[PersonId],
     ) -> None:
-        """Load whom the identifiers in `records` belong to.
+        """Load whom the identifiers belong to.
 
         Args:
             session: The transaction.
             keyring: Makes the digests.
-            records: The records to decide about.
+            evidence: Of the records to decide about.
             linked: Persons about whom the batch will `learn` more.
 
         Transaction:
             The caller holds the linking keys of all these identifiers.
         """
         self._keyring = keyring
-        digests = {
-            identifier_digest(keyring, identifier)
-            for record in records
-            for identifier in record_identifiers(record)
-        }
+        digests = {digest for one in evidence for _, digest in one.identifiers}
         self._holders = store.find_identifier_holders(session, digests) if digests else {}
         known = {person_id for holders in self._holders.values() for person_id in holders}
         known.update(linked)
         self._traits = store.find_traits(session, known) if known else {}
 
-    def decide(self, record: SourceRecord) -> LinkDecision:
+    def decide(self, evidence: Evidence) -> LinkDecision:
         """Decide who a record is about."""
         shared: dict[PersonId, set[IdentifierKind]] = {}
-        for identifier in record_identifiers(record):
-            for person_id in self._holders.get(identifier_digest(self._keyring, identifier), ()):
-                shared.setdefault(person_id, set()).add(identifier.kind)
-        traits = _traits(record)
+        for kind, digest in evidence.identifiers:
+            for person_id in self._holders.get(digest, ()):
+                shared.setdefault(person_id, set()).add(kind)
         return decide_link(
             Candidate(
                 person_id=person_id,
                 identifiers=frozenset(kinds),
-                **{field: self._compare(person_id, field, traits) for field in TRAITS},
+                **{field: self._compare(person_id, field, evidence) for field in TRAITS},
             )
             for person_id, kinds in shared.items()
         )
 
-    def learn(self, person_id: PersonId, record: SourceRecord) -> None:
-        """Remember that `record` is about a person, for the records of the batch that follow."""
-        for identifier in record_identifiers(record):
-            digest = identifier_digest(self._keyring, identifier)
+    def learn(self, person_id: PersonId, evidence: Evidence) -> None:
+        """Remember that a record is about a person, for the records of the batch that follow."""
+        for _, digest in evidence.identifiers:
             self._holders.setdefault(digest, set()).add(person_id)
         self._traits.setdefault(person_id, set()).update(
             (field, trait_digest(self._keyring, person_id, field, key))
-            for field, key in _traits(record)
+            for field, key in evidence.traits
         )
 
-    def _compare(self, person_id: PersonId, field: str, traits: set[tuple[str, str]]) -> Agreement:
-        theirs = {digest for name, digest in self._traits.get(person_id, ()) if name == field}
-        ours = {
-            trait_digest(self._keyring, person_id, field, key)
-            for name, key in traits
+    def _compare(self, person_id: PersonId, field: str, evidence: Evidence) -> Agreement:
+        theirs = self._traits.get(person_id, set())
+        ours = [
+            (field, trait_digest(self._keyring, person_id, field, key))
+            for name, key in evidence.traits
             if name == field
-        }
-        if not theirs or not ours:
+        ]
+        if not ours or not any(name == field for name, _ in theirs):
             return Agreement.UNKNOWN
-        return Agreement.AGREES if theirs & ours else Agreement.DIFFERS
-
-
-def _traits(record: SourceRecord) -> set[tuple[str, str]]:
-    """Return the traits of a record, in Latin letters too: the other side may know only those."""
-    citizenships = record.attributes.get("citizenships", ["RUS"])
-    foreign = "RUS" not in citizenships or "foreign_passport" in record.attributes
-    return traits_of(record.attributes.items(), with_latin=foreign)
+        agrees = any(trait in theirs for trait in ours)
+        return Agreement.AGREES if agrees else Agreement.DIFFERS
