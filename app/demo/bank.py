@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import httpx2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from joserfc.jwk import ECKey
 from starlette.applications import Starlette
@@ -32,6 +33,7 @@ from starlette.routing import Route
 
 from app.demo.bank_words import WORDS
 from app.demo.relying_party import Begun, Refused, RelyingParty, SignedIn
+from app.demo.wire import describe
 
 DISCLOSURE = {
     "purpose": "credit_assessment",
@@ -209,6 +211,13 @@ def _language(request: Request) -> str:
     return "ru" if preferred.lower().startswith("ru") else "en"
 
 
+async def show_exchange(response: httpx2.Response) -> None:
+    """Print what we sent and got, for the scripted journey; a real partner must not."""
+    if "json" in response.headers.get("content-type", "") or response.is_error:
+        await response.aread()
+    print(*describe("bank", response), sep="\n", flush=True)  # noqa: T201
+
+
 def open_key(path: Path) -> ECKey:
     """Read our private key; make it the first time."""
     if not path.exists():
@@ -227,6 +236,7 @@ def from_environment() -> Starlette:
         issuer=os.environ["BANK_ISSUER"],
         key=open_key(folder / "private.jwk"),
         redirect_uri=f"{home}/callback",
+        seen=show_exchange if "BANK_SHOWS_EXCHANGES" in os.environ else None,
     )
     return Bank(relying_party, folder=folder, home=home).app()
 

@@ -16,11 +16,11 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import httpx2
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuthError
@@ -32,6 +32,9 @@ from typing_extensions import override
 
 REQUEST_TYPE = "civitas_disclosure"
 PERSON_TYPE = "civitas-person+jwt"
+
+
+Seen: TypeAlias = Callable[[httpx2.Response], Awaitable[None]]
 
 
 class Refused(Exception):
@@ -101,7 +104,15 @@ class DPoP(httpx2.Auth):
 class RelyingParty:
     """One client of one issuer."""
 
-    def __init__(self, *, issuer: str, key: ECKey, redirect_uri: str, client_id: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        key: ECKey,
+        redirect_uri: str,
+        client_id: str = "",
+        seen: Seen | None = None,
+    ) -> None:
         """Begin with what is known; `discover` fetches the rest.
 
         Args:
@@ -109,12 +120,14 @@ class RelyingParty:
             key: Our private key: authenticates us (RFC 7523) and binds our tokens (RFC 9449).
             redirect_uri: Where the browser comes back to.
             client_id: Given at registration; empty until then.
+            seen: Called with every answer; for demonstrations.
         """
         self.issuer = issuer
         self.client_id = client_id
         self.metadata: Mapping[str, Any] = {}
         self._key = key
         self._redirect_uri = redirect_uri
+        self._hooks = {"response": [seen]} if seen is not None else {}
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[AsyncOAuth2Client]:
@@ -125,6 +138,7 @@ class RelyingParty:
             redirect_uri=self._redirect_uri,
             scope="openid",
             code_challenge_method="S256",
+            event_hooks=self._hooks,
         ) as client:
             # The audience is the issuer, not the endpoint, so that an assertion can't be replayed
             # at another server (FAPI 2.0 Security Profile, 5.3.3.1).
@@ -133,7 +147,7 @@ class RelyingParty:
 
     async def discover(self) -> None:
         """Fetch the issuer's metadata and check that it speaks of itself (Discovery, 4.3)."""
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(event_hooks=self._hooks) as http:
             response = await http.get(f"{self.issuer}/.well-known/openid-configuration")
         response.raise_for_status()
         self.metadata = response.json()
@@ -157,7 +171,7 @@ class RelyingParty:
             "jwks": {"keys": [self._key.as_dict(private=False)]},
             "scope": "openid",
         }
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(event_hooks=self._hooks) as http:
             response = await http.post(self.metadata["registration_endpoint"], json=wanted)
         self.client_id = _json_of(response)["client_id"]
         return self.client_id
@@ -269,7 +283,10 @@ class RelyingParty:
         """Open a document; its bytes are streamed, never held whole."""
         url = f"{self.issuer}/partner/v1/documents/{document_id}"
         auth = DPoP(self._key, signed_in.access_token)
-        async with httpx2.AsyncClient() as http, http.stream("GET", url, auth=auth) as response:
+        async with (
+            httpx2.AsyncClient(event_hooks=self._hooks) as http,
+            http.stream("GET", url, auth=auth) as response,
+        ):
             if response.is_error:
                 await response.aread()
                 _raise_refusal(response)
@@ -277,7 +294,7 @@ class RelyingParty:
 
     async def _get(self, path: str, signed_in: SignedIn) -> httpx2.Response:
         auth = DPoP(self._key, signed_in.access_token)
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(event_hooks=self._hooks) as http:
             response = await http.get(self.issuer + path, auth=auth)
         if response.is_error:
             _raise_refusal(response)
@@ -285,7 +302,7 @@ class RelyingParty:
 
     async def _issuer_keys(self) -> KeySet:
         """Fetch the issuer's keys; a partner with traffic keeps them until an unknown `kid`."""
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(event_hooks=self._hooks) as http:
             response = await http.get(self.metadata["jwks_uri"])
         return KeySet.import_key_set(response.raise_for_status().json())
 

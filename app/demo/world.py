@@ -1,0 +1,95 @@
+"""Make the demonstration world: people through the register's feeds, accounts, documents, a bank.
+
+Each step finds what an earlier start has done already, so that a start that was interrupted goes on
+where it stopped and a second start takes no time.
+"""
+
+from collections.abc import Callable
+
+from app.demo.documents import store_demo_documents
+from app.demo.named_people import DEMO_PEOPLE, DemoPerson, identifier_of
+from app.demo.register import fill_register
+from app.resources import Resources
+from idp.api import (
+    PASSWORD_PROFILES,
+    AssuranceLevel,
+    PasswordHasher,
+    UsernameTaken,
+    create_account,
+)
+from kernel.db import unit_of_work_of
+from kernel.errors import NotFound
+from kernel.ids import PersonId
+from kernel.secret import Secret
+from population_register.api import FeedReport, find_person
+
+Say = Callable[[str], None]
+
+
+def build(resources: Resources, say: Say) -> None:
+    """Make what is missing of the demonstration world.
+
+    Args:
+        resources: Opened; the database is migrated.
+        say: Told what is going on.
+    """
+    _fill_register(resources, say)
+    for person in DEMO_PEOPLE:
+        _give_account(resources, person)
+    store_demo_documents(resources, person_of)
+
+
+def demo_people() -> tuple[DemoPerson, ...]:
+    """Return the people whom a visitor can sign in as."""
+    return DEMO_PEOPLE
+
+
+def person_of(resources: Resources, demo_person: DemoPerson) -> PersonId:
+    """Return who a demo person is in the register.
+
+    Raises:
+        NotFound: 404. Not loaded: the feeds were not.
+    """
+    kind, value = identifier_of(demo_person)
+    with resources.sessions() as session:
+        person_id = find_person(session, resources.keyring, kind, value)
+    if person_id is None:
+        raise NotFound(demo_person=demo_person.key)
+    return person_id
+
+
+def _fill_register(resources: Resources, say: Say) -> None:
+    said: set[str] = set()
+
+    def tell(report: FeedReport) -> None:
+        if report.agency_id not in said:
+            said.add(report.agency_id)
+            say(f"Loading the feed of {report.agency_id} …")
+
+    fill_register(
+        resources.sessions,
+        resources.keyring,
+        resources.clock,
+        resources.settings.data / "demo-feeds",
+        progress=tell,
+    )
+
+
+def _give_account(resources: Resources, demo_person: DemoPerson) -> None:
+    hasher = PasswordHasher(PASSWORD_PROFILES[resources.settings.password_profile])
+    try:
+        with unit_of_work_of(resources.sessions) as session:
+            create_account(
+                session,
+                resources.keyring,
+                hasher,
+                person_id=person_of(resources, demo_person),
+                username=demo_person.username,
+                password=Secret(demo_person.password),
+                level=AssuranceLevel.CONFIRMED,
+                at=resources.clock.now(),
+            )
+    except UsernameTaken:
+        return  # by an earlier start
+    finally:
+        hasher.close()
