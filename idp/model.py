@@ -8,6 +8,7 @@ from typing import Any, Literal, NewType, Protocol, TypeAlias
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from idp.assurance import AssuranceLevel
+from idp.ring_tokens import RingToken
 from kernel.ids import AccountId, ClientId, GrantId, PartnerId, PersonId, SessionId
 from kernel.secret import Secret
 
@@ -315,6 +316,7 @@ class Interaction:
         needs_consent: Whether the consent page must be shown: something is asked, or the person
             has not been to this client before.
         expires_at: After this the person has to start again at the client.
+        request_uri: The pushed request behind it, used up together with it (RFC 9126, 7.3).
     """
 
     interaction_id: InteractionId
@@ -325,6 +327,7 @@ class Interaction:
     needs_consent: bool
     created_at: datetime
     expires_at: datetime
+    request_uri: RingToken | None = None
 
     @property
     def needs_sign_in(self) -> bool:

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from idp.model import Client
 from idp.policy import Policy
+from kernel.ids import ClientId, PersonId, SessionId
 from kernel.keyring import Keyring
+from kernel.secret import b64url
 from kernel.signing import SigningKeys
 
 
@@ -15,3 +18,24 @@ class Provider:
     keyring: Keyring
     signing: SigningKeys
     policy: Policy
+
+    def sub(self, client: Client, person_id: PersonId) -> str:
+        """Return the pairwise `sub` by which a client knows a person.
+
+        Source:
+            OpenID Connect Core, 8.1.
+        """
+        return self.keyring.pseudonym(f"client:{client.sector}", person_id)
+
+    def sid(self, client_id: ClientId, session_id: SessionId) -> str:
+        """Return the client's own name of a browser's session: no two clients can compare theirs.
+
+        Source:
+            OpenID Connect Front-Channel Logout, 3; Back-Channel Logout, 2.1.
+        """
+        return b64url(self.keyring.blind_index("sid", f"{client_id} {session_id}"))
+
+    @property
+    def dpop_nonce_key(self) -> bytes:
+        """The key of our DPoP nonces, the same in every process."""
+        return self.keyring.blind_index("dpop-nonce", self.issuer)

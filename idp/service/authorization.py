@@ -1,33 +1,129 @@
 """Authorization requests: start one, show it to the person, answer the client."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from sqlalchemy.orm import Session
 
+from consent.api import (
+    ConsentRequest,
+    Covered,
+    GivenBy,
+    ItemName,
+    PurposeCode,
+    Relation,
+    decide_disclosure,
+    give,
+)
+from idp import assurance, checks
+from idp.claims import userinfo_claims
+from idp.disclosures import read_disclosure
+from idp.errors import (
+    AccessDenied,
+    InteractionGone,
+    InvalidAuthorizationRequest,
+    InvalidRequestUri,
+    NotSignedIn,
+    OAuthError,
+    UnknownClient,
+    UnregisteredRedirectUri,
+)
+from idp.interaction_state import expected_sub, is_acceptable, silent_refusal
+from idp.jose import NotVerified
 from idp.model import (
+    AuthorizationRequest,
     AuthorizationResponse,
+    Client,
+    Disclosure,
     Interaction,
     InteractionId,
     InteractionStarted,
+    JSONObject,
+    ResponseMode,
     SignInSession,
 )
 from idp.provider import Provider
+from idp.resource_indicators import resources_of
+from idp.ring_tokens import (
+    AUTHORIZATION_CODE,
+    INTERACTION,
+    REQUEST_URI,
+    REQUEST_URI_PREFIX,
+    RingToken,
+)
+from idp.store import authorization as store
+from idp.store.clients import find_client
+from idp.tokens import our_keys, verify_id_token_hint
+from kernel.ids import GrantId, PersonId, new_id
+from kernel.secret import MalformedToken, mint_token, parse_token
+from kernel.web import Form
 
 Started: TypeAlias = InteractionStarted | AuthorizationResponse
+
+BINDING_PREFIX = "cvb"
 
 
 def start(
     session: Session,
     provider: Provider,
-    parameters: Mapping[str, str],
+    form: Form,
     *,
     sign_in: SignInSession | None,
     at: datetime,
 ) -> Started:
-    """Check an authorization request, and store it until the person has decided."""
-    raise NotImplementedError
+    """Check an authorization request, and store it until the person has decided.
+
+    Args:
+        session: The open transaction.
+        provider: Ourselves.
+        form: Parameters of the request, from the query or the body.
+        sign_in: Who is signed in in this browser.
+        at: Now.
+
+    Returns:
+        `InteractionStarted` when a person has to see a page, or might; the answer to the client
+        when there is one already: a refusal, or the code of a request with `prompt=none`.
+
+    Raises:
+        UnknownClient: 400. Shown as a page.
+        UnregisteredRedirectUri: 400. Shown as a page: nothing may be sent there.
+        InvalidRequestUri: 400. Shown as a page: we don't know where to answer.
+    """
+    client = find_client(session, form.get("client_id", ""))
+    if client is None:
+        raise UnknownClient
+    stored, request_uri = _received(session, client, form, at=at)
+    submission = submission_of(provider, client, stored)
+    established = checks.check_unredirected(submission)
+    try:
+        request = checks.check_redirected(submission, established)
+        pending = _evaluate(session, provider, client, request, sign_in, requested_at=at, at=at)
+        if "none" in request.prompt:
+            return _answer_silently(session, provider, client, request, pending, request_uri, at=at)
+    except OAuthError as refusal:
+        if not refusal.redirectable:
+            raise
+        mode, state = checks.refusal_fields(submission, refusal)
+        return _refusal(provider, established["redirect_uri"], mode, state, refusal)
+    minted = INTERACTION.mint(at)
+    binding = mint_token(BINDING_PREFIX)
+    store.insert_interaction(
+        session,
+        minted.stored,
+        store.StoredInteraction(
+            client_id=client.client_id,
+            request=stored,
+            request_uri=request_uri,
+            created_at=at,
+            expires_at=at + provider.policy.interaction,
+        ),
+        binding_digest=binding.digest,
+    )
+    return InteractionStarted(
+        interaction_id=InteractionId(minted.token.reveal()), binding=binding.token
+    )
 
 
 def get_interaction(
@@ -41,14 +137,42 @@ def get_interaction(
 ) -> Interaction:
     """Return an open interaction of this browser, and what is still missing.
 
+    The request is checked once more: what changed at the client in between counts.
+
     Args:
+        session: The open transaction.
+        provider: Ourselves.
+        interaction_id: From the address.
         browser_binding: Value of this interaction's cookie (`idp.cookies.interaction_binding`).
         sign_in: The browser's session (`sessions.find_session`).
+        at: Now.
 
     Raises:
         InteractionGone: 410. Unknown, expired, answered, or another browser's.
     """
-    raise NotImplementedError
+    found = _find(session, interaction_id, browser_binding, at=at)
+    client = find_client(session, found.client_id)
+    if client is None:
+        raise InteractionGone(reason="client disabled")
+    submission = submission_of(provider, client, found.request)
+    try:
+        request = checks.check_redirected(submission, checks.check_unredirected(submission))
+    except OAuthError as error:
+        raise InteractionGone(reason="registration changed") from error
+    pending = _evaluate(
+        session, provider, client, request, sign_in, requested_at=found.created_at, at=at
+    )
+    return Interaction(
+        interaction_id=InteractionId(interaction_id),
+        client=client,
+        request=request,
+        session=pending.session,
+        asked=pending.asked,
+        needs_consent=pending.needs_consent,
+        created_at=found.created_at,
+        expires_at=found.expires_at,
+        request_uri=found.request_uri,
+    )
 
 
 def allow(
@@ -57,14 +181,39 @@ def allow(
     """Record what the person agreed to, and answer the client with a code.
 
     Args:
+        session: The open transaction.
+        provider: Ourselves.
         interaction: From `get_interaction`, in this transaction; signed in.
         language: In which the person was asked: `ru` or `en`.
+        at: Now.
 
     Raises:
         InteractionGone: 410. It was answered a moment ago, in another tab.
         NotSignedIn: 401. Nobody acceptable is signed in.
+
+    Transaction:
+        The consents, the grant, the code, and the end of the interaction together.
     """
-    raise NotImplementedError
+    if interaction.session is None:
+        raise NotSignedIn
+    _answer(session, interaction, at=at)
+    request = interaction.request
+    try:
+        return _issue_code(
+            session,
+            provider,
+            interaction.client,
+            request,
+            interaction.session,
+            asked=interaction.asked,
+            request_uri=interaction.request_uri,
+            language=language,
+            at=at,
+        )
+    except OAuthError as refusal:
+        return _refusal(
+            provider, request.redirect_uri, request.response_mode, request.state, refusal
+        )
 
 
 def deny(
@@ -75,4 +224,335 @@ def deny(
     Raises:
         InteractionGone: 410. It was answered a moment ago, in another tab.
     """
-    raise NotImplementedError
+    _answer(session, interaction, at=at)
+    if interaction.request_uri is not None:
+        store.use_pushed(session, interaction.request_uri, at=at)
+    request = interaction.request
+    return _refusal(
+        provider, request.redirect_uri, request.response_mode, request.state, AccessDenied()
+    )
+
+
+def submission_of(provider: Provider, client: Client, stored: JSONObject) -> checks.Submission:
+    """Return a stored request as the pipeline wants it.
+
+    Args:
+        provider: Ourselves.
+        client: Whose request it is.
+        stored: `parameters`, `resources`, `channel`, `proof_jkt`, as received.
+    """
+    return checks.Submission(
+        client=client,
+        parameters=stored["parameters"],
+        resources=tuple(stored["resources"]),
+        channel=stored["channel"],
+        proof_jkt=stored["proof_jkt"],
+        known_resources=resources_of(provider.issuer),
+        read_disclosure=read_disclosure,
+    )
+
+
+def stored_request(form: Form, *, channel: str, proof_jkt: str | None) -> dict[str, object]:
+    """Return an authorization request as it is stored: as it was received.
+
+    Client credentials are no part of it.
+    """
+    secrets = {"client_secret", "client_assertion", "client_assertion_type"}
+    return {
+        "parameters": {name: value for name, value in form.items() if name not in secrets},
+        "resources": list(form.every("resource")),
+        "channel": channel,
+        "proof_jkt": proof_jkt,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pending:
+    """What a request still needs: a sign-in, answers, or a first confirmation."""
+
+    session: SignInSession | None
+    asked: tuple[Disclosure, ...]
+    is_first_visit: bool
+
+    @property
+    def needs_consent(self) -> bool:
+        return bool(self.asked) or self.is_first_visit
+
+
+def _received(
+    session: Session, client: Client, form: Form, *, at: datetime
+) -> tuple[JSONObject, RingToken | None]:
+    """Return the request: what was pushed, or what stands in the address itself."""
+    request_uri = form.get("request_uri", "")
+    if not request_uri.startswith(REQUEST_URI_PREFIX):
+        return stored_request(form, channel="browser", proof_jkt=None), None
+    try:
+        token = REQUEST_URI.parse(request_uri.removeprefix(REQUEST_URI_PREFIX))
+    except MalformedToken as error:
+        raise InvalidRequestUri(reason="malformed") from error
+    pushed = store.find_pushed(session, token, client_id=client.client_id, at=at)
+    if pushed is None:
+        raise InvalidRequestUri(reason="unknown, used, expired or another client's")
+    return pushed, token
+
+
+def _evaluate(
+    session: Session,
+    provider: Provider,
+    client: Client,
+    request: AuthorizationRequest,
+    sign_in: SignInSession | None,
+    *,
+    requested_at: datetime,
+    at: datetime,
+) -> _Pending:
+    """Find out what the request still needs of the person."""
+    wanted = expected_sub(request, read_hint=lambda hint: _read_hint(provider, client, hint))
+    person = sign_in
+    if person is not None and not is_acceptable(
+        person,
+        request,
+        sub=provider.sub(client, person.person_id),
+        expected_sub=wanted,
+        requested_at=requested_at,
+    ):
+        person = None
+    if person is None:
+        return _Pending(session=None, asked=request.disclosures, is_first_visit=True)
+    asked = tuple(
+        disclosure
+        for disclosure in request.disclosures
+        if "consent" in request.prompt
+        or not _is_covered(session, person.person_id, client, disclosure, at=at)
+    )
+    return _Pending(
+        session=person,
+        asked=asked,
+        is_first_visit="consent" in request.prompt
+        or not store.has_approved(session, person.person_id, client.client_id),
+    )
+
+
+def _is_covered(
+    session: Session, person_id: PersonId, client: Client, disclosure: Disclosure, *, at: datetime
+) -> bool:
+    decision = decide_disclosure(
+        session,
+        person_id,
+        client_id=client.client_id,
+        purpose=PurposeCode(disclosure.purpose),
+        items=frozenset(ItemName(item) for item in disclosure.items),
+        at=at,
+    )
+    return isinstance(decision, Covered)
+
+
+def _answer_silently(
+    session: Session,
+    provider: Provider,
+    client: Client,
+    request: AuthorizationRequest,
+    pending: _Pending,
+    request_uri: RingToken | None,
+    *,
+    at: datetime,
+) -> AuthorizationResponse:
+    """Answer `prompt=none`: with a code if nothing has to be asked."""
+    refusal = silent_refusal(
+        is_signed_in=pending.session is not None,
+        asks_consent=bool(pending.asked),
+        is_first_visit=pending.is_first_visit,
+    )
+    if refusal is not None:
+        raise refusal
+    assert pending.session is not None
+    return _issue_code(
+        session,
+        provider,
+        client,
+        request,
+        pending.session,
+        asked=(),
+        request_uri=request_uri,
+        language="en",
+        at=at,
+    )
+
+
+def _issue_code(
+    session: Session,
+    provider: Provider,
+    client: Client,
+    request: AuthorizationRequest,
+    person: SignInSession,
+    *,
+    asked: Sequence[Disclosure],
+    request_uri: RingToken | None,
+    language: str,
+    at: datetime,
+) -> AuthorizationResponse:
+    """Store the consents, the grant and the code; answer with the code."""
+    assurance.check_essential_acr(person.level, request.claims.essential_acr)
+    if request_uri is not None and not store.use_pushed(session, request_uri, at=at):
+        raise InvalidRequestUri(reason="used")
+    sub = provider.sub(client, person.person_id)
+    acr = assurance.acr_for(person.level, (*request.claims.acr_values, *request.acr_values))
+    for disclosure in asked:
+        give(
+            session,
+            provider.signing,
+            _consent(client, disclosure, person, sub=sub, language=language, at=at),
+            at=at,
+        )
+    store.approve(session, person.person_id, client.client_id, at=at)
+    policy = provider.policy
+    has_refresh = may_refresh(client, request.scope)
+    grant_id = GrantId(new_id(at))
+    store.insert_grant(
+        session,
+        store.NewGrant(
+            grant_id=grant_id,
+            person_id=person.person_id,
+            client_id=client.client_id,
+            partner_id=client.partner_id,
+            sub=sub,
+            scope=request.scope,
+            authorization_details=[
+                disclosure.as_authorization_details()
+                for disclosure in request.authorization_details
+            ],
+            claims=list(userinfo_claims(request)),
+            resources=request.resources,
+            session_id=person.session_id,
+            acr=acr,
+            amr=person.amr,
+            auth_time=person.auth_time,
+            created_at=at,
+            expires_at=at
+            + policy.authorization_code
+            + (policy.refresh_token if has_refresh else policy.access_token),
+        ),
+    )
+    code = AUTHORIZATION_CODE.mint(at)
+    store.insert_code(
+        session,
+        store.NewCode(
+            token=code.stored,
+            grant_id=grant_id,
+            client_id=client.client_id,
+            redirect_uri=request.redirect_uri,
+            code_challenge=request.code_challenge,
+            dpop_jkt=request.dpop_jkt,
+            nonce=request.nonce,
+            id_token_claims={"claims": list(request.claims.id_token)},
+            expires_at=at + policy.authorization_code,
+        ),
+    )
+    return _response(
+        provider,
+        request.redirect_uri,
+        request.response_mode,
+        (("code", code.token.reveal()),),
+        request.state,
+    )
+
+
+def may_refresh(client: Client, scope: Sequence[str]) -> bool:
+    """Tell whether a refresh token is issued.
+
+    The client registered for it, and an OpenID Connect request asked for it by `offline_access`
+    (OpenID Connect Core, 11).
+    """
+    return "refresh_token" in client.metadata.grant_types and (
+        "offline_access" in scope or "openid" not in scope
+    )
+
+
+def _consent(
+    client: Client,
+    disclosure: Disclosure,
+    person: SignInSession,
+    *,
+    sub: str,
+    language: str,
+    at: datetime,
+) -> ConsentRequest:
+    return ConsentRequest(
+        person_id=person.person_id,
+        subject=sub,
+        client_id=client.client_id,
+        partner_id=client.partner_id,
+        partner_name=client.partner_name,
+        purpose=PurposeCode(disclosure.purpose),
+        items=frozenset(ItemName(item) for item in disclosure.items),
+        expires_at=at + disclosure.expires_in,
+        retention=disclosure.retention,
+        given_by=GivenBy(relation=Relation.SELF, person_id=person.person_id),
+        acr=person.acr,
+        language="ru" if language == "ru" else "en",
+        max_uses=disclosure.max_uses,
+    )
+
+
+def _read_hint(provider: Provider, client: Client, hint: str) -> str:
+    try:
+        claims = verify_id_token_hint(
+            hint, our_keys(provider.signing), issuer=provider.issuer, client_id=client.client_id
+        )
+    except NotVerified as error:
+        raise InvalidAuthorizationRequest("id_token_hint is not an ID token of ours.") from error
+    return cast("str", claims["sub"])
+
+
+def _find(
+    session: Session, interaction_id: str, browser_binding: str | None, *, at: datetime
+) -> store.StoredInteraction:
+    try:
+        token = INTERACTION.parse(interaction_id)
+        binding_digest = parse_token(browser_binding or "", BINDING_PREFIX)
+    except MalformedToken as error:
+        raise InteractionGone(reason="malformed") from error
+    found = store.find_interaction(session, token, binding_digest=binding_digest, at=at)
+    if found is None:
+        raise InteractionGone(reason="unknown, answered, expired or another browser's")
+    return found
+
+
+def _answer(session: Session, interaction: Interaction, *, at: datetime) -> None:
+    token = INTERACTION.parse(interaction.interaction_id)
+    if not store.answer_interaction(session, token, at=at):
+        raise InteractionGone(reason="answered")
+
+
+def _refusal(
+    provider: Provider,
+    redirect_uri: str,
+    response_mode: ResponseMode,
+    state: str | None,
+    refusal: OAuthError,
+) -> AuthorizationResponse:
+    """Return a refusal as the client gets it (RFC 6749, 4.1.2.1)."""
+    assert refusal.redirectable
+    assert not isinstance(refusal, UnregisteredRedirectUri)
+    return _response(
+        provider,
+        redirect_uri,
+        response_mode,
+        (("error", refusal.code), ("error_description", refusal.detail)),
+        state,
+    )
+
+
+def _response(
+    provider: Provider,
+    redirect_uri: str,
+    response_mode: ResponseMode,
+    parameters: tuple[tuple[str, str], ...],
+    state: str | None,
+) -> AuthorizationResponse:
+    echoed: tuple[tuple[str, str], ...] = () if state is None else (("state", state),)
+    return AuthorizationResponse(
+        redirect_uri=redirect_uri,
+        response_mode=response_mode,
+        parameters=(*parameters, *echoed, ("iss", provider.issuer)),  # RFC 9207, 2
+    )

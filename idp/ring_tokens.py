@@ -1,0 +1,60 @@
+"""Tokens whose row lies in a ring: the slot is a digit of the prefix, the rest is random.
+
+So a token tells in which partition to look, and nothing else.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from idp.buckets import AUTHORIZATION_CODES, INTERACTIONS, PUSHED_REQUESTS, Ring
+from kernel.secret import MalformedToken, Secret, mint_token, parse_token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingToken:
+    """A token and where its row lies."""
+
+    slot: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MintedRingToken:
+    """A fresh token, shown once, and what is stored of it."""
+
+    token: Secret[str]
+    stored: RingToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingTokenKind:
+    """A kind of token and the ring in which it lies."""
+
+    prefix: str
+    ring: Ring
+
+    def mint(self, at: datetime) -> MintedRingToken:
+        """Make a token."""
+        slot = self.ring.slot(at)
+        minted = mint_token(f"{self.prefix}{slot}")
+        return MintedRingToken(
+            token=minted.token, stored=RingToken(slot=slot, digest=minted.digest)
+        )
+
+    def parse(self, presented: str) -> RingToken:
+        """Return where the row of a presented token lies.
+
+        Raises:
+            MalformedToken: 400. Not a token of this kind.
+        """
+        digit = presented[len(self.prefix) : len(self.prefix) + 1]
+        if not ("0" <= digit <= "9") or int(digit) >= self.ring.slots:
+            raise MalformedToken
+        return RingToken(slot=int(digit), digest=parse_token(presented, self.prefix + digit))
+
+
+AUTHORIZATION_CODE = RingTokenKind(prefix="cvc", ring=AUTHORIZATION_CODES)
+INTERACTION = RingTokenKind(prefix="cvi", ring=INTERACTIONS)
+REQUEST_URI = RingTokenKind(prefix="cvp", ring=PUSHED_REQUESTS)
+
+REQUEST_URI_PREFIX = "urn:ietf:params:oauth:request_uri:"  # RFC 9126, 2.2
