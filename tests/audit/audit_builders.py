@@ -17,7 +17,7 @@ def a_person_id() -> PersonId:
     return PersonId(new_id(NOON))
 
 
-def an_entry(**overrides: Any) -> NewEntry:
+def an_entry(**overrides: object) -> NewEntry:
     values: dict[str, Any] = {
         "entry_id": EntryId(new_id(NOON)),
         "action": "partner_api.person.read",
@@ -34,10 +34,10 @@ def an_entry(**overrides: Any) -> NewEntry:
     return NewEntry(**values | overrides)
 
 
-def record(session: Session, *, person_id: PersonId | None = None, **overrides: Any) -> RecordedEntry:
-    return record_access(
-        session, an_entry(**overrides), person_id=person_id or a_person_id()
-    )
+def record(
+    session: Session, *, person_id: PersonId | None = None, **overrides: object
+) -> RecordedEntry:
+    return record_access(session, an_entry(**overrides), person_id=person_id or a_person_id())
 
 
 def record_many(session: Session, count: int) -> list[RecordedEntry]:

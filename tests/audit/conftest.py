@@ -21,8 +21,6 @@ def signing(root_keys: LocalKeyFile, sessions: sessionmaker[Session]) -> Signing
 
 
 @pytest.fixture
-def fresh_signing(
-    root_keys: LocalKeyFile, fresh_sessions: sessionmaker[Session]
-) -> SigningKeys:
+def fresh_signing(root_keys: LocalKeyFile, fresh_sessions: sessionmaker[Session]) -> SigningKeys:
     """The signing keys of the test's own database."""
     return SigningKeys.open(root_keys, fresh_sessions, at=NOON)

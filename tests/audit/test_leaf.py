@@ -1,0 +1,117 @@
+"""The leaf's form, version 1, byte for byte: what was hashed once is hashed the same for ever."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit.errors import ProofRefused
+from audit.leaf import MOST_LEAF_BYTES, decode_leaf, encode_leaf
+from audit.model import Actor, NewEntry
+from kernel.ids import ClientId, ConsentId, EntryId
+from tests.audit.audit_builders import an_entry
+
+ENTRY = an_entry(
+    entry_id=EntryId(UUID("019ab4c0-5e00-7000-8000-000000000001")),
+    consent_id=ConsentId(UUID("019ab4c0-5e00-7000-8000-000000000002")),
+    occurred_at=datetime(2026, 11, 23, 12, 0, 0, 5, tzinfo=UTC),
+)
+LEAF = (
+    b'{"action":"partner_api.person.read","actor.id":"sober-bank","actor.kind":"partner",'
+    b'"client_id":"sober-bank-web","consent_id":"019ab4c0-5e00-7000-8000-000000000002",'
+    b'"entry_id":"019ab4c0-5e00-7000-8000-000000000001","items":["family_name","birthdate"],'
+    b'"occurred_at":"2026-11-23T12:00:00.000005Z","outcome":"allowed",'
+    b'"purpose":"account_opening","reason":null,"request_id":"0198-request",'
+    b'"subject":"Qe5Zk0m3n7q1JtV0b4o9sYw2x6a8c1d3e5f7g9h1i2k","v":1}'
+)
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> NewEntry:
+    words = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+    outcome = draw(st.sampled_from(["allowed", "refused"]))
+    reason = draw(words.filter(bool)) if outcome == "refused" else draw(st.none() | words)
+    return NewEntry(
+        entry_id=EntryId(draw(st.uuids())),
+        action=draw(words),
+        outcome=outcome,
+        reason=reason,
+        actor=Actor(
+            kind=draw(st.sampled_from(["person", "partner", "agency", "operator", "system"])),
+            id=draw(words),
+        ),
+        subject=draw(words),
+        purpose=draw(st.none() | words),
+        items=tuple(draw(st.lists(words, max_size=5))),
+        consent_id=draw(st.none() | st.uuids().map(ConsentId)),
+        client_id=draw(st.none() | words.map(ClientId)),
+        request_id=draw(st.none() | words),
+        occurred_at=draw(
+            st.datetimes(min_value=datetime(1970, 1, 2), timezones=st.just(UTC))  # noqa: DTZ001
+        ),
+    )
+
+
+def test_form_of_version_1_does_not_change() -> None:
+    assert encode_leaf(ENTRY) == LEAF
+
+
+@given(entries())
+def test_leaf_says_the_entry_it_was_made_of(entry: NewEntry) -> None:
+    assert decode_leaf(encode_leaf(entry)) == entry
+
+
+def test_one_instant_is_written_in_one_way() -> None:
+    moscow = ENTRY.occurred_at.astimezone(timezone(timedelta(hours=3)))
+
+    assert encode_leaf(an_entry(occurred_at=moscow)).count(b"T12:00:00.000005Z") == 1
+
+
+def test_cyrillic_and_line_separators_stay_as_they_are() -> None:
+    leaf = encode_leaf(an_entry(purpose="Ёлка\u2028<script>"))
+
+    assert "Ёлка\u2028<script>".encode() in leaf  # RFC 8785, 3.2.2.2
+
+
+NO_LEAVES = {
+    "another version": LEAF.replace(b'"v":1', b'"v":2'),
+    "white space": LEAF.replace(b'"v":1', b'"v": 1'),
+    "white space at the end": LEAF + b"\n",
+    "a member is missing": LEAF.replace(b',"v":1', b""),
+    "a member too many": LEAF.replace(b',"v":1', b',"v":1,"w":1'),
+    "a member twice": LEAF.replace(b'"v":1', b'"v":1,"v":1'),
+    "not a UUID": LEAF.replace(b"8000-000000000001", b"8000-00000000000Z"),
+    "an upper-case UUID": LEAF.replace(b"019ab4c0", b"019AB4C0"),
+    "an offset instead of Z": LEAF.replace(b"000005Z", b"000005+00:00"),
+    "no fraction of a second": LEAF.replace(b".000005Z", b"Z"),
+    "refused without a reason": LEAF.replace(b"allowed", b"refused"),
+    "an escape that is not needed": LEAF.replace(b"sober-bank-web", b"sober\\u002dbank-web"),
+    "cut": LEAF[:-1],
+    "an array": b"[]",
+    "null": b"null",
+    "nothing": b"",
+    "not UTF-8": b"\xff",
+}
+
+
+@pytest.mark.parametrize("leaf", NO_LEAVES.values(), ids=NO_LEAVES)
+def test_anything_else_is_no_leaf(leaf: bytes) -> None:
+    with pytest.raises(ProofRefused):
+        decode_leaf(leaf)
+
+
+def test_entry_longer_than_a_leaf_is_refused() -> None:
+    with pytest.raises(ValueError, match="longer"):
+        encode_leaf(an_entry(purpose="x" * MOST_LEAF_BYTES))
+
+
+def test_refusal_without_reason_is_no_entry() -> None:
+    with pytest.raises(ValueError, match="reason"):
+        an_entry(outcome="refused")
+
+
+def test_instant_without_zone_is_no_entry() -> None:
+    with pytest.raises(ValueError, match="timezone"):
+        an_entry(occurred_at=datetime(2026, 11, 23))  # noqa: DTZ001
