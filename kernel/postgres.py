@@ -469,12 +469,14 @@ def _shared_copy(package: Path) -> Path:
     """Copy the programs, once for each version, to where everyone may run them but only root write.
 
     Security:
-        The copy is made aside and renamed, so it is whole or absent. Only root can write to any
-        folder above it; that is checked again at every start.
+        The copy is made aside and renamed, so it is whole or absent. Only root can write to it and
+        to the folder above it; that is checked again at every start.
     """
     version = importlib.metadata.version(_PACKAGE)
     copy = _CACHE / f"postgres-{version}"
-    _CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        _CACHE.mkdir(parents=True)
+        _CACHE.chmod(0o755)  # mkdir obeys our umask
     if not copy.exists():
         unfinished = Path(tempfile.mkdtemp(prefix=f"{copy.name}.", dir=_CACHE))
         try:
@@ -488,10 +490,9 @@ def _shared_copy(package: Path) -> Path:
                 unfinished.rename(copy)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-    for folder in (*copy.parents, copy):
+    for folder in (_CACHE, copy):
         found = folder.lstat()
-        is_shared_root = folder in (Path("/"), Path("/var"), Path("/var/cache"))
-        if found.st_uid != 0 or (found.st_mode & 0o022 and not is_shared_root):
+        if found.st_uid != 0 or found.st_mode & 0o022:
             raise PostgresUnavailable(f"{folder} can be changed by others than root: remove it.")
     return copy
 

@@ -325,6 +325,20 @@ class TestRoot:
         assert [(path.stat().st_mode, path.stat().st_uid) for path in watched] == before
         assert Path("/etc/passwd").read_bytes() == users
 
+    def test_umask_that_closes_everything_is_no_obstacle(
+        self, data: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data.chmod(0o755)
+        monkeypatch.setattr(postgres, "_CACHE", data / "cache")
+        closed_umask = 0o077
+        before = os.umask(closed_umask)
+
+        try:
+            with EmbeddedPostgres(data / "data", durable=False) as server:
+                write(server.url, "open enough")
+        finally:
+            os.umask(before)
+
     def test_copy_that_others_could_change_is_refused(
         self, data: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
