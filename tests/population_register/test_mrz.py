@@ -1,0 +1,105 @@
+"""The machine-readable zone: ICAO's own specimen, and what is refused."""
+
+from datetime import date
+
+import pytest
+
+from population_register import mrz
+from population_register.errors import ValueRefused
+
+TODAY = date(2026, 11, 23)
+SPECIMEN = (
+    "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10"
+)
+
+
+@pytest.mark.spec("ICAO9303-4-4.2")
+def test_specimen_of_icao_is_read() -> None:
+    zone = mrz.parse(SPECIMEN, today=TODAY)
+
+    assert zone == mrz.MachineReadableZone(
+        issuing_state="UTO",
+        surname="ERIKSSON",
+        given_names="ANNA MARIA",
+        document_number="L898902C3",
+        nationality="UTO",
+        birthdate=date(1974, 8, 12),
+        sex="F",
+        expires_on=date(2012, 4, 15),
+        personal_number="ZE184226B",
+    )
+    assert mrz.format_mrz(zone) == SPECIMEN
+
+
+@pytest.mark.spec("ICAO9303-3-4.9")
+@pytest.mark.parametrize(
+    ("field", "check"), [("520727", "3"), ("AB2134<<<", "5"), ("D23145890", "7"), ("<<<", "0")]
+)
+def test_check_digit_weighs_7_3_1(field: str, check: str) -> None:
+    weights = [7, 3, 1] * 4
+    values = [0 if c == "<" else int(c, 36) for c in field]
+
+    assert mrz.check_digit(field) == check
+    assert check == str(sum(v * w for v, w in zip(values, weights, strict=False)) % 10)
+
+
+@pytest.mark.parametrize("place", [1, 9, 13, 19, 21, 27, 30, 42, 43])
+def test_one_wrong_digit_is_found(place: int) -> None:
+    lines = SPECIMEN.split("\n")
+    wrong = str((int(lines[1][place]) + 1) % 10)
+    lines[1] = lines[1][:place] + wrong + lines[1][place + 1 :]
+
+    with pytest.raises(ValueRefused) as refusal:
+        mrz.parse("\n".join(lines), today=TODAY)
+
+    assert refusal.value.reason == "check_digit"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", SPECIMEN[:80], SPECIMEN + "<", SPECIMEN.replace("P<", "I<"), SPECIMEN.replace("A", "Я")],
+    ids=["empty", "short", "long", "not a passport", "Cyrillic"],
+)
+def test_other_shapes_are_refused(text: str) -> None:
+    with pytest.raises(ValueRefused) as refusal:
+        mrz.parse(text, today=TODAY)
+
+    assert refusal.value.reason == "form"
+
+
+def test_no_personal_number_may_have_no_check_digit() -> None:
+    zone = mrz.parse(SPECIMEN, today=TODAY)
+    without = mrz.MachineReadableZone(
+        issuing_state="RUS",
+        surname="IVANOV",
+        given_names="IVAN",
+        document_number="751234567",
+        nationality="RUS",
+        birthdate=date(2001, 1, 31),
+        sex="X",
+        expires_on=date(2031, 5, 1),
+    )
+
+    assert mrz.parse(mrz.format_mrz(without), today=TODAY) == without
+    assert zone.personal_number
+
+
+@pytest.mark.parametrize(
+    ("born", "year"), [(date(1926, 11, 24), 1926), (date(2026, 11, 23), 2026)], ids=str
+)
+def test_birth_is_never_in_the_future(born: date, year: int) -> None:
+    zone = mrz.MachineReadableZone(
+        issuing_state="RUS",
+        surname="IVANOV",
+        given_names="",
+        document_number="751234567",
+        nationality="RUS",
+        birthdate=born,
+        sex="M",
+        expires_on=date(2046, 12, 31),
+    )
+
+    read = mrz.parse(mrz.format_mrz(zone), today=TODAY)
+
+    assert read.birthdate.year == year
+    assert read.expires_on == date(2046, 12, 31)
