@@ -113,8 +113,10 @@ class TestBareSecret:
             "def redeem(token: Secret[str]): ...",
             "def issue(token_type: str, token_digest: bytes): ...",
             "clients = Table('clients', metadata, Column('client_secret_digest', LargeBinary))",
+            "import pkcs11\ndef open_device(token: str): ...",
+            "class Settings:\n    pkcs11_token: str",
         ],
-        ids=["secret", "says-more", "digest"],
+        ids=["secret", "says-more", "digest", "device", "name-of-a-device"],
     )
     def test_leaves_others_alone(self, text: str) -> None:
         assert lines_found(bare_secret, text) == []
