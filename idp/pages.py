@@ -1,5 +1,6 @@
 """Pages of sign-in and consent, and of signing out. They work without JavaScript."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -301,10 +302,11 @@ def _show_sign_in_first(
 
 
 def parse_own_address(address: str) -> str:
-    """Return `address` if it is a page of the account, else the account's first page."""
-    is_own = address == AFTER_SIGN_IN or address.startswith(AFTER_SIGN_IN + "/")
-    is_plain = address.isascii() and address.isprintable() and "\\" not in address
-    return address if is_own and is_plain and "//" not in address else AFTER_SIGN_IN
+    """Return `address` if it is a plain page of the account, else the account's first page."""
+    return address if _OWN_ADDRESS.fullmatch(address) else AFTER_SIGN_IN
+
+
+_OWN_ADDRESS = re.compile(rf"{AFTER_SIGN_IN}(/[a-z0-9-]+)*")
 
 
 def _see(address: str) -> RedirectResponse:

@@ -63,8 +63,7 @@ _ACTIONS: Mapping[str, str] = {
     "partner_api.documents.listed": _("Listed your documents"),
     "partner_api.document.read": _("Read a document"),
     "idp.userinfo.read": _("Read your data when you signed in"),
-    "population_register.record.recorded": _("Reported data about you"),
-    "recorded": _("Reported data about you"),
+    "register.record_accepted": _("Reported data about you"),
     "vault.document.stored": _("Put a document into your vault"),
 }
 _OTHER_ACTION = _("Another access to your data")

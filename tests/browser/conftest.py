@@ -66,9 +66,7 @@ def new_page(chromium: Browser, gallery: httpx.Client) -> Iterator[NewPage]:
             status=response.status_code, headers=dict(response.headers), body=response.content
         )
 
-    def open_page(
-        *, width: int = 1100, javascript: bool = True, bypass_csp: bool = False
-    ) -> Page:
+    def open_page(*, width: int = 1100, javascript: bool = True, bypass_csp: bool = False) -> Page:
         context = chromium.new_context(
             viewport={"width": width, "height": 800},
             java_script_enabled=javascript,

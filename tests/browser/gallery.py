@@ -3,6 +3,8 @@
 Run it by hand with `python -m tests.browser.gallery` and open http://127.0.0.1:8099/.
 """
 
+# ruff: noqa: ANN401  # samples are loose values: what a template shows, whatever it is
+
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
@@ -183,7 +185,10 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "consents": (
         "portal/consents.html",
-        {"section": "consents", "live": [CONSENT], "ended": [ENDED], "withdrawn_from": LONGEST_NAME},
+        {
+            "section": "consents", "live": [CONSENT], "ended": [ENDED],
+            "withdrawn_from": LONGEST_NAME,
+        },
     ),
     "consents-none": (
         "portal/consents.html",

@@ -33,9 +33,7 @@ def violations(page: Page) -> list[dict[str, object]]:
 
 @pytest.mark.spec("WCAG22-AA")
 @pytest.mark.parametrize("name", NAMES)
-def test_page_has_no_accessibility_violation(
-    new_page: NewPage, axe_source: str, name: str
-) -> None:
+def test_page_has_no_accessibility_violation(new_page: NewPage, axe_source: str, name: str) -> None:
     # axe runs from text, which our own policy rightly forbids.
     page = new_page(bypass_csp=True)
     page.add_init_script(axe_source)

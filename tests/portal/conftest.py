@@ -1,0 +1,94 @@
+"""The pages of sign-in and of the portal, over the contexts that they show."""
+
+import hmac
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from obstore.store import LocalStore
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.requests import Request
+from starlette.responses import Response
+
+import idp.pages
+import portal.pages
+from kernel.clock import FrozenClock
+from kernel.db import unit_of_work_of
+from kernel.errors import DomainError
+from kernel.ids import AgencyId
+from kernel.keyring import Keyring
+from kernel.pages import Pages
+from kernel.root_keys import LocalKeyFile
+from kernel.settings import Settings
+from kernel.signing import SigningKeys
+from population_register.model import Agency, AgencyRole
+from population_register.service.agencies import add_agency
+from tests.asgi import client_of
+from tests.portal.portal_builders import World
+
+NAMES = {
+    "interior": (AgencyRole.INTERIOR, "МВД России", "Ministry of Internal Affairs"),
+    "tax": (AgencyRole.TAX, "ФНС России", "Tax service"),
+}
+
+
+@pytest.fixture(scope="session")
+def pages() -> Pages:
+    """The templates, compiled once; the key of forms is any key."""
+    return Pages(
+        [idp.pages.PART, portal.pages.PART],
+        issuer="http://localhost:8000",
+        form_digest=lambda browser: hmac.digest(b"key of forms", browser.encode(), "sha256"),
+    )
+
+
+@pytest.fixture
+def world(
+    sessions: sessionmaker[Session], tmp_path: Path, clock: FrozenClock, pages: Pages
+) -> World:
+    settings = Settings(mode="test", password_profile="test", document_limit_bytes=1 << 20)
+    root = LocalKeyFile(bytes(range(32)))
+    at = clock.now()
+    keyring = Keyring.open(root, sessions, at=at)
+    signing = SigningKeys.open(root, sessions, at=at)
+    blobs = LocalStore(tmp_path / "blobs", mkdir=True)
+    with unit_of_work_of(sessions) as session:
+        for agency_id, (role, ru, en) in NAMES.items():
+            agency = Agency(
+                agency_id=AgencyId(agency_id), role=role, name_ru=ru, name_en=en, mapping={}
+            )
+            add_agency(session, agency, at)
+    app = FastAPI()
+    state = app.state
+    state.settings, state.clock, state.sessions = settings, clock, sessions
+    state.keyring, state.signing, state.blobs = keyring, signing, blobs
+    state.pages = pages
+    app.include_router(idp.pages.router)
+    app.include_router(portal.pages.router)
+
+    @app.exception_handler(DomainError)
+    def refuse(request: Request, refusal: Exception) -> Response:
+        assert isinstance(refusal, DomainError)
+        return pages.refusal(request, refusal, {})
+
+    return World(
+        app=app, sessions=sessions, keyring=keyring, signing=signing, blobs=blobs, clock=clock
+    )
+
+
+@pytest.fixture
+def browser(world: World) -> Iterator[httpx.Client]:
+    """A browser of somebody who speaks English."""
+    with client_of(world.app) as client:
+        client.headers["Accept-Language"] = "en"
+        yield client
+
+
+@pytest.fixture
+def other_browser(world: World) -> Iterator[httpx.Client]:
+    """Another person's browser."""
+    with client_of(world.app) as client:
+        client.headers["Accept-Language"] = "en"
+        yield client
