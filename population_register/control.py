@@ -51,7 +51,7 @@ def read_record(
     corrects = None
     if kind is RecordKind.CORRECTION:
         corrects = _version(row.get("corrects"), "corrects", problems)
-    elif row.get("corrects") not in {None, ""}:
+    elif row.get("corrects") is not None and row["corrects"] != "":
         problems.add("corrects", "not_a_correction", "Only a correction names what it corrects.")
     valid_from = _day(row.get("valid_from"), "valid_from", problems, is_required=True)
     valid_to = _day(row.get("valid_to"), "valid_to", problems, is_required=False)

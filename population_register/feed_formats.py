@@ -179,7 +179,7 @@ def _read_csv_row(
     """Read one row; if it can't be read, it ends where its first line ends."""
     parts: list[bytes] = []
     first_end: Position | None = None
-    quotes = 0
+    quotes = size = 0
     problem: FieldProblem | None = None
     for line, end in _lines(file, begin):
         first_end = first_end or end
@@ -188,9 +188,10 @@ def _read_csv_row(
             break
         parts.append(line)
         quotes += line.count(b'"')
+        size += len(line)
         if quotes % 2 == 0:
             return _parse_csv_row(b"".join(parts), mapping, header, begin.lines + 1, end)
-        if sum(map(len, parts)) > MAX_ROW_BYTES:
+        if size > MAX_ROW_BYTES:
             problem = _TOO_LONG
             break
     if first_end is None:

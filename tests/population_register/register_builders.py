@@ -29,7 +29,7 @@ ANNA: Mapping[str, Any] = {
     "given_name": "Анна",
     "middle_name": "Дмитриевна",
     "birthdate": "1986-03-14",
-    "snils": "900-000-002 77",
+    "snils": "900-000-002 83",
 }
 
 

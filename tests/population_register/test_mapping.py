@@ -1,0 +1,128 @@
+"""An agency's own names for things."""
+
+from typing import Any
+
+import pytest
+
+from population_register.errors import MappingRefused
+from population_register.mapping import parse_mapping, shape_of
+
+TAX = parse_mapping(
+    {
+        "encoding": "windows-1251",
+        "delimiter": ";",
+        "date_format": "dd.mm.yyyy",
+        "ignore": ["КОД_НО"],
+        "fields": {
+            "НОМЕР": "record_number",
+            "С": "valid_from",
+            "РОЖД": "birthdate",
+            "ПОЛ": "gender",
+            "ГРАЖД": "citizenships",
+            "ПАСПОРТ": "passport.series_number",
+            "РЕБ1": "children.0.given_name",
+            "РЕБ1_РОЖД": "children.0.birthdate",
+            "РЕБ2": "children.1.given_name",
+        },
+        "values": {"gender": {"М": "male", "Ж": "female"}},
+        "constants": {"version": "1"},
+    }
+)
+
+
+def test_row_is_renamed_nested_and_translated() -> None:
+    row = TAX.nested(
+        {
+            "НОМЕР": "1",
+            "С": "01.02.2020",
+            "РОЖД": "14.03.1986",
+            "ПОЛ": "Ж",
+            "ГРАЖД": "RUS; TUR",
+            "ПАСПОРТ": "4510 123456",
+            "РЕБ1": "Тимофей",
+            "РЕБ1_РОЖД": "05.12.2010",
+            "РЕБ2": "",
+            "КОД_НО": "7700",
+        }
+    )
+
+    assert row == {
+        "version": "1",
+        "record_number": "1",
+        "valid_from": "2020-02-01",
+        "birthdate": "1986-03-14",
+        "gender": "female",
+        "citizenships": ["RUS", "TUR"],
+        "passport": {"series_number": "4510 123456"},
+        "children": [{"given_name": "Тимофей", "birthdate": "2010-12-05"}],
+    }
+
+
+def test_value_that_no_rule_knows_stays_for_control_to_refuse() -> None:
+    assert TAX.nested({"ПОЛ": "?", "РОЖД": "1986"}) == {
+        "version": "1",
+        "gender": "?",
+        "birthdate": "1986",
+    }
+
+
+def test_nested_json_is_walked_through() -> None:
+    mapping = parse_mapping(
+        {"fields": {"insured.surname": "family_name", "kids.0.n": "children.0.given_name"}}
+    )
+
+    row = mapping.nested({"insured": {"surname": "Волкова"}, "kids": [{"n": "Тимофей"}]})
+
+    assert row == {"family_name": "Волкова", "children": [{"given_name": "Тимофей"}]}
+
+
+def test_unmapped_column_keeps_its_name_for_control_to_refuse() -> None:
+    assert TAX.nested({"РАЗМЕР": "44"}) == {"version": "1", "РАЗМЕР": "44"}
+
+
+def test_report_speaks_the_words_of_the_agency() -> None:
+    assert TAX.their_name("passport.series_number") == "ПАСПОРТ"
+    assert TAX.their_name("snils") == "snils"
+
+
+def test_whole_and_part_of_one_field_do_not_crash() -> None:
+    mapping = parse_mapping({})
+
+    row = mapping.nested({"passport": "x", "passport.issued_on": "2020-01-01"})
+
+    assert row == {"passport": "x"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"colour": "red"},
+        {"encoding": "koi8-r"},
+        {"delimiter": ""},
+        {"delimiter": '"'},
+        {"list_separator": "ab"},
+        {"date_format": "yy"},
+        {"ignore": "КОД"},
+        {"fields": {"A": "shoe_size"}},
+        {"fields": {"A": "passport.colour"}},
+        {"fields": {"A": "children.x.given_name"}},
+        {"fields": {"A": "children.99.given_name"}},
+        {"fields": {"A": "snils.0"}},
+        {"fields": {"A": "snils", "B": "snils"}},
+        {"fields": {"A": "version"}, "constants": {"version": "1"}},
+        {"fields": ["snils"]},
+        {"fields": {"A": 1}},
+        {"values": []},
+        {"values": {"gender": ["М"]}},
+    ],
+)
+def test_mapping_that_makes_no_sense_is_refused(document: dict[str, Any]) -> None:
+    with pytest.raises(MappingRefused) as refusal:
+        parse_mapping(document)
+
+    assert refusal.value.detail
+
+
+@pytest.mark.parametrize("path", ["snils", "passport.issued_on", "children.3.snils"])
+def test_shape_of_a_path_that_exists(path: str) -> None:
+    assert shape_of(path) is not None
