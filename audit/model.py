@@ -85,11 +85,22 @@ class RecordedEntry:
 
     __slots__ = ("entry", "person_id")
 
+    entry: NewEntry
+    person_id: PersonId
+
     def __init__(self, *, entry: NewEntry, person_id: PersonId, written: object) -> None:
         if written is not _WRITTEN:
             raise TypeError("only audit tells that an entry was recorded")
-        self.entry = entry
-        self.person_id = person_id
+        object.__setattr__(self, "entry", entry)
+        object.__setattr__(self, "person_id", person_id)
+
+    @override
+    def __setattr__(self, name: str, value: object) -> None:
+        raise TypeError("a recorded entry does not change")
+
+    @override
+    def __reduce__(self) -> str:
+        raise TypeError("a recorded entry is not copied, and does not outlive its transaction")
 
     @property
     def entry_id(self) -> EntryId:

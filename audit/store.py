@@ -200,6 +200,12 @@ def list_leaves(session: Session, *, start: int, end: int) -> Sequence[LeafRow]:
     ]
 
 
+def find_highest_place(session: Session) -> int:
+    """Return the highest place of an entry; -1 when none has one."""
+    highest: int | None = session.scalar(select(func.max(audit_entries.c.leaf_index)))
+    return -1 if highest is None else highest
+
+
 # Tiles
 
 

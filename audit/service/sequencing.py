@@ -23,9 +23,9 @@ from audit.checkpoint import (
 from audit.errors import LogDamaged, ProofRefused
 from audit.events import CheckpointSigned, LogFoundDamaged
 from audit.keys import current_key, verifier_key, verifier_keys
-from audit.merkle import EMPTY_ROOT, hash_leaf
+from audit.merkle import EMPTY_ROOT, HASH_BYTES, hash_leaf
 from audit.service.proving import tree_root
-from audit.tiles import TileWriter, edge_tiles
+from audit.tiles import TilePlace, TileWriter, edge_tiles, width_at
 from kernel.db import AdvisoryLock, lock
 from kernel.signing import SigningKeys
 
@@ -88,16 +88,17 @@ def sequence(
 def _verified_head(session: Session, signing: SigningKeys) -> Checkpoint | None:
     """Return the last checkpoint, or refuse to go on from a tree that is not the signed one."""
     signed = store.find_latest_checkpoint(session)
-    if signed is None:
-        return None
     try:
-        return _verify_head(session, signing, signed)
+        head = None if signed is None else _verify_head(session, signing, signed)
+        _check_extent(session, 0 if head is None else head.tree_size)
     except (ProofRefused, LogDamaged) as error:
         found = LogFoundDamaged(
-            tree_size=signed.tree_size, finding=str(error.context.get("reason"))
+            tree_size=0 if signed is None else signed.tree_size,
+            finding=str(error.context.get("reason")),
         )
         log.exception(found.event, tree_size=found.tree_size, finding=found.finding)
         raise LogDamaged(tree_size=found.tree_size, finding=found.finding) from error
+    return head
 
 
 def _verify_head(
@@ -111,6 +112,17 @@ def _verify_head(
     if tree_root(session, head.tree_size) != head.root_hash:
         raise ProofRefused(reason="the tiles have another root than the checkpoint")
     return head
+
+
+def _check_extent(session: Session, tree_size: int) -> None:
+    """Refuse to sign a second tree of a size that was signed: a later checkpoint was removed."""
+    if store.find_highest_place(session) >= tree_size:
+        raise LogDamaged(reason="entries have places beyond the signed tree")
+    edge = edge_tiles(tree_size) or [TilePlace(0, 0)]
+    beyond = [TilePlace(place.level, place.index + 1) for place in edge]
+    for place, hashes in store.load_tiles(session, [*edge, *beyond]).items():
+        if len(hashes) != HASH_BYTES * width_at(place, tree_size):
+            raise LogDamaged(reason="tiles reach beyond the signed tree")
 
 
 def _add_leaves(session: Session, rows: Sequence[store.LeafRow], *, tree_size: int) -> bytes:

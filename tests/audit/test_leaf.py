@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from audit.errors import ProofRefused
 from audit.leaf import MOST_LEAF_BYTES, decode_leaf, encode_leaf
-from audit.model import Actor, NewEntry
+from audit.model import Actor, NewEntry, Outcome
 from kernel.ids import ClientId, ConsentId, EntryId
 from tests.audit.audit_builders import an_entry
 
@@ -28,10 +28,13 @@ LEAF = (
 )
 
 
+OUTCOMES: list[Outcome] = ["allowed", "refused"]
+
+
 @st.composite
 def entries(draw: st.DrawFn) -> NewEntry:
     words = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-    outcome = draw(st.sampled_from(["allowed", "refused"]))
+    outcome: Outcome = draw(st.sampled_from(OUTCOMES))
     reason = draw(words.filter(bool)) if outcome == "refused" else draw(st.none() | words)
     return NewEntry(
         entry_id=EntryId(draw(st.uuids())),
