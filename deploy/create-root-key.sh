@@ -6,13 +6,18 @@
 # `civitas keys create-root` is run once.
 set -eu
 
-if [ -e /var/lib/civitas/tokens/.created ]; then
-    echo "The root key is there."
-    exit 0
-fi
-if ! softhsm2-util --show-slots | grep -q "Label: *$CIVITAS_PKCS11_TOKEN"; then
+if ! softhsm2-util --show-slots | grep -q "Label: *$CIVITAS_PKCS11_TOKEN *$"; then
     softhsm2-util --init-token --free --label "$CIVITAS_PKCS11_TOKEN" \
         --so-pin "$(cat /run/secrets/hsm_officer_pin)" --pin "$(cat "$CIVITAS_PKCS11_PIN_FILE")"
 fi
-civitas keys create-root
-touch /var/lib/civitas/tokens/.created
+if said=$(civitas keys create-root 2>&1); then
+    echo "$said"
+    exit 0
+fi
+case $said in
+*"already holds"*) echo "The root key is there." ;;
+*)
+    echo "$said" >&2
+    exit 1
+    ;;
+esac
