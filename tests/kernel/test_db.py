@@ -1,6 +1,7 @@
 """The transaction: committed whole, rolled back whole, unless the refusal keeps its writes."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import LargeBinary, Uuid, bindparam, func, insert, literal, select
@@ -36,8 +37,10 @@ class Spent(DomainError):
 
 
 @pytest.fixture
-def sessions(fresh_database: str) -> sessionmaker[Session]:
-    return make_sessions(make_engine(fresh_database, pool_size=2))
+def sessions(fresh_database: str) -> Iterator[sessionmaker[Session]]:
+    engine = make_engine(fresh_database, pool_size=2)
+    yield make_sessions(engine)
+    engine.dispose()
 
 
 def write(session: Session, clock: FrozenClock) -> None:

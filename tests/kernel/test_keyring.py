@@ -1,6 +1,6 @@
 """The key hierarchy on the real database (promises 1, 4 and 5)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,8 +34,10 @@ class Entry:
 
 
 @pytest.fixture
-def sessions(fresh_database: str) -> Sessions:
-    return make_sessions(make_engine(fresh_database, pool_size=2))
+def sessions(fresh_database: str) -> Iterator[Sessions]:
+    engine = make_engine(fresh_database, pool_size=2)
+    yield make_sessions(engine)
+    engine.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Signing keys: verified by a library that is not ours, before, during and after a rotation."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,8 +21,10 @@ Sessions = sessionmaker[Session]
 
 
 @pytest.fixture
-def sessions(fresh_database: str) -> Sessions:
-    return make_sessions(make_engine(fresh_database, pool_size=2))
+def sessions(fresh_database: str) -> Iterator[Sessions]:
+    engine = make_engine(fresh_database, pool_size=2)
+    yield make_sessions(engine)
+    engine.dispose()
 
 
 @pytest.fixture
