@@ -15,11 +15,12 @@ import structlog
 from structlog.types import EventDict, WrappedLogger
 
 
-def configure_logging(level: str) -> None:
+def configure_logging(level: str, *, is_cached: bool = True) -> None:
     """Send structlog's and the standard library's records to standard error as JSON.
 
     Args:
         level: `DEBUG`, `INFO`, `WARNING` or `ERROR`: the least severity that is written.
+        is_cached: Whether loggers keep this configuration for ever, which makes them fast.
 
     Security:
         Authlib's grants log issued tokens at DEBUG (1.9.9), and SQLAlchemy and httpx log bound
@@ -36,7 +37,7 @@ def configure_logging(level: str) -> None:
         processors=[*shared, structlog.processors.JSONRenderer(serializer=_dumps)],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=is_cached,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -12,7 +12,6 @@ Exit codes, the same for every command:
 
 import click
 
-from app.cli import audit_commands, clients, demo, feeds, keys, people, processes, run
 from app.cli.session import EXIT_CODES, CivitasGroup
 
 __all__ = ["main"]
@@ -20,25 +19,23 @@ __all__ = ["main"]
 
 @click.group(
     cls=CivitasGroup,
+    # Loaded when used: `civitas keys` need not load every context.
+    lazy={
+        "run": "app.cli.run:run",
+        "migrate": "app.cli.processes:migrate",
+        "serve": "app.cli.processes:serve",
+        "worker": "app.cli.processes:worker",
+        "partner": "app.cli.clients:partner",
+        "client": "app.cli.clients:client",
+        "feed": "app.cli.feeds:feed",
+        "operator": "app.cli.people:operator",
+        "audit": "app.cli.audit_commands:audit",
+        "keys": "app.cli.keys:keys",
+        "demo": "app.cli.demo:demo",
+    },
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="civitas", message="%(version)s")
 def main() -> None:
     """Run and look after Civitas. Settings come from CIVITAS_…; see docs/settings.md."""
-
-
-for command in (
-    run.run,
-    processes.migrate,
-    processes.serve,
-    processes.worker,
-    clients.partner,
-    clients.client,
-    feeds.feed,
-    people.operator,
-    audit_commands.audit,
-    keys.keys,
-    demo.demo,
-):
-    main.add_command(command)

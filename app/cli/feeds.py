@@ -151,6 +151,7 @@ def agencies(*, is_json: bool) -> None:
     """List the agencies that may send records."""
     with resources() as opened, opened.sessions() as session:
         rows = [
-            {"agency": agency.agency_id, "name": agency.name_en} for agency in list_agencies(session)
+            {"agency": agency.agency_id, "name": agency.name_en}
+            for agency in list_agencies(session)
         ]
     show(is_json, rows, lines=table(rows, {"agency": "AGENCY", "name": "NAME"}))

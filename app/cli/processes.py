@@ -27,7 +27,7 @@ def migrate(*, is_json: bool) -> None:
 @click.command()
 def serve() -> None:
     """Answer requests on CIVITAS_HOST and CIVITAS_PORT until stopped."""
-    with database(read_settings()) as settings:
+    with database(read_settings(is_process=True)) as settings:
         serve_forever(settings)
 
 
@@ -69,7 +69,7 @@ def serve_forever(settings: Settings) -> None:
 @click.command()
 def worker() -> None:
     """Do background work (log sequencing, webhooks, expiry) until stopped. Any number may run."""
-    with database(read_settings()) as settings:
+    with database(read_settings(is_process=True)) as settings:
         die_with_parent()
         # Imported here, so that the other commands need not load every context.
         from app.main import work  # noqa: PLC0415

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -30,6 +31,8 @@ EXIT_CODES = (
     "database, no key, a port is taken); 4 done, but not all of it was good."
 )
 
+_IS_JSON = "civitas.is_json"
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -38,7 +41,36 @@ class NotPossible(Exception):
 
 
 class CivitasGroup(click.Group):
-    """A group that turns our exceptions into a message and an exit code, in one place."""
+    """The top group: loads commands when they are used, and turns exceptions into exit codes.
+
+    Args:
+        lazy: Name of a command to `module:attribute`.
+        settings: As for `click.Group`.
+    """
+
+    def __init__(self, *, lazy: Mapping[str, str], **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(**settings)
+        self._lazy = lazy
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands in the order in which an installation meets them."""
+        return list(self._lazy)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command."""
+        if cmd_name not in self._lazy:
+            return None
+        module, _, attribute = self._lazy[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    @override
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note whether a program will read the answer: refusals are JSON then too."""
+        ctx.meta[_IS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
@@ -46,31 +78,28 @@ class CivitasGroup(click.Group):
         try:
             return super().invoke(ctx)
         except DomainError as refusal:
-            _fail(REFUSED, refusal.code, refusal.detail)
+            _fail(ctx, REFUSED, refusal.code, refusal.detail)
         except ValidationError as error:
-            _fail(NOT_POSSIBLE, "invalid_settings", _settings_faults(error))
+            _fail(ctx, NOT_POSSIBLE, "invalid_settings", _settings_faults(error))
         except (
             DatabaseUnset,
             NotPossible,
             PostgresUnavailable,
             RootKeyUnavailable,
         ) as error:
-            _fail(NOT_POSSIBLE, "not_possible", str(error))
+            _fail(ctx, NOT_POSSIBLE, "not_possible", str(error))
         except OperationalError as error:
             structlog.get_logger("civitas").debug("cli.database", exc_info=error)
-            _fail(NOT_POSSIBLE, "no_database", "The database can't be reached or is not migrated.")
+            text = "The database can't be reached or is not migrated."
+            _fail(ctx, NOT_POSSIBLE, "no_database", text)
 
 
-def _fail(exit_code: int, code: str, message: str) -> NoReturn:
-    if _wants_json():
+def _fail(ctx: click.Context, exit_code: int, code: str, message: str) -> NoReturn:
+    if ctx.meta[_IS_JSON]:
         click.echo(json.dumps({"error": code, "detail": message}, ensure_ascii=False))
     else:
         click.secho(message, fg="red", err=True)
     sys.exit(exit_code)
-
-
-def _wants_json() -> bool:
-    return "--json" in sys.argv[1:]
 
 
 def _settings_faults(error: ValidationError) -> str:
@@ -91,8 +120,13 @@ def as_json(command: Command) -> Command:
     )(command)
 
 
-def read_settings() -> Settings:
-    """Read the settings; `PORT` counts too, as in `make run`."""
+def read_settings(*, is_process: bool = False) -> Settings:
+    """Read the settings; `PORT` counts too, as in `make run`.
+
+    Args:
+        is_process: Whether this is a process that runs on, whose log is read; a command's is not
+            shown unless CIVITAS_LOG_LEVEL asks for it.
+    """
     port = os.environ.get("PORT")
     overrides: dict[str, Any] = {}
     if port and "CIVITAS_PORT" not in os.environ:
@@ -100,7 +134,9 @@ def read_settings() -> Settings:
         if "CIVITAS_ISSUER" not in os.environ:
             overrides["issuer"] = f"http://localhost:{port}"
     settings = Settings(**overrides)
-    configure_logging(settings.log_level)
+    is_asked_for = "CIVITAS_LOG_LEVEL" in os.environ
+    level = settings.log_level if is_process or is_asked_for else "WARNING"
+    configure_logging(level, is_cached=is_process)
     return settings
 
 
