@@ -1,4 +1,4 @@
-"""Write the reference pages from the code: docs/errors.md, audit_events.md, settings.md, cli.md.
+"""Write the pages that are made from the code: docs/errors.md, settings.md, cli.md and others.
 
     python -m tools.docs            write them
     python -m tools.docs --check    exit 1 if one of them differs from the code
@@ -187,6 +187,68 @@ def cli_page() -> str:
     return "\n".join(lines)
 
 
+_SANDBOX = """\
+# The sandbox
+
+Written by `make docs`; the people come from `app/demo/named_people.py`.
+
+`make run` gives you a whole Civitas on your machine: nobody in it exists, and nothing leaves it.
+
+| what | where |
+| --- | --- |
+| the demo bank, a partner | <http://localhost:8001> |
+| your account as a citizen | <http://localhost:8000/account> |
+| the API, readable | <http://localhost:8000/docs> |
+| the provider's metadata | <http://localhost:8000/.well-known/openid-configuration> |
+
+`PORT`, `BANK_PORT` and `CIVITAS_DATA` move it; `rm -r .civitas` forgets it.
+The identifiers have valid check digits and come from ranges that are not given out.
+
+## Whom to sign in as
+
+They have passwords only, so that scripts can sign in; `civitas demo people --json` lists them too.
+
+| name | password | who |
+| --- | --- | --- |
+{people}
+
+## Try your own client
+
+In demo mode dynamic registration is open, so that any OpenID Connect client can be tried:
+`examples/relying_party.py` is one in forty lines.
+
+```sh
+.venv/bin/python examples/relying_party.py http://localhost:8000 8002
+```
+
+A client that registers itself is shown to people as not verified.
+A partner that an operator has entered is shown as such: `civitas partner add` gives it a token with
+which it registers its client.
+The demo bank (`app/demo/bank.py`, and `app/demo/relying_party.py` for what a partner must write) does
+it that way: pushed authorization requests, PKCE, `private_key_jwt`, DPoP, `authorization_details`.
+
+## What to look at
+
+1. Sign in at the bank as `{first}`, look at what it asks for, and say no. Then come again and allow it.
+2. Open your account: the data with its sources, the documents, the consent, and each read in "Who looked".
+3. Withdraw the consent, go back to the bank and press "Read again".
+4. Download the proof of the refused read and verify it without asking anybody: `examples/verify_proof.py`.
+5. Stop everything, or pull the plug; start again. Nothing is lost.
+
+`make demo` does all of this by script and prints what is sent and received.
+"""
+
+
+def sandbox_page() -> str:
+    """Write docs/sandbox.md."""
+    world = importlib.import_module("app.demo.named_people")
+    people = "\n".join(
+        f"| `{person.username}` | `{person.password}` | {person.about_en} |"
+        for person in world.DEMO_PEOPLE
+    )
+    return _SANDBOX.format(people=people, first=world.DEMO_PEOPLE[0].username)
+
+
 def _commands(
     command: click.Command, path: tuple[str, ...]
 ) -> Iterable[tuple[tuple[str, ...], click.Command]]:
@@ -220,6 +282,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "audit_events.md": audit_events_page,
     "settings.md": settings_page,
     "cli.md": cli_page,
+    "sandbox.md": sandbox_page,
 }
 
 
