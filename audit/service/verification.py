@@ -118,6 +118,7 @@ def verify_log(
     progress: Progress | None = None,
     kept: Iterable[str] = (),
     is_subject: IsSubject | None = None,
+    leaves_at_once: int = LEAVES_AT_ONCE,
 ) -> LogReport:
     """Verify the whole log.
 
@@ -128,6 +129,7 @@ def verify_log(
         kept: Checkpoints that the caller kept outside of the database, as notes. Without any, a
             log that was rolled back as a whole verifies.
         is_subject: See `IsSubject`; None: entries moved to another person are not looked for.
+        leaves_at_once: What is held in memory at a time; a multiple of 256.
 
     Returns:
         The report; `is_sound` says whether there is anything to look at.
@@ -153,8 +155,8 @@ def verify_log(
     if not run.kept.is_readable:
         run.find("checkpoint_forged", 0, "A kept checkpoint is not a signed note.")
     run.check_checkpoints(-1, 0)
-    for start in range(0, stock.tree_size, LEAVES_AT_ONCE):
-        end = min(start + LEAVES_AT_ONCE, stock.tree_size)
+    for start in range(0, stock.tree_size, leaves_at_once):
+        end = min(start + leaves_at_once, stock.tree_size)
         run.check_leaves(start, end)
         if progress is not None:
             progress(end, stock.tree_size)
