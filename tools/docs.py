@@ -222,17 +222,17 @@ In demo mode dynamic registration is open, so that any OpenID Connect client can
 ```
 
 A client that registers itself is shown to people as not verified.
-A partner that an operator has entered is shown as such: `civitas partner add` gives it a token with
-which it registers its client.
-The demo bank (`app/demo/bank.py`, and `app/demo/relying_party.py` for what a partner must write) does
-it that way: pushed authorization requests, PKCE, `private_key_jwt`, DPoP, `authorization_details`.
+A partner that an operator entered is shown as such: `civitas partner add` gives it a token to
+register its client with.
+The demo bank does it that way (`app/demo/bank.py`; what a partner must write is in
+`app/demo/relying_party.py`): pushed requests, PKCE, `private_key_jwt`, DPoP, rich requests.
 
 ## What to look at
 
-1. Sign in at the bank as `{first}`, look at what it asks for, and say no. Then come again and allow it.
-2. Open your account: the data with its sources, the documents, the consent, and each read in "Who looked".
+1. Sign in at the bank as `{first}`, look at what it asks for, and say no. Then come and allow it.
+2. Open your account: data with its sources, documents, the consent, and each read in the log.
 3. Withdraw the consent, go back to the bank and press "Read again".
-4. Download the proof of the refused read and verify it without asking anybody: `examples/verify_proof.py`.
+4. Download the proof of the refused read and verify it offline: `examples/verify_proof.py`.
 5. Stop everything, or pull the plug; start again. Nothing is lost.
 
 `make demo` does all of this by script and prints what is sent and received.
