@@ -18,8 +18,11 @@ import audit.jobs
 import audit.routes
 import consent.jobs
 import idp.pages
+import partner_api.hot
 import partner_api.jobs
+import partner_api.routes
 import portal.pages
+import vault.jobs
 from app import service_routes
 from app.errors import (
     render_defect,
@@ -44,7 +47,7 @@ from kernel.settings import Settings
 
 log = structlog.get_logger("civitas")
 
-HOT_ROUTES: tuple[Route, ...] = ()
+HOT_ROUTES: tuple[Route, ...] = (*partner_api.hot.routes,)
 """The hot lane of every context."""
 
 PAGE_PARTS: tuple[PagePart, ...] = (idp.pages.PART, portal.pages.PART)
@@ -53,11 +56,17 @@ PAGE_PARTS: tuple[PagePart, ...] = (idp.pages.PART, portal.pages.PART)
 ORDINARY_ROUTERS: tuple[APIRouter, ...] = (
     audit.routes.router,
     idp.pages.router,
+    partner_api.routes.router,
     portal.pages.router,
 )
 """The ordinary lane and the pages of every context; a router's paths are its own."""
 
-TASKS: tuple[Tasks, ...] = (audit.jobs.tasks, consent.jobs.tasks, partner_api.jobs.tasks)
+TASKS: tuple[Tasks, ...] = (
+    audit.jobs.tasks,
+    consent.jobs.tasks,
+    partner_api.jobs.tasks,
+    vault.jobs.tasks,
+)
 """The background work of every context."""
 
 UPLOAD_FORM_BYTES = 64 * 1024
