@@ -265,7 +265,12 @@ def _show_failed_sign_in(
     return _sign_in_again(
         request,
         headers,
-        {"username": _("The name or the password is wrong, or there were too many attempts")},
+        {
+            "username": _(
+                "The name or the password is wrong, or there were too many attempts. After several "
+                "wrong passwords you have to wait, up to 15 minutes"
+            )
+        },
     )
 
 
