@@ -5,7 +5,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from audit.api import Actor, NewEntry, RecordedEntry, record_access, sequence
+from audit.api import (
+    Actor,
+    NewEntry,
+    RecordedEntry,
+    record_access,
+    record_accesses,
+    sequence,
+)
 from kernel.ids import ClientId, ConsentId, EntryId, PersonId, new_id
 from kernel.signing import SigningKeys
 
@@ -43,7 +50,8 @@ def record(
 def record_many(session: Session, count: int) -> list[RecordedEntry]:
     """Append entries that happened one millisecond after another, each of its own person."""
     moments = [NOON + timedelta(milliseconds=each) for each in range(count)]
-    return [record(session, entry_id=EntryId(new_id(at)), occurred_at=at) for at in moments]
+    entries = [an_entry(entry_id=EntryId(new_id(at)), occurred_at=at) for at in moments]
+    return record_accesses(session, [(entry, a_person_id()) for entry in entries])
 
 
 def a_log(session: Session, signing: SigningKeys, *sizes: int) -> list[RecordedEntry]:
