@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from idp.errors import InvalidAuthorizationRequest
-from idp.model import AuthorizationRequest, ClaimsRequest, JSONObject
+from idp.model import ClaimsRequest, JSONObject
 from kernel.errors import InvalidRequest
 from kernel.strict_json import parse_json
 
@@ -56,11 +56,6 @@ def claims_of_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
 def items_of_claims(claims: Iterable[str]) -> tuple[str, ...]:
     """Return the items that claims are read from, without repetition."""
     return tuple(dict.fromkeys(item for claim in claims for item in ITEMS_OF_CLAIM.get(claim, ())))
-
-
-def userinfo_claims(request: AuthorizationRequest) -> tuple[str, ...]:
-    """Return the claims that the UserInfo endpoint returns for a request, without repetition."""
-    return tuple(dict.fromkeys((*claims_of_scopes(request.scope), *request.claims.userinfo)))
 
 
 def parse_claims_parameter(text: str | None) -> ClaimsRequest:

@@ -226,6 +226,18 @@ class UseDPoPNonce(OAuthError):
     title = "The DPoP proof has to contain the nonce in the DPoP-Nonce header."
 
 
+class InvalidResourceProof(InvalidDPoPProof):
+    """The proof that came with an access token is not valid for this request. RFC 9449, 7.1."""
+
+    status = 401
+
+
+class UseResourceNonce(UseDPoPNonce):
+    """The proof that came with an access token has to carry our nonce. RFC 9449, 9."""
+
+    status = 401
+
+
 # Protected resources: RFC 6750, 3.1
 
 

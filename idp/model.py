@@ -359,11 +359,13 @@ class VerifiedToken:
     Attributes:
         audience: The resources it is for.
         sub: Pairwise; the client's own identifier for a token without a person.
+        claims: What the UserInfo endpoint returns for it.
         grant_id: None for a token without a person.
+        disclosures: Its `authorization_details`.
         jkt: Thumbprint of the key it is bound to; None for a bearer token.
-        proof_digest: Names the DPoP proof of this very request, to be spent; None for bearer.
-        proof_iat: When the proof says it was made.
         token_digest: Names the token itself, to be looked up among those revoked.
+        proof_digest: Names the DPoP proof of this very request, to be spent; None for bearer.
+        proof_made_at: When the proof says it was made.
     """
 
     client_id: ClientId
@@ -371,10 +373,12 @@ class VerifiedToken:
     sub: str
     audience: tuple[str, ...]
     scope: tuple[str, ...]
+    claims: tuple[str, ...]
     grant_id: GrantId | None
     disclosures: tuple[Disclosure, ...]
     jkt: str | None
     token_digest: bytes
+    issued_at: datetime
     expires_at: datetime
     proof_digest: bytes | None = None
-    proof_iat: datetime | None = None
+    proof_made_at: datetime | None = None

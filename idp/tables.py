@@ -181,8 +181,9 @@ grants = Table(
     Column("sub", Text, nullable=False, comment="pairwise"),
     Column("scope", ARRAY(Text), nullable=False),
     Column("authorization_details", JSONB, nullable=False),
-    Column("claims", JSONB, nullable=False, comment="what userinfo returns"),
+    Column("claims", JSONB, nullable=False, comment="what userinfo returns beside the scopes"),
     Column("resources", ARRAY(Text), nullable=False),
+    Column("is_refreshable", Boolean, nullable=False),
     Column("session_id", Uuid),
     Column("acr", Text, nullable=False),
     Column("amr", ARRAY(Text), nullable=False),
@@ -228,6 +229,8 @@ refresh_tokens = Table(
     Column("expires_at", Instant, nullable=False),
     # Marked, not deleted: a rotated token that comes back is recognised (RFC 9700, 4.14.2).
     Column("rotated_at", Instant),
+    # Who rotated it: a response that was lost may be asked for again with the same key.
+    Column("rotated_jkt", Text),
 )
 Index("ix_refresh_tokens_grant_id", refresh_tokens.c.grant_id)
 Index("ix_refresh_tokens_expires_at", refresh_tokens.c.expires_at)

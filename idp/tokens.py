@@ -8,9 +8,10 @@ from uuid import UUID
 
 import orjson
 
+from idp.claims import claims_of_scopes
 from idp.jose import NotVerified, PublicKey, parse_jwks, verify_jws
 from idp.model import JSONObject
-from kernel.ids import ClientId, GrantId
+from kernel.ids import ClientId, GrantId, PartnerId
 from kernel.secret import b64url, sha256
 from kernel.signing import SigningKeys
 
@@ -28,11 +29,13 @@ class Subject:
     Attributes:
         sub: Pairwise; the client's own identifier where there is no person.
         authorization_details: Members of type `civitas_disclosure`.
+        claims: What the UserInfo endpoint returns beside what the scopes ask for.
         sid: The client's name for the browser's session; None without a person.
     """
 
     sub: str
     scope: tuple[str, ...]
+    claims: tuple[str, ...] = ()
     authorization_details: Sequence[JSONObject] = ()
     grant_id: GrantId | None = None
     acr: str | None = None
@@ -46,6 +49,7 @@ def access_token_claims(
     *,
     issuer: str,
     client_id: ClientId,
+    partner_id: PartnerId,
     audience: Sequence[str],
     jti: str,
     jkt: str | None,
@@ -62,6 +66,7 @@ def access_token_claims(
         "sub": subject.sub,
         "aud": audience[0] if len(audience) == 1 else list(audience),
         "client_id": client_id,
+        "partner_id": partner_id,
         "jti": jti,
         "iat": int(at.timestamp()),
         "exp": int(expires_at.timestamp()),
@@ -73,6 +78,8 @@ def access_token_claims(
         claims["auth_time"] = int(subject.auth_time.timestamp())
     if subject.acr is not None:
         claims["acr"] = subject.acr
+    if subject.claims:
+        claims["userinfo"] = list(subject.claims)
     if subject.authorization_details:
         claims["authorization_details"] = list(subject.authorization_details)
     if jkt is not None:
@@ -133,8 +140,10 @@ class AccessToken:
 
     sub: str
     client_id: ClientId
+    partner_id: PartnerId
     audience: tuple[str, ...]
     scope: tuple[str, ...]
+    userinfo_claims: tuple[str, ...]
     authorization_details: tuple[JSONObject, ...]
     grant_id: GrantId | None
     jti: str
@@ -170,11 +179,16 @@ def verify_access_token(
         raise NotVerified("exp")
     audience = claims["aud"]
     grant_id = claims.get("grant_id")
+    scope = tuple(claims["scope"].split())
     return AccessToken(
         sub=claims["sub"],
         client_id=ClientId(claims["client_id"]),
+        partner_id=PartnerId(claims["partner_id"]),
         audience=tuple(audience) if isinstance(audience, list) else (audience,),
-        scope=tuple(claims["scope"].split()),
+        scope=scope,
+        userinfo_claims=tuple(
+            dict.fromkeys((*claims_of_scopes(scope), *claims.get("userinfo", ())))
+        ),
         authorization_details=tuple(claims.get("authorization_details", ())),
         grant_id=None if grant_id is None else GrantId(UUID(grant_id)),
         jti=claims["jti"],

@@ -18,7 +18,6 @@ from consent.api import (
     give,
 )
 from idp import assurance, checks
-from idp.claims import userinfo_claims
 from idp.disclosures import read_disclosure
 from idp.errors import (
     AccessDenied,
@@ -406,7 +405,7 @@ def _issue_code(
         )
     store.approve(session, person.person_id, client.client_id, at=at)
     policy = provider.policy
-    has_refresh = may_refresh(client, request.scope)
+    is_refreshable = may_refresh(client, request.scope)
     grant_id = GrantId(new_id(at))
     store.insert_grant(
         session,
@@ -421,8 +420,9 @@ def _issue_code(
                 disclosure.as_authorization_details()
                 for disclosure in request.authorization_details
             ],
-            claims=list(userinfo_claims(request)),
+            claims=list(request.claims.userinfo),
             resources=request.resources,
+            is_refreshable=is_refreshable,
             session_id=person.session_id,
             acr=acr,
             amr=person.amr,
@@ -430,7 +430,7 @@ def _issue_code(
             created_at=at,
             expires_at=at
             + policy.authorization_code
-            + (policy.refresh_token if has_refresh else policy.access_token),
+            + (policy.refresh_token if is_refreshable else policy.access_token),
         ),
     )
     code = AUTHORIZATION_CODE.mint(at)

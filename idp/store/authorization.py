@@ -47,6 +47,7 @@ class NewGrant:
     authorization_details: list[dict[str, object]]
     claims: list[str]
     resources: tuple[str, ...]
+    is_refreshable: bool
     session_id: SessionId
     acr: str
     amr: tuple[str, ...]
@@ -209,6 +210,7 @@ def insert_grant(session: Session, grant: NewGrant) -> None:
             authorization_details=grant.authorization_details,
             claims=grant.claims,
             resources=list(grant.resources),
+            is_refreshable=grant.is_refreshable,
             session_id=grant.session_id,
             acr=grant.acr,
             amr=list(grant.amr),

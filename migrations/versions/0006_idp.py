@@ -167,8 +167,14 @@ def upgrade() -> None:
         sa.Column("sub", sa.Text, nullable=False, comment="pairwise"),
         sa.Column("scope", postgresql.ARRAY(sa.Text), nullable=False),
         sa.Column("authorization_details", postgresql.JSONB, nullable=False),
-        sa.Column("claims", postgresql.JSONB, nullable=False, comment="what userinfo returns"),
+        sa.Column(
+            "claims",
+            postgresql.JSONB,
+            nullable=False,
+            comment="what userinfo returns beside the scopes",
+        ),
         sa.Column("resources", postgresql.ARRAY(sa.Text), nullable=False),
+        sa.Column("is_refreshable", sa.Boolean, nullable=False),
         sa.Column("session_id", sa.Uuid),
         sa.Column("acr", sa.Text, nullable=False),
         sa.Column("amr", postgresql.ARRAY(sa.Text), nullable=False),
@@ -210,6 +216,7 @@ def upgrade() -> None:
         sa.Column("issued_at", INSTANT, nullable=False),
         sa.Column("expires_at", INSTANT, nullable=False),
         sa.Column("rotated_at", INSTANT),
+        sa.Column("rotated_jkt", sa.Text),
         sa.PrimaryKeyConstraint("token_digest", name="pk_refresh_tokens"),
     )
     op.create_index("ix_refresh_tokens_expires_at", "refresh_tokens", ["expires_at"])

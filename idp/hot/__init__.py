@@ -1,0 +1,31 @@
+"""The hot lane of idp: the OAuth protocol endpoints."""
+
+from starlette.routing import Route
+
+from idp.hot.authorization_code import redeem
+from idp.hot.client_credentials import grant_client
+from idp.hot.discovery import discovery, jwks
+from idp.hot.introspection import introspect
+from idp.hot.par import par
+from idp.hot.refresh_token import refresh
+from idp.hot.revocation import revoke
+from idp.hot.token import token_endpoint
+from idp.hot.userinfo import userinfo
+
+GRANT_TYPES = {
+    "authorization_code": redeem,  # RFC 6749, 4.1.3
+    "refresh_token": refresh,  # RFC 6749, 6
+    "client_credentials": grant_client,  # RFC 6749, 4.4.2
+}
+"""What the token endpoint answers; another grant is another line and another module."""
+
+routes = [
+    Route("/token", token_endpoint(GRANT_TYPES), methods=["POST"], name="token"),
+    Route("/par", par, methods=["POST"], name="par"),
+    Route("/introspect", introspect, methods=["POST"], name="introspect"),
+    Route("/revoke", revoke, methods=["POST"], name="revoke"),
+    Route("/userinfo", userinfo, methods=["GET", "POST"], name="userinfo"),
+    Route("/jwks", jwks, methods=["GET"], name="jwks"),
+    Route("/.well-known/openid-configuration", discovery, methods=["GET"]),
+    Route("/.well-known/oauth-authorization-server", discovery, methods=["GET"]),
+]

@@ -1,0 +1,213 @@
+"""The authorization code grant: RFC 6749, 4.1.3."""
+
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.types import Boolean, LargeBinary, SmallInteger, Text
+from starlette.requests import Request
+
+from idp import pkce
+from idp.errors import CodeMisused, InvalidGrant
+from idp.hot.clients import Caller
+from idp.hot.token import Issue, check_spent, subject_of
+from idp.resource_indicators import PARAMETER as RESOURCE
+from idp.resource_indicators import parse_resources, resources_of
+from idp.ring_tokens import AUTHORIZATION_CODE, RingToken
+from idp.statements import AT, admit, has_row, one_row
+from idp.tables import authorization_codes, grants, refresh_tokens
+from kernel.db import HotStatement, Instant
+from kernel.errors import InvalidRequest
+from kernel.secret import MalformedToken, mint_token
+
+REFRESH_TOKEN_PREFIX = "cvr"  # noqa: S105  # what a refresh token begins with
+
+
+@lru_cache
+def _redeem(*, has_assertion: bool, has_proof: bool) -> HotStatement:
+    """Spend the code, and store the refresh token that it may buy.
+
+    The refresh token is stored before the verifier is checked: when it turns out wrong, the grant
+    is revoked, and the token, which nobody was told, with it.
+    """
+    admission = admit(has_assertion=has_assertion, has_proof=has_proof)
+    t = authorization_codes
+    code = (
+        update(t)
+        .where(
+            t.c.slot == bindparam("code_slot", type_=SmallInteger),
+            t.c.code_digest == bindparam("code_digest", type_=LargeBinary),
+            t.c.client_id == bindparam("client_id", type_=Text),
+            t.c.spent_at.is_(None),
+            t.c.expires_at > AT,
+            *admission.conditions,
+        )
+        .values(spent_at=AT)
+        .returning(
+            t.c.grant_id.label("code_grant_id"),
+            t.c.redirect_uri,
+            t.c.code_challenge,
+            t.c.dpop_jkt,
+            t.c.nonce,
+            t.c.id_token_claims,
+        )
+        .cte("code")
+    )
+    g = grants.c
+    granted = (
+        select(
+            g.grant_id, g.person_id, g.sub, g.scope, g.authorization_details, g.resources,
+            g.session_id, g.acr, g.amr, g.auth_time, g.claims, g.is_refreshable,
+        )
+        .join(code, code.c.code_grant_id == g.grant_id)
+        .where(g.revoked_at.is_(None), g.expires_at > AT)
+        .cte("granted")
+    )  # fmt: skip
+    refresh = (
+        insert(refresh_tokens)
+        .from_select(
+            ["token_digest", "grant_id", "client_id", "dpop_jkt", "issued_at", "expires_at"],
+            select(
+                bindparam("refresh_digest", type_=LargeBinary),
+                granted.c.grant_id,
+                bindparam("client_id", type_=Text),
+                bindparam("refresh_jkt", type_=Text),
+                AT,
+                bindparam("refresh_expires_at", type_=Instant),
+            ).where(granted.c.is_refreshable, bindparam("may_refresh", type_=Boolean)),
+        )
+        .returning(refresh_tokens.c.grant_id)
+        .cte("refresh")
+    )
+    return HotStatement(
+        one_row(
+            {
+                **admission.facts,
+                "has_refresh": has_row(refresh),
+            },
+            beside=(code, granted),
+        )
+    )
+
+
+def _revoke_where(*conditions: Any) -> HotStatement:  # noqa: ANN401  # column expressions
+    return HotStatement(
+        update(grants)
+        .where(
+            grants.c.grant_id == authorization_codes.c.grant_id,
+            grants.c.revoked_at.is_(None),
+            authorization_codes.c.slot == bindparam("code_slot", type_=SmallInteger),
+            authorization_codes.c.code_digest == bindparam("code_digest", type_=LargeBinary),
+            authorization_codes.c.client_id == bindparam("client_id", type_=Text),
+            *conditions,
+        )
+        .values(
+            revoked_at=AT,
+            revocation_reason=bindparam("revocation_reason", type_=Text),
+        )
+        .returning(grants.c.grant_id)
+    )
+
+
+_REVOKE_BY_SPENT_CODE = _revoke_where(authorization_codes.c.spent_at.is_not(None))
+
+
+async def redeem(request: Request, caller: Caller) -> Issue:
+    """Spend an authorization code and return what it was issued for.
+
+    The row is marked, not deleted, so that a second attempt can be recognised. It is marked
+    before the verifier is checked: a wrong guess spends the code too.
+
+    Raises:
+        InvalidGrant: 400. Unknown, expired, another client's.
+        CodeMisused: 400 `invalid_grant`. Second use, another redirect URI, another key, or a wrong
+            verifier: every token of its grant is revoked. The caller cannot tell which.
+        InvalidRequest: 400. `code` is missing. Nothing was spent.
+        InvalidTarget: 400. A resource is not ours. Nothing was spent.
+
+    Transaction:
+        One statement; safe under concurrent redemption.
+
+    Source:
+        RFC 6749, 4.1.2 and 4.1.3; RFC 7636, 4.6; RFC 9700, 2.1.1; RFC 9449, 10.
+    """
+    pool = request.app.state.hot_pool
+    token = _parse_code(caller.form.get("code"))
+    parse_resources(caller.form.every(RESOURCE), known=resources_of(caller.provider.issuer))
+    refresh = mint_token(REFRESH_TOKEN_PREFIX)
+    proof = caller.proof
+    statement = _redeem(has_assertion=caller.has_assertion, has_proof=proof is not None)
+    row = await statement.fetchrow(
+        pool,
+        **caller.binds,
+        **caller.proof_binds,
+        idp_at=caller.at,
+        code_slot=token.slot,
+        code_digest=token.digest,
+        refresh_digest=refresh.digest,
+        # RFC 9449, 5: a public client's refresh token is bound to its key, others' to the client.
+        refresh_jkt=proof.jkt if proof is not None and caller.client.is_public else None,
+        refresh_expires_at=caller.at + caller.provider.policy.refresh_token,
+        may_refresh="refresh_token" in caller.client.metadata.grant_types,
+    )
+    assert row is not None  # the statement always returns one
+    check_spent(row, caller)
+    if row["code_grant_id"] is None:
+        await _refuse_unspendable(pool, caller, token)
+    try:
+        _check_code(row, caller)
+    except InvalidGrant as refusal:
+        await _revoke(pool, caller, token, "code misused")
+        raise CodeMisused(**refusal.context) from refusal
+    if row["grant_id"] is None:
+        raise InvalidGrant(reason="grant revoked")
+    return Issue(
+        subject=subject_of(row, caller),
+        granted_resources=tuple(row["resources"]),
+        refresh_token=refresh.token if row["has_refresh"] else None,
+        has_id_token="openid" in row["scope"],
+        nonce=row["nonce"],
+    )
+
+
+def _parse_code(code: str | None) -> RingToken:
+    if code is None:
+        raise InvalidRequest("code is required.")
+    try:
+        return AUTHORIZATION_CODE.parse(code)
+    except MalformedToken as error:
+        raise InvalidGrant(reason="malformed") from error
+
+
+def _check_code(row: Any, caller: Caller) -> None:  # noqa: ANN401  # asyncpg.Record
+    """Hold a spent code against who redeems it.
+
+    Raises:
+        InvalidGrant: 400. Any of it is wrong.
+    """
+    form = caller.form
+    if form.get("redirect_uri") != row["redirect_uri"]:  # RFC 6749, 4.1.3
+        raise InvalidGrant(reason="redirect_uri")
+    pkce.verify_code_verifier(row["code_challenge"], form.get("code_verifier"))
+    bound_to = row["dpop_jkt"]
+    if bound_to is not None and (caller.proof is None or caller.proof.jkt != bound_to):
+        raise InvalidGrant(reason="dpop_jkt")  # RFC 9449, 10
+
+
+async def _refuse_unspendable(pool: Any, caller: Caller, token: RingToken) -> None:  # noqa: ANN401
+    """Revoke what a code bought if it comes a second time; refuse in any case."""
+    if await _revoke(pool, caller, token, "code reused"):
+        raise CodeMisused(reason="reused")
+    raise InvalidGrant(reason="unknown, expired, another client's, or reused before")
+
+
+async def _revoke(pool: Any, caller: Caller, token: RingToken, reason: str) -> bool:  # noqa: ANN401
+    row = await _REVOKE_BY_SPENT_CODE.fetchrow(
+        pool,
+        idp_at=caller.at,
+        code_slot=token.slot,
+        code_digest=token.digest,
+        client_id=caller.client.client_id,
+        revocation_reason=reason,
+    )
+    return row is not None

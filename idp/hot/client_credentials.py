@@ -1,0 +1,47 @@
+"""The client credentials grant: RFC 6749, 4.4. Nobody's data can be read with such a token."""
+
+from functools import lru_cache
+
+from starlette.requests import Request
+
+from idp import tokens
+from idp.errors import InvalidScope
+from idp.hot.clients import Caller
+from idp.hot.token import Issue, check_spent
+from idp.resource_indicators import PARAMETER as RESOURCE
+from idp.resource_indicators import audience_for
+from idp.statements import admit, one_row
+from kernel.db import HotStatement
+
+
+@lru_cache
+def _spend(*, has_assertion: bool, has_proof: bool) -> HotStatement:
+    admission = admit(has_assertion=has_assertion, has_proof=has_proof)
+    return HotStatement(
+        one_row(
+            {
+                **admission.facts,
+            }
+        )
+    )
+
+
+async def grant_client(request: Request, caller: Caller) -> Issue:
+    """Issue an access token to a client on its own behalf.
+
+    Raises:
+        InvalidScope: 400. A scope was asked for: all that we have are about people.
+        InvalidTarget: 400. A resource is not ours.
+
+    Source:
+        RFC 6749, 4.4.2 and 4.4.3.
+    """
+    if caller.form.get("scope"):
+        raise InvalidScope("A client has no scopes of its own.")
+    audience_for(caller.form.every(RESOURCE), granted=(), issuer=caller.provider.issuer)
+    statement = _spend(has_assertion=caller.has_assertion, has_proof=caller.proof is not None)
+    row = await statement.fetchrow(request.app.state.hot_pool, **caller.binds, **caller.proof_binds)
+    assert row is not None  # the statement always returns one
+    check_spent(row, caller)
+    # RFC 9068, 2.2: sub is the client where no person is involved.
+    return Issue(subject=tokens.Subject(sub=caller.client.client_id, scope=()))

@@ -1,0 +1,61 @@
+"""Discovery and keys: RFC 8414, OpenID Connect Discovery, RFC 7517. Serialised once."""
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp.dependencies import provider_of
+from idp.metadata import provider_metadata
+
+_FOR_ANYONE = {
+    # Keys are published before they sign and stay after: a copy a few minutes old is good.
+    "Cache-Control": "public, max-age=300",
+    "Access-Control-Allow-Origin": "*",
+}
+
+
+class Published:
+    """The documents of this process, as bytes; one per process."""
+
+    def __init__(self) -> None:
+        self._metadata: bytes = b""
+        self._jwks: bytes = b""
+        self._jwks_of: object = None
+
+    def metadata(self, request: Request) -> bytes:
+        """Return the metadata document."""
+        if not self._metadata:
+            self._metadata = orjson.dumps(provider_metadata(provider_of(request).issuer))
+        return self._metadata
+
+    def jwks(self, request: Request) -> bytes:
+        """Return the JWK Set; written again when the keys were reloaded."""
+        keys = request.app.state.signing.public_jwks("oidc")
+        if keys is not self._jwks_of:
+            self._jwks, self._jwks_of = orjson.dumps(keys), keys
+        return self._jwks
+
+
+def published_of(request: Request) -> Published:
+    """Return the documents of this process."""
+    state = request.app.state
+    published: Published | None = getattr(state, "published", None)
+    if published is None:
+        published = state.published = Published()
+    return published
+
+
+async def discovery(request: Request) -> Response:
+    """Answer with the metadata document."""
+    return Response(
+        published_of(request).metadata(request), headers=_FOR_ANYONE, media_type="application/json"
+    )
+
+
+async def jwks(request: Request) -> Response:
+    """Answer with the keys that verify what we sign."""
+    return Response(
+        published_of(request).jwks(request),
+        headers=_FOR_ANYONE,
+        media_type="application/jwk-set+json",
+    )

@@ -1,0 +1,145 @@
+"""Token introspection: RFC 7662."""
+
+from functools import lru_cache
+
+import orjson
+from sqlalchemy import bindparam, select
+from sqlalchemy.types import LargeBinary, Text, Uuid
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp.buckets import REVOKED_ACCESS_TOKENS
+from idp.errors import InvalidClient
+from idp.hot.authorization_code import REFRESH_TOKEN_PREFIX
+from idp.hot.clients import Caller, as_client
+from idp.hot.token import check_spent
+from idp.jose import NotVerified
+from idp.statements import (
+    AT,
+    admit,
+    one_row,
+    token_is_revoked,
+)
+from idp.tables import grants, refresh_tokens
+from idp.tokens import AccessToken, our_keys, verify_access_token
+from kernel.db import HotStatement
+from kernel.errors import InvalidRequest
+from kernel.secret import MalformedToken, parse_token
+from kernel.web import json_response, read_form
+
+_INACTIVE: dict[str, object] = {"active": False}
+
+
+@lru_cache
+def _look(kind: str, *, has_assertion: bool) -> HotStatement:
+    admission = admit(has_assertion=has_assertion, has_proof=False)
+    facts = {
+        **admission.facts,
+    }
+    g, t = grants.c, refresh_tokens.c
+    live = (
+        select(g.grant_id, g.sub, g.scope, g.authorization_details, g.acr, g.auth_time)
+        .where(g.revoked_at.is_(None), g.expires_at > AT)
+    )  # fmt: skip
+    match kind:
+        case "access_token":
+            facts["is_revoked"] = token_is_revoked()
+            granted = live.where(g.grant_id == bindparam("grant_id", type_=Uuid)).cte("granted")
+            return HotStatement(one_row(facts, beside=(granted,)))
+        case "refresh_token":
+            granted = (
+                live.join(refresh_tokens, t.grant_id == g.grant_id)
+                .add_columns(t.issued_at, t.expires_at)
+                .where(
+                    t.token_digest == bindparam("token_digest", type_=LargeBinary),
+                    t.client_id == bindparam("client_id", type_=Text),
+                    t.rotated_at.is_(None),
+                    t.expires_at > AT,
+                )
+                .cte("granted")
+            )
+            return HotStatement(one_row(facts, beside=(granted,)))
+        case _:
+            return HotStatement(one_row(facts))
+
+
+async def introspect(request: Request) -> Response:
+    """Tell a client about a token of its own; about any other, only that it is not active.
+
+    Source:
+        RFC 7662, 2; RFC 9396, 9.2; RFC 9449, 6.2.
+    """
+    form = await read_form(request)
+
+    async def act(caller: Caller) -> Response:
+        if caller.client.is_public:
+            raise InvalidClient("A public client can't introspect.", reason="public")
+        token = form.get("token")
+        if token is None:
+            raise InvalidRequest("token is required.")
+        return json_response(await _answer(request, caller, token))
+
+    return await as_client(request, form, endpoint="/introspect", takes_proof=False, act=act)
+
+
+async def _answer(request: Request, caller: Caller, token: str) -> dict[str, object]:
+    access, kind, binds = _named(token, caller)
+    row = await _look(kind, has_assertion=caller.has_assertion).fetchrow(
+        request.app.state.hot_pool, **caller.binds, **binds, idp_at=caller.at
+    )
+    assert row is not None  # the statement always returns one
+    check_spent(row, caller)
+    if access is not None:
+        needs_grant = access.grant_id is not None
+        if row["is_revoked"] or (needs_grant and row["grant_id"] is None):
+            return _INACTIVE
+        bound = access.jkt is not None
+        return {
+            "active": True,
+            **access.claims,
+            "token_type": "DPoP" if bound else "Bearer",
+        }
+    if kind != "refresh_token" or row["grant_id"] is None:
+        return _INACTIVE
+    answer: dict[str, object] = {
+        "active": True,
+        "iss": caller.provider.issuer,
+        "client_id": caller.client.client_id,
+        "sub": row["sub"],
+        "scope": " ".join(row["scope"]),
+        "iat": int(row["issued_at"].timestamp()),
+        "exp": int(row["expires_at"].timestamp()),
+        "acr": row["acr"],
+        "auth_time": int(row["auth_time"].timestamp()),
+    }
+    details = orjson.loads(row["authorization_details"])
+    if details:
+        answer["authorization_details"] = details
+    return answer
+
+
+def _named(token: str, caller: Caller) -> tuple[AccessToken | None, str, dict[str, object]]:
+    """Return what the token is, whatever `token_type_hint` says, and where it lies."""
+    try:
+        digest = parse_token(token, REFRESH_TOKEN_PREFIX)
+    except MalformedToken:
+        pass
+    else:
+        return None, "refresh_token", {"token_digest": digest}
+    try:
+        access = verify_access_token(
+            token, our_keys(caller.provider.signing), issuer=caller.provider.issuer, at=caller.at
+        )
+    except NotVerified:
+        return None, "nothing", {}
+    if access.client_id != caller.client.client_id:
+        return None, "nothing", {}
+    return (
+        access,
+        "access_token",
+        {
+            "grant_id": access.grant_id,
+            "idp_token_slot": REVOKED_ACCESS_TOKENS.slot(access.expires_at),
+            "idp_token_digest": access.digest,
+        },
+    )

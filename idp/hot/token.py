@@ -1,0 +1,180 @@
+"""The token endpoint: RFC 6749, 3.2.
+
+One statement spends what is presented (assertion, proof, code or refresh token) and stores what is
+issued; nothing is read first and written later.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import asyncpg
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from idp import tokens
+from idp.errors import InvalidClient, InvalidDPoPProof, UnauthorizedClient, UnsupportedGrantType
+from idp.hot.clients import Caller, ClientChangedError, as_client
+from idp.model import JSONObject
+from idp.resource_indicators import PARAMETER as RESOURCE
+from idp.resource_indicators import audience_for
+from kernel.errors import InvalidRequest
+from kernel.ids import GrantId
+from kernel.secret import Secret, random_b64url
+from kernel.web import json_response, read_form
+
+JTI_BYTES = 16  # 128 random bits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """What is to be issued.
+
+    Attributes:
+        granted_resources: What the grant allows; empty for everything.
+        nonce: Of the authorization request.
+        id_token_extra: Claims about the person, for the ID token.
+    """
+
+    subject: tokens.Subject
+    granted_resources: tuple[str, ...] = ()
+    refresh_token: Secret[str] | None = None
+    has_id_token: bool = False
+    nonce: str | None = None
+    id_token_extra: Mapping[str, object] | None = None
+
+
+GrantTypeHandler: TypeAlias = Callable[[Request, Caller], Awaitable[Issue]]
+
+
+def check_spent(row: asyncpg.Record, caller: Caller) -> None:
+    """Hold the first facts of a token statement against what must be so.
+
+    Raises:
+        ClientChangedError: The client changed; nothing was written.
+        InvalidClient: 401. The assertion was used before.
+        InvalidDPoPProof: 400. The proof was used before.
+    """
+    if not row["is_unchanged"]:
+        raise ClientChangedError
+    if caller.has_assertion and not row["is_assertion_fresh"]:
+        raise InvalidClient("The client assertion was used before.", reason="replayed")
+    if caller.proof is not None and not row["is_proof_fresh"]:
+        raise InvalidDPoPProof("The DPoP proof was used before.", reason="replayed")
+
+
+def subject_of(row: Mapping[str, object], caller: Caller) -> tokens.Subject:
+    """Return on whose behalf tokens are issued, from the columns of a grant."""
+    session_id = row["session_id"]
+    details: JSONObject = orjson.loads(str(row["authorization_details"]))
+    return tokens.Subject(
+        sub=str(row["sub"]),
+        scope=tuple(row["scope"]),  # type: ignore[arg-type]
+        claims=tuple(orjson.loads(str(row["claims"]))),
+        authorization_details=details,  # type: ignore[arg-type]
+        grant_id=GrantId(row["grant_id"]),  # type: ignore[arg-type]
+        acr=str(row["acr"]),
+        amr=tuple(row["amr"]),  # type: ignore[arg-type]
+        auth_time=row["auth_time"],  # type: ignore[arg-type]
+        sid=None
+        if session_id is None
+        else caller.provider.sid(caller.client.client_id, session_id),  # type: ignore[arg-type]
+    )
+
+
+def respond(caller: Caller, issue: Issue) -> Response:
+    """Sign the tokens and answer (RFC 6749, 5.1)."""
+    provider, client, at = caller.provider, caller.client, caller.at
+    subject = issue.subject
+    jkt = None if caller.proof is None else caller.proof.jkt
+    expires_at = at + provider.policy.access_token
+    access_token = tokens.sign(
+        provider.signing,
+        tokens.access_token_claims(
+            subject,
+            issuer=provider.issuer,
+            client_id=client.client_id,
+            partner_id=client.partner_id,
+            audience=audience_for(
+                caller.form.every(RESOURCE),
+                granted=issue.granted_resources,
+                issuer=provider.issuer,
+            ),
+            jti=random_b64url(JTI_BYTES),
+            jkt=jkt,
+            at=at,
+            expires_at=expires_at,
+        ),
+        typ=tokens.ACCESS_TOKEN_TYPE,
+        alg=tokens.ACCESS_TOKEN_ALG,
+    )
+    answer: dict[str, object] = {
+        "access_token": access_token,
+        "token_type": "Bearer" if jkt is None else "DPoP",
+        "expires_in": int(provider.policy.access_token.total_seconds()),
+        "scope": " ".join(subject.scope),
+    }
+    if issue.refresh_token is not None:
+        answer["refresh_token"] = issue.refresh_token.reveal()
+    if subject.authorization_details:
+        answer["authorization_details"] = subject.authorization_details  # RFC 9396, 7
+    if issue.has_id_token:
+        answer["id_token"] = tokens.sign(
+            provider.signing,
+            tokens.id_token_claims(
+                subject,
+                issuer=provider.issuer,
+                client_id=client.client_id,
+                nonce=issue.nonce,
+                extra=issue.id_token_extra or {},
+                access_token=access_token,
+                at=at,
+                expires_at=at + provider.policy.id_token,
+            ),
+            typ="JWT",
+            alg=client.metadata.id_token_signed_response_alg,
+        )
+    return json_response(answer)
+
+
+def check_grant_type(caller: Caller, handlers: Mapping[str, GrantTypeHandler]) -> GrantTypeHandler:
+    """Return what handles the grant type.
+
+    Raises:
+        InvalidRequest: 400. `grant_type` is missing.
+        UnsupportedGrantType: 400. We don't offer it.
+        UnauthorizedClient: 400. The client is not registered for it.
+        InvalidDPoPProof: 400. The client has to prove possession, and did not.
+
+    Source:
+        RFC 6749, 5.2; RFC 9449, 5.
+    """
+    grant_type = caller.form.get("grant_type")
+    if grant_type is None:
+        raise InvalidRequest("grant_type is required.")
+    handler = handlers.get(grant_type)
+    if handler is None:
+        raise UnsupportedGrantType
+    if grant_type not in caller.client.metadata.grant_types:
+        raise UnauthorizedClient("The client is not registered for this grant type.")
+    if caller.proof is None and caller.client.must_prove_possession:
+        raise InvalidDPoPProof("This client has to send a DPoP proof.")
+    return handler
+
+
+def token_endpoint(
+    handlers: Mapping[str, GrantTypeHandler],
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint that handles these grant types."""
+
+    async def token(request: Request) -> Response:
+        form = await read_form(request, repeatable=(RESOURCE,))
+
+        async def act(caller: Caller) -> Response:
+            handler = check_grant_type(caller, handlers)
+            return respond(caller, await handler(request, caller))
+
+        return await as_client(request, form, endpoint="/token", takes_proof=True, act=act)
+
+    return token

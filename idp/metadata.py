@@ -1,0 +1,91 @@
+"""What we publish about ourselves: RFC 8414, OpenID Connect Discovery. No I/O."""
+
+from authlib.oidc.discovery import OpenIDProviderMetadata
+
+from idp import checks, dpop, jose, pkce
+from idp.assurance import ACR_VALUES
+from idp.claims import CLAIMS_OF_SCOPE, ITEMS_OF_CLAIM
+from idp.client_authentication import METHODS
+from idp.client_metadata import GRANT_TYPES
+from idp.tokens import ID_TOKEN_ALGORITHMS
+
+AUTHORIZATION_DETAILS_TYPES = ("civitas_disclosure",)
+UI_LOCALES = ("ru", "en")
+
+
+def provider_metadata(issuer: str, *, has_registration: bool = True) -> dict[str, object]:
+    """Return the metadata document, checked by Authlib's own rules.
+
+    Args:
+        issuer: Our issuer identifier.
+        has_registration: Whether the registration endpoint is published.
+
+    Raises:
+        ValueError: It breaks a rule of OpenID Connect Discovery or RFC 8414: a defect of ours.
+    """
+    authenticated = [method for method in METHODS if method != "none"]
+    document: dict[str, object] = {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "jwks_uri": f"{issuer}/jwks",
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
+        "introspection_endpoint": f"{issuer}/introspect",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "end_session_endpoint": f"{issuer}/end-session",
+        "scopes_supported": list(CLAIMS_OF_SCOPE),
+        "response_types_supported": list(checks.RESPONSE_TYPES),
+        "response_modes_supported": list(checks.RESPONSE_MODES),
+        "grant_types_supported": list(GRANT_TYPES),
+        "subject_types_supported": ["pairwise"],
+        "acr_values_supported": list(ACR_VALUES),
+        "prompt_values_supported": list(checks.PROMPTS),
+        "display_values_supported": ["page"],
+        "claim_types_supported": ["normal"],
+        "claims_supported": [
+            "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid",
+            *ITEMS_OF_CLAIM,
+        ],
+        "ui_locales_supported": list(UI_LOCALES),
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "require_request_uri_registration": False,
+        "require_pushed_authorization_requests": False,
+        "authorization_response_iss_parameter_supported": True,
+        "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "token_endpoint_auth_methods_supported": list(METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": list(jose.ALGORITHMS),
+        "introspection_endpoint_auth_methods_supported": authenticated,
+        "introspection_endpoint_auth_signing_alg_values_supported": list(jose.ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": list(METHODS),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(jose.ALGORITHMS),
+        "code_challenge_methods_supported": list(pkce.METHODS),
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+        "authorization_details_types_supported": list(AUTHORIZATION_DETAILS_TYPES),
+        "backchannel_logout_supported": False,
+        "frontchannel_logout_supported": False,
+    }  # fmt: skip
+    if has_registration:
+        document["registration_endpoint"] = f"{issuer}/register"
+    check_provider_metadata(document)
+    return document
+
+
+def check_provider_metadata(document: dict[str, object]) -> None:
+    """Hold the document against Authlib's reading of the specifications.
+
+    An issuer on loopback is checked as if it were reached over https: it is a demonstration.
+
+    Raises:
+        ValueError: It breaks a rule.
+    """
+    checked = {
+        name: f"https://{value.removeprefix('http://')}"
+        if isinstance(value, str) and value.startswith("http://")
+        else value
+        for name, value in document.items()
+    }
+    OpenIDProviderMetadata(checked).validate()

@@ -1,0 +1,99 @@
+"""Queries: what became of grants and tokens."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.orm import Session
+
+from idp.buckets import Ring, partition
+from idp.tables import (
+    grants,
+    initial_access_tokens,
+    refresh_tokens,
+    session_cookies,
+    sign_in_failures,
+    sign_in_sessions,
+)
+from kernel.ids import ClientId, GrantId, PersonId
+
+_EXPIRING: tuple[tuple[Any, Any, tuple[Any, ...]], ...] = (
+    (refresh_tokens, refresh_tokens.c.expires_at, (refresh_tokens.c.token_digest,)),
+    (grants, grants.c.expires_at, (grants.c.grant_id,)),
+    (session_cookies, session_cookies.c.expires_at, (session_cookies.c.cookie_digest,)),
+    (
+        sign_in_sessions,
+        sign_in_sessions.c.expires_at,
+        (sign_in_sessions.c.person_id, sign_in_sessions.c.session_id),
+    ),
+    (
+        initial_access_tokens,
+        initial_access_tokens.c.expires_at,
+        (initial_access_tokens.c.token_digest,),
+    ),
+    (sign_in_failures, sign_in_failures.c.last_failed_at, (sign_in_failures.c.key_digest,)),
+)
+
+
+def find_person_of_grant(session: Session, grant_id: GrantId) -> PersonId | None:
+    """Return whose grant it is, live or not."""
+    person_id = session.scalar(select(grants.c.person_id).where(grants.c.grant_id == grant_id))
+    return None if person_id is None else PersonId(person_id)
+
+
+def revoke_grants(
+    session: Session, person_id: PersonId, client_id: ClientId, *, reason: str, at: datetime
+) -> int:
+    """Revoke what a person allowed a client; return how many grants."""
+    rows = session.execute(
+        update(grants)
+        .where(
+            grants.c.person_id == person_id,
+            grants.c.client_id == client_id,
+            grants.c.revoked_at.is_(None),
+        )
+        .values(revoked_at=at, revocation_reason=reason)
+        .returning(grants.c.grant_id)
+    ).all()
+    return len(rows)
+
+
+def empty_partition(session: Session, ring: Ring, slot: int) -> None:
+    """Empty one partition of a ring; costs the same however many rows there are.
+
+    Raises:
+        OperationalError: Somebody is using the table; the next run tries again.
+
+    Transaction:
+        Waits a second at most, so that nobody waits for us for longer.
+    """
+    session.execute(text("SET LOCAL lock_timeout = '1s'"))
+    session.execute(text(f"TRUNCATE {partition(ring, slot)}"))  # names of ours, no values
+
+
+def is_empty(session: Session, ring: Ring, slot: int) -> bool:
+    """Tell whether a partition has no rows."""
+    found = session.scalar(text(f"SELECT 1 FROM {partition(ring, slot)} LIMIT 1"))  # noqa: S608
+    return found is None
+
+
+def delete_expired(session: Session, *, before: datetime, limit: int) -> Sequence[tuple[str, int]]:
+    """Delete rows that expired before an instant, up to `limit` of each table.
+
+    Transaction:
+        Skips rows that somebody holds: any number of workers may run.
+    """
+    deleted = []
+    for table, expires_at, key in _EXPIRING:
+        expired = (
+            select(*key)
+            .where(expires_at < before)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("expired")
+        )
+        matches = [column == expired.c[column.name] for column in key]
+        result = session.execute(delete(table).where(*matches))
+        deleted.append((table.name, result.rowcount))
+    return deleted

@@ -1,0 +1,186 @@
+"""Verify the access token and the DPoP proof that came with a request to a resource.
+
+An access token that was verified once is remembered by its digest until it expires: its signature
+and its claims can't change. Its revocation can, and so can everything it stands for: that is looked
+up in the statement that reads (`live_grant`). A proof is for one request and is verified each time.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from idp.disclosures import read_disclosure
+from idp.dpop import ALGORITHMS, DPoPProof, verify_proof
+from idp.errors import (
+    InvalidDPoPProof,
+    InvalidResourceProof,
+    InvalidToken,
+    UseDPoPNonce,
+    UseResourceNonce,
+)
+from idp.jose import NotVerified, PublicKey
+from idp.model import VerifiedToken
+from idp.provider import Provider
+from idp.tokens import our_keys, verify_access_token
+from kernel.secret import sha256
+
+MOST_REMEMBERED = 10_000
+
+_ALGS = " ".join(ALGORITHMS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentedToken:
+    """What a request to a resource brings.
+
+    Attributes:
+        authorization: The `Authorization` header, or None.
+        proofs: Every `DPoP` header.
+        method: Of the request.
+        uri: Our public address of the resource, without query.
+    """
+
+    authorization: str | None
+    proofs: Sequence[str]
+    method: str
+    uri: str
+
+
+class TokenVerifier:
+    """Verifies access tokens for one resource; one per process and resource."""
+
+    def __init__(self, provider: Provider, *, resources: Sequence[str]) -> None:
+        """Begin with nothing remembered.
+
+        Args:
+            provider: Whose tokens.
+            resources: Audiences of which one must be in the token: the resource's own, and the
+                issuer's if tokens for everything are good here.
+        """
+        self._provider = provider
+        self._resources = frozenset(resources)
+        # One process's event loop is the only user of this dictionary.
+        self._remembered: OrderedDict[bytes, VerifiedToken] = OrderedDict()
+        self._keys: tuple[PublicKey, ...] = ()
+        self._published: object = None
+
+    def verify(self, presented: PresentedToken, *, at: datetime) -> VerifiedToken:
+        """Verify what a request brings.
+
+        1. There is one token, under a scheme that we know. 2. It is ours, an access token, and has
+        not expired. 3. It is for this resource. 4. A token that is bound to a key comes under the
+        scheme `DPoP`, with one proof, 5. which is for this token, this method and this address,
+        and 6. is made with the key that the token is bound to.
+
+        Returns:
+            What the token says; `proof_digest` is still to be spent, and the grant to be looked up.
+
+        Raises:
+            InvalidToken: 401. Any of 1 to 4 and 6.
+            InvalidResourceProof: 401. The proof is missing or not for this request.
+            UseResourceNonce: 401. The proof has to carry our nonce.
+
+        Source:
+            RFC 6750, 2.1; RFC 9068, 4; RFC 9449, 7.1 and 7.2.
+        """
+        scheme, token = _credentials(presented.authorization)  # 1
+        verified = self._token(token, at=at)  # 2
+        if self._resources.isdisjoint(verified.audience):  # 3
+            raise InvalidToken(headers=challenge(scheme, "invalid_token"), reason="audience")
+        if verified.jkt is None:
+            if scheme != "bearer":
+                raise InvalidToken(headers=challenge(scheme, "invalid_token"), reason="not bound")
+            return verified
+        if scheme != "dpop":  # 4: RFC 9449, 7.2
+            raise InvalidToken(headers=challenge("dpop", "invalid_token"), reason="scheme")
+        if len(presented.proofs) != 1:
+            raise InvalidResourceProof(
+                headers=challenge("dpop", "invalid_dpop_proof"), reason="not one proof"
+            )
+        proof = self._proof(presented, token, at=at)  # 5
+        if proof.jkt != verified.jkt:  # 6
+            raise InvalidToken(headers=challenge("dpop", "invalid_token"), reason="other key")
+        return replace(verified, proof_digest=proof.digest, proof_made_at=proof.made_at)
+
+    def _proof(self, presented: PresentedToken, token: str, *, at: datetime) -> DPoPProof:
+        try:
+            return verify_proof(
+                presented.proofs[0],
+                method=presented.method,
+                uri=presented.uri,
+                at=at,
+                policy=self._provider.policy,
+                access_token=token,
+                nonce_key=self._provider.dpop_nonce_key,
+            )
+        except UseDPoPNonce as refusal:
+            raise UseResourceNonce(
+                headers={**refusal.headers, **challenge("dpop", "use_dpop_nonce")}
+            ) from refusal
+        except InvalidDPoPProof as refusal:
+            raise InvalidResourceProof(
+                headers=challenge("dpop", "invalid_dpop_proof"), **refusal.context
+            ) from refusal
+
+    def _token(self, token: str, *, at: datetime) -> VerifiedToken:
+        digest = sha256(token.encode())
+        known = self._remembered.get(digest)
+        if known is not None:
+            if known.expires_at > at:
+                return known
+            del self._remembered[digest]
+        try:
+            access = verify_access_token(
+                token, self._our_keys(), issuer=self._provider.issuer, at=at
+            )
+        except NotVerified as error:
+            raise InvalidToken(
+                headers=challenge("bearer", "invalid_token"), reason=str(error)
+            ) from error
+        verified = VerifiedToken(
+            client_id=access.client_id,
+            partner_id=access.partner_id,
+            sub=access.sub,
+            audience=access.audience,
+            scope=access.scope,
+            claims=access.userinfo_claims,
+            grant_id=access.grant_id,
+            disclosures=tuple(read_disclosure(d) for d in access.authorization_details),
+            jkt=access.jkt,
+            token_digest=access.digest,
+            issued_at=access.issued_at,
+            expires_at=access.expires_at,
+        )
+        self._remembered[digest] = verified
+        if len(self._remembered) > MOST_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return verified
+
+    def _our_keys(self) -> tuple[PublicKey, ...]:
+        published = self._provider.signing.public_jwks("oidc")
+        if published is not self._published:  # the keys were reloaded
+            self._keys, self._published = our_keys(self._provider.signing), published
+        return self._keys
+
+
+def challenge(scheme: str, error: str | None = None) -> dict[str, str]:
+    """Return the `WWW-Authenticate` header of a refusal.
+
+    Source:
+        RFC 6750, 3; RFC 9449, 7.1.
+    """
+    name, parameters = ("DPoP", [f'algs="{_ALGS}"']) if scheme == "dpop" else ("Bearer", [])
+    parameters = [*([f'error="{error}"'] if error else []), *parameters]
+    return {"WWW-Authenticate": f"{name} {', '.join(parameters)}".strip()}
+
+
+def _credentials(authorization: str | None) -> tuple[str, str]:
+    if authorization is None:
+        # RFC 6750, 3.1: no error code when nothing was presented.
+        raise InvalidToken("An access token is needed.", headers=challenge("bearer"))
+    scheme, _, token = authorization.partition(" ")
+    scheme = scheme.lower()  # RFC 9110, 11.1
+    if scheme not in {"bearer", "dpop"} or not token:
+        raise InvalidToken(headers=challenge("bearer"), reason="scheme")
+    return scheme, token.strip()
