@@ -147,7 +147,8 @@ class _Batch:
         self._request_id = request_id
         self._persons: dict[PersonId, _Person] = {}
         self._links: dict[bytes, PersonId] = {}
-        self._decisions: dict[bytes, LinkDecision] = {}  # of records that were not known
+        # Of records that were not known, by the version that made them known.
+        self._decisions: dict[tuple[bytes, int], LinkDecision] = {}
         self._held: list[_Incoming] = []
 
     def accept(self, records: Sequence[SourceRecord]) -> list[RecordOutcome]:
@@ -218,7 +219,7 @@ class _Batch:
                     person_id=person_id, new_key=self._keyring.new_person_key(person_id)
                 )
             self._links[item.record_digest] = person_id
-            self._decisions[item.record_digest] = decision
+            self._decisions[item.key] = decision
         matcher.learn(person_id, item.evidence)
         self._person(person_id).incoming.append(item)
 
@@ -362,7 +363,7 @@ class _Batch:
     def _write_links(self) -> None:
         decided = [
             (digest, self._links[digest], decision)
-            for digest, decision in self._decisions.items()
+            for (digest, _), decision in self._decisions.items()
             if not self._persons[self._links[digest]].is_erased
         ]
         store.insert_links(
@@ -402,7 +403,6 @@ class _Batch:
             for person in self._living()
             for item, entry in zip(person.incoming, person.entries, strict=True)
         }
-        told: set[bytes] = set()
         outcomes: list[RecordOutcome] = []
         for item, refusal in zip(incoming, refusals, strict=True):
             person_id = self._links.get(item.record_digest)
@@ -413,14 +413,12 @@ class _Batch:
             elif item.key not in entries:
                 outcomes.append(Refused(problems=(_ERASED,)))
             else:
-                decision = self._decisions.get(item.record_digest)
-                first = decision is not None and item.record_digest not in told
-                told.add(item.record_digest)
+                decision = self._decisions.get(item.key)
                 outcomes.append(
                     Accepted(
                         person_id=person_id,
                         entry_id=entries[item.key],
-                        outcome=decision.outcome if decision and first else LinkOutcome.LINKED,
+                        outcome=decision.outcome if decision else LinkOutcome.LINKED,
                     )
                 )
         return outcomes

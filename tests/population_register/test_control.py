@@ -1,4 +1,4 @@
-"""Format-and-logic control: a good row becomes a record, a bad one says everything that is wrong."""
+"""Format-and-logic control: a good row becomes a record, a bad one tells all its problems."""
 
 from datetime import date
 from typing import Any

@@ -33,9 +33,7 @@ def told(rows: list[RawRow]) -> list[tuple[int, Any]]:
 
 class TestNDJSON:
     def test_each_line_is_a_row(self) -> None:
-        data = (
-            '{"snils": "1"}\n\n  {"snils": "2", "passport": {"a": [1]}}\r\n{"snils": "3"}'.encode()
-        )
+        data = b'{"snils": "1"}\n\n  {"snils": "2", "passport": {"a": [1]}}\r\n{"snils": "3"}'
 
         assert told(ndjson(data)) == [
             (1, {"snils": "1"}),
