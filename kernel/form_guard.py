@@ -67,12 +67,12 @@ class FormGuard:
                 path="/",
             )
 
-    def check(self, request: Request, token: str) -> None:
+    def check(self, request: Request, presented: str) -> None:
         """Refuse a form that did not come from our page in this browser.
 
         Args:
             request: A request that changes something.
-            token: The field `form_token` as received.
+            presented: The field `form_token` as received.
 
         Raises:
             ForeignForm: 403. No cookie, another browser's token, or another site's page.
@@ -85,7 +85,7 @@ class FormGuard:
             raise ForeignForm(reason="origin")
         cookie = request.cookies.get(self.cookie_name, "")
         expected = b64url(self._digest(cookie))
-        if len(cookie) != _COOKIE_CHARACTERS or not equal(expected.encode(), token.encode()):
+        if len(cookie) != _COOKIE_CHARACTERS or not equal(expected.encode(), presented.encode()):
             raise ForeignForm(reason="token")
 
     def _browser(self, request: Request) -> str | None:
