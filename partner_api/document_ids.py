@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 from kernel.errors import NotFound
 from kernel.ids import ClientId, DocumentId
 from kernel.keyring import Keyring
-from kernel.secret import b64url
 
 
 def _cipher(keyring: Keyring, client_id: ClientId) -> Cipher[ECB]:
@@ -45,9 +44,3 @@ def internal_id(keyring: Keyring, client_id: ClientId, presented: str) -> Docume
         raise NotFound(reason="not canonical")
     decryptor = _cipher(keyring, client_id).decryptor()
     return DocumentId(UUID(bytes=decryptor.update(external.bytes) + decryptor.finalize()))
-
-
-def entity_tag(keyring: Keyring, client_id: ClientId, content_digest: bytes) -> str:
-    """Return a strong entity tag (RFC 9110, 8.8.3) that two clients can't compare."""
-    text = f"{client_id}:{content_digest.hex()}"
-    return f'"{b64url(keyring.blind_index("partner_document_tag", text)[:16])}"'

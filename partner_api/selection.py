@@ -2,14 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import parse_qsl
 
-from consent.api import ITEMS, SIGN_IN, Disclosure, ItemName, PurposeCode
+from consent.api import ITEMS, SIGN_IN, ItemName, PurposeCode
 from kernel.errors import InvalidRequest
 from partner_api.errors import AmbiguousPurpose
 
 MOST_ITEMS = 64
 MOST_QUERY_BYTES = 4096
+
+
+class Granted(Protocol):
+    """What a token says was granted: one purpose, and items."""
+
+    @property
+    def purpose(self) -> str:
+        """Code of the purpose."""
+        ...
+
+    @property
+    def items(self) -> Sequence[str]:
+        """Names of items."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +87,7 @@ def _items(text: str | None) -> tuple[ItemName, ...] | None:
     return names
 
 
-def select_attributes(disclosures: Sequence[Disclosure], query: Query) -> Selection:
+def select_attributes(disclosures: Sequence[Granted], query: Query) -> Selection:
     """Decide which attributes and predicates are to be read, and for which purpose.
 
     The purpose is the token's only one. What a person agreed to for signing in counts only when
@@ -87,7 +102,7 @@ def select_attributes(disclosures: Sequence[Disclosure], query: Query) -> Select
     return _select(disclosures, query, of_documents=False)
 
 
-def select_documents(disclosures: Sequence[Disclosure], query: Query) -> Selection:
+def select_documents(disclosures: Sequence[Granted], query: Query) -> Selection:
     """Decide which kinds of documents are to be listed, and for which purpose.
 
     Raises:
@@ -100,12 +115,13 @@ def select_documents(disclosures: Sequence[Disclosure], query: Query) -> Selecti
     return _select(disclosures, query, of_documents=True)
 
 
-def _select(disclosures: Sequence[Disclosure], query: Query, *, of_documents: bool) -> Selection:
+def _select(disclosures: Sequence[Granted], query: Query, *, of_documents: bool) -> Selection:
     granted: dict[PurposeCode, list[ItemName]] = {}
     for disclosure in disclosures:
-        wanted = [name for name in disclosure.items if ITEMS[name].is_document is of_documents]
+        names = [ItemName(name) for name in disclosure.items]
+        wanted = [name for name in names if ITEMS[name].is_document is of_documents]
         if wanted:
-            granted.setdefault(disclosure.purpose, []).extend(wanted)
+            granted.setdefault(PurposeCode(disclosure.purpose), []).extend(wanted)
     purpose = _purpose(list(granted), query)
     # Two disclosures of one purpose may name the same item.
     known = tuple(dict.fromkeys(granted.get(purpose, ())))

@@ -1,104 +1,203 @@
 """The partner's reads as single statements, composed from the parts that the contexts offer.
 
-    live_grant × spent_proof × covering_consent × what is read × access entry
+    live_grant × spent_proof × covering_consent × what is read
 
-One round trip, one transaction. Whatever is missing, the statement answers with one row that says
-what there was, and in that case no entry was appended and nothing sealed came back. The rules stay
-with their owners; here is only the order in which they are joined.
+One round trip, one snapshot. Each statement answers with exactly one row that says how far it got:
+`person_id` is NULL if there is no live grant, `proof` if the proof was spent before, `consent_id`
+if the read was not permitted. The rules stay with their owners; here is only how they are joined,
+and that nothing sealed leaves the database when one of them says no.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Select, Text, Uuid, bindparam, select, true
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    func,
+    literal,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from audit.api import append_entry
 from consent.api import covering_consent, spend_use
 from idp.api import live_grant, spend_proof
-from kernel.db import Instant
-
-Fetched = Callable[[ColumnElement[Any]], CTE]
-"""Makes the part that reads something of the person it is given."""
+from kernel.db import HotStatement, Instant
+from population_register.api import current_record
+from vault.api import document_version
 
 AT = bindparam("at", type_=Instant)
 CLIENT_ID = bindparam("client_id", type_=Text())
 CONSENT_ID = bindparam("consent_id", type_=Uuid())
-GRANT_ID = bindparam("grant_id", type_=Uuid())
+DOCUMENT_ID = bindparam("document_id", type_=Uuid())
 ITEMS = bindparam("items", type_=ARRAY(Text))
 PURPOSE = bindparam("purpose", type_=Text())
 
+_RECORD = ("sealed_record", "wrapped_key")
+_DOCUMENT = (
+    "document_id",
+    "kind",
+    "source",
+    "version",
+    "media_type",
+    "stored_at",
+    "stream_format",
+    "blob_key",
+    "wrapped_data_key",
+    "ciphertext_length",
+    "ciphertext_digest",
+    "wrapped_key",
+)
 
-def find_consent() -> Select[Any]:
-    """Select the consent that would cover a read, before its access entry is written.
 
-    The entry names the consent it rests on, and its bytes are fixed before the read's statement
-    runs; so the consent is looked up once and remembered. That memory decides nothing: the read
-    asks again, and for this very consent.
+def _consent(grant: CTE, items: ColumnElement[Any] = ITEMS) -> CTE:
+    return covering_consent(
+        person_id=grant.c.person_id, client_id=CLIENT_ID, purpose=PURPOSE, items=items, at=AT
+    )
+
+
+def _proof(*, is_spent_already: bool = False) -> CTE:
+    """Spend the proof, or stand in for it in the second statement of one request."""
+    spent = select(true().label("fresh")) if is_spent_already else None
+    if spent is None:
+        rows = spend_proof()
+        spent = select(true().label("fresh")).select_from(rows)
+    return spent.cte("fresh_proof")
+
+
+def _used(permitted: CTE, columns: tuple[str, ...]) -> CTE:
+    """Count the read, where the consent limits how many there may be."""
+    use = spend_use(permitted, at=AT)
+    return (
+        select(
+            permitted.c.person_id,
+            permitted.c.consent_id,
+            *(permitted.c[name] for name in columns),
+        )
+        .join(use, use.c.consent_id == permitted.c.consent_id)
+        .cte("readable")
+    )
+
+
+def _one_row(grant: CTE, proof: CTE, *columns: ColumnElement[Any]) -> Select[Any]:
+    always = select(true().label("always")).cte("always")
+    return (
+        select(grant.c.person_id, proof.c.fresh.label("proof"), *columns)
+        .select_from(always)
+        .outerjoin(grant, true())
+        .outerjoin(proof, true())
+    )
+
+
+def look_ahead() -> Select[Any]:
+    """Select the consent that an access entry must name before the read has happened.
+
+    The entry's bytes are fixed before the hot statement runs, so the consent is looked up once and
+    remembered. That memory decides nothing: the read asks again, and for this very consent.
     """
-    grant = live_grant(GRANT_ID)
-    consent = _covering(grant)
-    return select(consent.c.consent_id)
+    return select(_consent(live_grant()).c.consent_id)
 
 
-def read(fetched: Fetched, columns: tuple[str, ...]) -> Select[Any]:
-    """Compose the statement of a read.
+def read_person(*, is_spent_already: bool = False) -> Select[Any]:
+    """Compose the read of a person's record, with its access entry appended.
+
+    The row's `consent_id` and sealed columns are those of the appended entry: without the entry
+    there are none.
 
     Args:
-        fetched: The part that reads.
-        columns: Those of its columns that the caller needs.
-
-    Returns:
-        One row. `person_id` is NULL if there is no live grant, `proof` if the proof was spent
-        before, `entry_id` if the read was not allowed; only if it was is any of `columns` set.
+        is_spent_already: This request's proof was spent by its own first statement.
     """
-    grant = live_grant(GRANT_ID)
-    proof = spend_proof()
-    consent = _covering(grant)
-    wanted = fetched(grant.c.person_id)
+    grant = live_grant()
+    proof = _proof(is_spent_already=is_spent_already)
+    consent = _consent(grant)
+    record = current_record(grant.c.person_id)
     permitted = (
         select(
             grant.c.person_id,
             consent.c.consent_id,
             consent.c.max_uses,
-            *(wanted.c[name] for name in columns),
+            *(record.c[name] for name in _RECORD),
         )
         .select_from(grant)
         .join(proof, true())
         .join(consent, true())
-        .join(wanted, true())
+        .join(record, true())
         .where(consent.c.consent_id == CONSENT_ID)
         .cte("permitted")
     )
-    use = spend_use(permitted, at=AT)
-    readable = (
-        select(permitted).join(use, use.c.consent_id == permitted.c.consent_id).cte("readable")
-    )
+    readable = _used(permitted, _RECORD)
     entry = append_entry(readable.c.person_id, source=readable)
-    return _one_row(grant, proof, entry, readable, columns)
-
-
-def _covering(grant: CTE) -> CTE:
-    return covering_consent(
-        person_id=grant.c.person_id, client_id=CLIENT_ID, purpose=PURPOSE, items=ITEMS, at=AT
-    )
-
-
-def _one_row(
-    grant: FromClause, proof: CTE, entry: CTE, readable: CTE, columns: tuple[str, ...]
-) -> Select[Any]:
-    always = select(true().label("always")).subquery("always")
     return (
-        select(
-            grant.c.person_id,
-            proof.c.proof_digest.label("proof"),
-            entry.c.entry_id,
-            *(readable.c[name] for name in columns),
-        )
-        .select_from(always)
-        .outerjoin(grant, true())
-        .outerjoin(proof, true())
+        _one_row(grant, proof, readable.c.consent_id, *(readable.c[name] for name in _RECORD))
         .outerjoin(entry, true())
-        # Nothing sealed leaves the database unless the entry is there.
         .outerjoin(readable, entry.c.entry_id.is_not(None))
     )
+
+
+def list_documents() -> Select[Any]:
+    """Compose the permission to list documents of the kinds in `items`."""
+    grant, proof = live_grant(), _proof()
+    consent = _consent(grant)
+    permitted = (
+        select(grant.c.person_id, consent.c.consent_id, consent.c.max_uses)
+        .select_from(grant)
+        .join(proof, true())
+        .join(consent, true())
+        .cte("permitted")
+    )
+    readable = _used(permitted, ())
+    return _one_row(grant, proof, readable.c.consent_id).outerjoin(readable, true())
+
+
+def read_document() -> Select[Any]:
+    """Compose the read of one document, still sealed.
+
+    Only a kind among `items`, which the token was granted, is looked at: of any other the row says
+    as little as of a document that does not exist. `found` is its item name, or NULL.
+    """
+    grant, proof = live_grant(), _proof()
+    document = document_version(person_id=grant.c.person_id, document_id=DOCUMENT_ID)
+    item = literal("document:", Text()) + document.c.kind
+    found = (
+        select(*(document.c[name] for name in _DOCUMENT), item.label("item"))
+        .where(item == func.any(ITEMS))
+        .cte("found")
+    )
+    consent = _consent(grant, array([found.c.item], type_=Text()))
+    permitted = (
+        select(
+            grant.c.person_id,
+            consent.c.consent_id,
+            consent.c.max_uses,
+            *(found.c[name] for name in _DOCUMENT),
+        )
+        .select_from(grant)
+        .join(proof, true())
+        .join(found, true())
+        .join(consent, true())
+        .cte("permitted")
+    )
+    readable = _used(permitted, _DOCUMENT)
+    return (
+        _one_row(
+            grant,
+            proof,
+            found.c.item.label("found"),
+            readable.c.consent_id,
+            *(readable.c[name] for name in _DOCUMENT),
+        )
+        .outerjoin(found, true())
+        .outerjoin(readable, true())
+    )
+
+
+LOOK_AHEAD = HotStatement(look_ahead())
+READ_PERSON = HotStatement(read_person())
+READ_PERSON_AGAIN = HotStatement(read_person(is_spent_already=True))
+LIST_DOCUMENTS = list_documents()
+READ_DOCUMENT = read_document()

@@ -11,7 +11,7 @@ from kernel.errors import NotFound
 from kernel.ids import ClientId, DocumentId
 from kernel.keyring import Keyring
 from kernel.root_keys import LocalKeyFile
-from partner_api.document_ids import entity_tag, external_id, internal_id
+from partner_api.document_ids import external_id, internal_id
 
 BANK, CLINIC = ClientId("bank"), ClientId("clinic")
 
@@ -60,12 +60,3 @@ def test_identifier_of_another_client_names_something_else(keyring: Keyring, our
 def test_what_is_no_identifier_is_not_found(keyring: Keyring, presented: str) -> None:
     with pytest.raises(NotFound):
         internal_id(keyring, BANK, presented)
-
-
-@pytest.mark.spec("RFC9110-8.8.3")
-def test_entity_tags_of_two_clients_differ(keyring: Keyring) -> None:
-    tags = {entity_tag(keyring, client, b"\x01" * 32) for client in (BANK, CLINIC)}
-
-    assert len(tags) == 2
-    assert all(tag.startswith('"') and tag.endswith('"') for tag in tags)
-    assert entity_tag(keyring, BANK, b"\x01" * 32) in tags

@@ -1,0 +1,186 @@
+"""What one process keeps between the partners' reads. Nothing here decides: see `statements.py`.
+
+Concurrency: one per process, used by the event loop and by worker threads. The memories are
+bounded, and each value in them is a constant of its key, or is asked again by the statement that
+uses it; two threads that both work one out work out the same.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.requests import Request
+
+from idp.api import (
+    InsufficientScope,
+    InvalidToken,
+    PresentedToken,
+    TokenVerifier,
+    VerifiedToken,
+    challenge,
+    provider_of,
+)
+from kernel.ids import ConsentId, PartnerId
+from kernel.keyring import Keyring
+from kernel.signing import SigningKeys
+from partner_api import store
+from partner_api.attempt import Attempt
+from partner_api.errors import QuotaExceeded
+from partner_api.quota import Quota, minute_of, seconds_left
+from partner_api.selection import Granted, Query, Selection, parse_query
+from partner_api.signatures import PersonSigner
+
+if TYPE_CHECKING:
+    import asyncpg
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+PATH = "/partner/v1"
+MOST_REMEMBERED = 20_000
+"""Reads of which the selection and the consent are remembered: a few hundred bytes each."""
+
+Selecting = Callable[[Sequence[Granted], Query], Selection]
+
+
+class Memory(Generic[K, V]):
+    """A bounded mapping that forgets what was put in first."""
+
+    __slots__ = ("_most", "_values")
+
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self._most = most
+        self._values: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        """Return the value, if it is remembered."""
+        return self._values.get(key)
+
+    def put(self, key: K, value: V) -> V:
+        """Remember a value."""
+        while len(self._values) >= self._most:
+            self._values.pop(next(iter(self._values), key), None)
+        self._values[key] = value
+        return value
+
+
+@dataclass(slots=True)
+class Remembered:
+    """What was worked out for one token and one query.
+
+    Attributes:
+        consent_id: The consent that covered it the last time; the statement asks for this one.
+    """
+
+    selection: Selection
+    consent_id: ConsentId | None = None
+
+
+class Reader:
+    """What the reads of one process share."""
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        verifier: TokenVerifier,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        sessions: sessionmaker[Session],
+        keyring: Keyring,
+        signing: SigningKeys,
+    ) -> None:
+        self.issuer = issuer
+        self.verifier = verifier
+        self.pool = pool
+        self.sessions = sessions
+        self.keyring = keyring
+        self.signing = signing
+        self.signer = PersonSigner()
+        self.quota = Quota()
+        self._remembered: Memory[tuple[bytes, bytes, Selecting], Remembered] = Memory()
+
+    async def begin(
+        self, request: Request, *, selecting: Selecting, action: str
+    ) -> tuple[Attempt, Remembered]:
+        """Verify the token and its proof, read what is asked for, and count the request.
+
+        Args:
+            request: A GET.
+            selecting: How the token's disclosures and the query become a selection.
+            action: As the access log names it.
+
+        Returns:
+            The attempt, whose proof is still to be spent, and what is remembered for it.
+
+        Raises:
+            InvalidToken: 401. Missing, expired, revoked, for another audience, bound to another
+                key, or not bound at all.
+            InvalidResourceProof: 401. Missing, or not for this request.
+            InsufficientScope: 403. A token without a person.
+            InvalidRequest: 400. The query is malformed.
+            QuotaExceeded: 429. The partner's minute is used up.
+        """
+        at: datetime = request.app.state.clock.now()
+        token = self._verify(request, at=at)
+        await self._spend_quota(token.partner_id, at=at)
+        query: bytes = request.scope["query_string"]
+        key = token.token_digest, query, selecting
+        remembered = self._remembered.get(key)
+        if remembered is None:
+            selection = selecting(token.disclosures, parse_query(query))
+            remembered = self._remembered.put(key, Remembered(selection=selection))
+        attempt = Attempt(
+            token=token,
+            selection=remembered.selection,
+            action=action,
+            request_id=request.state.request_id,
+            at=at,
+        )
+        return attempt, remembered
+
+    def _verify(self, request: Request, *, at: datetime) -> VerifiedToken:
+        headers = request.headers
+        presented = PresentedToken(
+            authorization=headers.get("authorization"),
+            proofs=headers.getlist("dpop"),
+            method=request.method,
+            uri=self.issuer + request.scope["path"],
+        )
+        token = self.verifier.verify(presented, at=at)
+        if token.jkt is None:  # FAPI 2.0 Security Profile, 5.3.4: only sender-constrained tokens
+            raise InvalidToken(headers=challenge("dpop", "invalid_token"), reason="not bound")
+        if token.grant_id is None:
+            raise InsufficientScope(
+                "The access token was not issued for a person.",
+                headers=challenge("dpop", "insufficient_scope"),
+            )
+        return token
+
+    async def _spend_quota(self, partner_id: PartnerId, *, at: datetime) -> None:
+        while (spent := self.quota.spend(partner_id, at=at)) is None:
+            row = await store.lease_share.fetchrow(
+                self.pool, partner_id=partner_id, minute=minute_of(at)
+            )
+            self.quota.add(partner_id, at=at, granted=0 if row is None else row["granted"])
+        if not spent:
+            raise QuotaExceeded(retry_after_seconds=seconds_left(at))
+
+
+def reader_of(request: Request) -> Reader:
+    """Return the reader of this process."""
+    state = request.app.state
+    reader: Reader | None = getattr(state, "partner_reader", None)
+    if reader is None:
+        # Made from values that never change; of two that are made at once, the second stays.
+        issuer = state.settings.issuer
+        reader = state.partner_reader = Reader(
+            issuer=issuer,
+            verifier=TokenVerifier(provider_of(request), resources=(issuer, issuer + PATH)),
+            pool=state.hot_pool,
+            sessions=state.sessions,
+            keyring=state.keyring,
+            signing=state.signing,
+        )
+    return reader
