@@ -44,6 +44,7 @@ _COPY_TYPES = {
     "bytea": "bytea",
     "text": "text",
     "integer": "int4",
+    "bigint": "int8",
     "timestamp with time zone": "timestamptz",
     "jsonb": "jsonb",
 }
