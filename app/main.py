@@ -24,6 +24,7 @@ import partner_api.routes
 import portal.pages
 import vault.jobs
 from app import service_routes
+from app.access_log import AccessLog
 from app.errors import (
     render_defect,
     render_domain_error,
@@ -139,6 +140,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
         HotLane(HOT_ROUTES, ordinary=api),
         application=api,
         metrics=metrics,
+        access_log=AccessLog(),
         tracing=tracing,
         is_https=settings.is_https,
         body_limits=body_limit,

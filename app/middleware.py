@@ -5,13 +5,13 @@ cost the hot lane three quarters of its speed.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 
 import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access_log import AccessLog, Line
 from app.errors import Defect, render
 from app.metrics import Metrics
 from app.route_classes import RouteClass, route_class_of
@@ -33,6 +33,7 @@ _DEFAULT_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
 )
+_DEFAULT_NAMES = frozenset(name for name, _ in _DEFAULT_HEADERS)
 _HSTS = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
 
@@ -49,6 +50,7 @@ class Edge:
         *,
         application: object,
         metrics: Metrics,
+        access_log: AccessLog,
         tracing: Tracing | None = None,
         is_https: bool,
         body_limits: Callable[[RouteClass], int] | None = None,
@@ -59,6 +61,7 @@ class Edge:
             app: The lanes.
             application: What `request.app` is, also where we answer before any lane does.
             metrics: Counts every request.
+            access_log: Gets a line for every request.
             tracing: Spans, when a collector is configured.
             is_https: Whether the issuer is https: adds HSTS.
             body_limits: The limit of a kind of address in bytes, if other than its own.
@@ -66,6 +69,7 @@ class Edge:
         self.app = app
         self.application = application
         self.metrics = metrics
+        self.access_log = access_log
         self.tracing = tracing
         self.default_headers = (*_DEFAULT_HEADERS, _HSTS) if is_https else _DEFAULT_HEADERS
         self.body_limits = body_limits or (lambda route_class: route_class.body_limit)
@@ -77,14 +81,15 @@ class Edge:
                 await self.app(scope, receive, send)
             return
         exchange = _Exchange(self, scope, receive, send)
-        with self._span(scope) as span:
-            await exchange.run()
-            if self.tracing is not None:
-                self.tracing.finish(span, scope, exchange.status)
-        exchange.account()
-
-    def _span(self, scope: Scope) -> AbstractContextManager[object]:
-        return nullcontext() if self.tracing is None else self.tracing.span(scope)
+        try:
+            if self.tracing is None:
+                await exchange.run()
+            else:
+                with self.tracing.span(scope) as span:
+                    await exchange.run()
+                    self.tracing.finish(span, scope, exchange.status)
+        finally:
+            exchange.account()
 
 
 class _Exchange:
@@ -160,10 +165,14 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = list(message.get("headers", ()))
-            present = {name for name, _ in headers}
-            headers.extend(h for h in self.edge.default_headers if h[0] not in present)
+            brought = [name for name, _ in headers if name in _DEFAULT_NAMES]
+            headers += (
+                [header for header in self.edge.default_headers if header[0] not in brought]
+                if brought
+                else self.edge.default_headers
+            )
             headers.append((b"x-request-id", self.request_id.encode()))
-            message = {**message, "headers": headers}
+            message["headers"] = headers
         else:
             self.sent += len(message.get("body", b""))
             self.is_complete = not message.get("more_body", False)
@@ -189,16 +198,17 @@ class _Exchange:
         # Whatever a caller invents becomes one label.
         method = self.scope["method"] if self.scope["method"] in _METHODS else "other"
         self.edge.metrics.observe(method, route, self.status, seconds)
-        log.info(
-            "request",
-            request_id=self.request_id,
-            method=method,
-            route=route,
-            kind=self.route_class.name,
-            status=self.status,
-            milliseconds=round(seconds * 1000, 2),
-            received=self.read,
-            sent=self.sent,
+        self.edge.access_log.write(
+            Line(
+                request_id=self.request_id,
+                method=method,
+                route=route,
+                kind=self.route_class.name,
+                status=self.status,
+                milliseconds=round(seconds * 1000, 2),
+                received=self.read,
+                sent=self.sent,
+            )
         )
 
 

@@ -6,6 +6,7 @@ to a slash, so that `/tokens` is not `/token`.
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -70,6 +71,7 @@ _TABLE: tuple[tuple[str, RouteClass], ...] = (
 )
 
 
+@lru_cache(maxsize=1024)
 def route_class_of(path: str) -> RouteClass:
     """Return the kind of address `path` is; an unknown one is a page.
 
