@@ -1,13 +1,49 @@
-"""What a person did with their own data: actions of the access log."""
+"""What a person did with their own data, as the access log names it."""
 
-from enum import StrEnum
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
 
 
-class OwnAction(StrEnum):
-    """An action of a person in their own account; stable, shown in the log in words."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordViewed:
+    """A person looked at what the state knows about them."""
 
-    RECORD_VIEWED = "portal.record.viewed"
-    DOCUMENTS_LISTED = "portal.documents.listed"
-    DOCUMENT_READ = "portal.document.read"
-    DOCUMENT_STORED = "portal.document.stored"
-    DOCUMENT_ERASED = "portal.document.erased"
+    action: ClassVar[str] = "portal.record.viewed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentsListed:
+    """A person looked at the names of their documents."""
+
+    action: ClassVar[str] = "portal.documents.listed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRead:
+    """A person opened a document of theirs, or a part of it."""
+
+    action: ClassVar[str] = "portal.document.read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentStored:
+    """A person put a document into their vault."""
+
+    action: ClassVar[str] = "portal.document.stored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentDeleted:
+    """A person deleted a document of theirs for ever."""
+
+    action: ClassVar[str] = "portal.document.deleted"
+
+
+OwnEvent: TypeAlias = (
+    type[RecordViewed]
+    | type[DocumentsListed]
+    | type[DocumentRead]
+    | type[DocumentStored]
+    | type[DocumentDeleted]
+)
+"""An event of this module; the access entry carries its `action`."""

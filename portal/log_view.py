@@ -8,7 +8,13 @@ from uuid import UUID
 from audit.api import Actor, LoggedEntry, NewEntry
 from consent.api import ITEMS, PURPOSES, ConsentRecord, Ending, ItemName, PurposeCode
 from kernel.languages import Language
-from portal.events import OwnAction
+from portal.events import (
+    DocumentDeleted,
+    DocumentRead,
+    DocumentsListed,
+    DocumentStored,
+    RecordViewed,
+)
 
 
 def _(message: str) -> str:
@@ -52,11 +58,11 @@ class ConsentView:
 
 
 _ACTIONS: Mapping[str, str] = {
-    OwnAction.RECORD_VIEWED: _("You looked at your data"),
-    OwnAction.DOCUMENTS_LISTED: _("You looked at the list of your documents"),
-    OwnAction.DOCUMENT_READ: _("You downloaded a document"),
-    OwnAction.DOCUMENT_STORED: _("You stored a document"),
-    OwnAction.DOCUMENT_ERASED: _("You deleted a document"),
+    RecordViewed.action: _("You looked at your data"),
+    DocumentsListed.action: _("You looked at the list of your documents"),
+    DocumentRead.action: _("You downloaded a document"),
+    DocumentStored.action: _("You stored a document"),
+    DocumentDeleted.action: _("You deleted a document"),
     "consent.record.given": _("You gave a consent"),
     "consent.record.withdrawn": _("You withdrew a consent"),
     "partner_api.person.read": _("Read your data"),

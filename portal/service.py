@@ -32,7 +32,14 @@ from kernel.ids import DocumentId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring
 from kernel.languages import Language
 from population_register.api import attributes_of, conflicts, list_agencies, read_record
-from portal.events import OwnAction
+from portal.events import (
+    DocumentDeleted,
+    DocumentRead,
+    DocumentsListed,
+    DocumentStored,
+    OwnEvent,
+    RecordViewed,
+)
 from portal.log_view import ConsentView, EntryView, consent_view, entry_view
 from portal.record_view import Group, groups_of
 from vault.api import (
@@ -108,7 +115,7 @@ def write_down(
     session: Session,
     keyring: Keyring,
     visit: Visit,
-    action: OwnAction,
+    event: OwnEvent,
     items: tuple[str, ...] = (),
 ) -> RecordedEntry:
     """Write what the person does with their data into their access log.
@@ -119,7 +126,7 @@ def write_down(
     pseudonym = keyring.pseudonym("audit", visit.person_id)
     entry = NewEntry(
         entry_id=EntryId(new_id(visit.at)),
-        action=action.value,
+        action=event.action,
         outcome="allowed",
         actor=Actor(kind="person", id=pseudonym),
         subject=pseudonym,
@@ -136,7 +143,7 @@ def view_record(session: Session, keyring: Keyring, visit: Visit) -> list[Group]
     Raises:
         PersonUnknown: 404. The register has no such person any more.
     """
-    entry = write_down(session, keyring, visit, OwnAction.RECORD_VIEWED)
+    entry = write_down(session, keyring, visit, RecordViewed)
     record = read_record(session, keyring, entry)
     stated = attributes_of(record)
     return groups_of(
@@ -149,7 +156,7 @@ def view_record(session: Session, keyring: Keyring, visit: Visit) -> list[Group]
 
 def view_documents(session: Session, keyring: Keyring, visit: Visit) -> list[DocumentView]:
     """Return the person's documents, the latest stored first."""
-    entry = write_down(session, keyring, visit, OwnAction.DOCUMENTS_LISTED)
+    entry = write_down(session, keyring, visit, DocumentsListed)
     agencies = _agency_names(session, visit.language)
     documents = list_documents(session, keyring, entry)
     return [_document_view(document, agencies, visit.language) for document in documents]
@@ -163,7 +170,7 @@ def view_document(
     Raises:
         NotFound: 404. This person has no such document; somebody else may.
     """
-    entry = write_down(session, keyring, visit, OwnAction.DOCUMENTS_LISTED)
+    entry = write_down(session, keyring, visit, DocumentsListed)
     document, _versions = get_document(session, keyring, entry, document_id)
     return _document_view(document, _agency_names(session, visit.language), visit.language)
 
@@ -194,7 +201,7 @@ def read_document(
     sealed = _find_version(session, visit.person_id, document_id)
     asked = asked_range(request, sealed)
     items = (sealed.kind.item,)
-    entry = write_down(session, keyring, visit, OwnAction.DOCUMENT_READ, items)
+    entry = write_down(session, keyring, visit, DocumentRead, items)
     document, _versions = get_document(session, keyring, entry, document_id)
     return open_document(keyring, entry, sealed, blobs, asked), document.title
 
@@ -209,7 +216,7 @@ def erase_document(
     """
     sealed = _find_version(session, visit.person_id, document_id)
     items = (sealed.kind.item,)
-    entry = write_down(session, keyring, visit, OwnAction.DOCUMENT_ERASED, items)
+    entry = write_down(session, keyring, visit, DocumentDeleted, items)
     delete_document(session, entry, document_id, at=visit.at)
 
 
@@ -253,7 +260,7 @@ def store_document(
     )
     with unit_of_work_of(sessions) as session:
         items = (document_kind.item,)
-        entry = write_down(session, keyring, visit, OwnAction.DOCUMENT_STORED, items)
+        entry = write_down(session, keyring, visit, DocumentStored, items)
         file_document(session, keyring, entry, received, title=title, source=None, at=visit.at)
 
 

@@ -10,7 +10,13 @@ from audit.api import list_entries
 from consent.api import get_consent
 from kernel.ids import ConsentId, PersonId
 from kernel.secret import random_bytes
-from portal.events import OwnAction
+from portal.events import (
+    DocumentDeleted,
+    DocumentRead,
+    DocumentsListed,
+    DocumentStored,
+    RecordViewed,
+)
 from portal.service import ENTRIES_A_PAGE
 from tests.portal.portal_builders import PDF, World, post, sign_in
 
@@ -73,7 +79,7 @@ class TestEveryPage:
         world.later(timedelta(hours=1))
 
         assert browser.get("/account").status_code == 303
-        assert OwnAction.RECORD_VIEWED not in world.actions(anna)
+        assert RecordViewed.action not in world.actions(anna)
 
 
 class TestRecord:
@@ -89,7 +95,7 @@ class TestRecord:
         world.later(timedelta(seconds=1))
         browser.get("/account")
 
-        assert world.actions(anna)[0] == OwnAction.RECORD_VIEWED
+        assert world.actions(anna)[0] == RecordViewed.action
         assert "You looked at your data" in browser.get("/account/log").text
 
     @pytest.mark.usefixtures("anna")
@@ -118,8 +124,8 @@ class TestDocuments:
         assert part.status_code == 206
         assert part.content == b"%PDF"
         actions = world.actions(anna)
-        assert actions.count(OwnAction.DOCUMENT_READ) == 2
-        assert actions.count(OwnAction.DOCUMENTS_LISTED) == 1
+        assert actions.count(DocumentRead.action) == 2
+        assert actions.count(DocumentsListed.action) == 1
 
     @pytest.mark.parametrize("what", ["content", "delete"])
     @pytest.mark.usefixtures("anna")
@@ -165,7 +171,7 @@ class TestDocuments:
         assert "not even from a backup" in form.text
         assert answer.headers["location"] == "/account/documents"
         assert browser.get(f"{address}/content").status_code == 404
-        assert OwnAction.DOCUMENT_ERASED in world.actions(anna)
+        assert DocumentDeleted.action in world.actions(anna)
 
 
 class TestUpload:
@@ -198,7 +204,7 @@ class TestUpload:
         assert "Моя справка" in page
         document_id = page.split("/account/documents/")[2].split("/")[0]
         assert browser.get(f"/account/documents/{document_id}/content").content == content
-        assert OwnAction.DOCUMENT_STORED in world.actions(anna)
+        assert DocumentStored.action in world.actions(anna)
 
     @pytest.mark.usefixtures("anna")
     def test_document_without_a_name_is_named_after_its_file(self, browser: httpx.Client) -> None:
@@ -219,7 +225,7 @@ class TestUpload:
         answer = self.send(browser, PDF, token=token)
 
         assert answer.status_code == 403
-        assert OwnAction.DOCUMENT_STORED not in world.actions(anna)
+        assert DocumentStored.action not in world.actions(anna)
 
     @pytest.mark.parametrize(
         ("content", "sentence"),
@@ -239,7 +245,7 @@ class TestUpload:
         assert answer.status_code == 400
         assert sentence in answer.text
         assert 'href="#file"' in answer.text
-        assert OwnAction.DOCUMENT_STORED not in world.actions(anna)
+        assert DocumentStored.action not in world.actions(anna)
 
     @pytest.mark.usefixtures("anna")
     def test_form_without_a_file_shows_the_form_again(self, browser: httpx.Client) -> None:
@@ -256,7 +262,7 @@ class TestUpload:
         answer = self.send(browser, PDF + bytes(1 << 20))
 
         assert answer.status_code == 413
-        assert OwnAction.DOCUMENT_STORED not in world.actions(anna)
+        assert DocumentStored.action not in world.actions(anna)
 
     @pytest.mark.usefixtures("anna")
     def test_unknown_kind_is_refused(self, browser: httpx.Client) -> None:
