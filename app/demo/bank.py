@@ -54,6 +54,8 @@ DISCLOSURE = {
 }
 """What the bank asks for, and what for: one purpose, named items, two periods."""
 
+CLIENT_FILE = "client.json"
+TOKEN_FILE = "initial_access_token"  # noqa: S105  # the name of a file
 COOKIE = "bank_session"
 MOST_SESSIONS = 1000
 CHUNK = 64 * 1024
@@ -79,7 +81,7 @@ class Bank:
 
     def __init__(self, relying_party: RelyingParty, *, folder: Path, home: str) -> None:
         self.relying_party = relying_party
-        self._client_file = folder / "client.json"
+        self._folder = folder
         self._home = home
         self._visits: dict[str, Visit] = {}
 
@@ -88,11 +90,19 @@ class Bank:
         """Find the issuer; register with it, the first time."""
         rp = self.relying_party
         await rp.discover()
-        known = json.loads(self._client_file.read_text()) if self._client_file.exists() else {}
-        rp.client_id = known.get(rp.issuer) or await rp.register(
-            name=WORDS["en"]["bank"], logo_name=WORDS["ru"]["bank"], home=self._home
-        )
-        self._client_file.write_text(json.dumps({**known, rp.issuer: rp.client_id}))
+        known = self._folder / CLIENT_FILE
+        clients = json.loads(known.read_text()) if known.exists() else {}
+        if rp.issuer not in clients:
+            token = self._folder / TOKEN_FILE
+            clients[rp.issuer] = await rp.register(
+                name=WORDS["en"]["bank"],
+                name_ru=WORDS["ru"]["bank"],
+                home=self._home,
+                initial_access_token=token.read_text() if token.exists() else None,
+            )
+            write_secret(known, json.dumps(clients))
+            token.unlink(missing_ok=True)
+        rp.client_id = clients[rp.issuer]
         yield
 
     def visit(self, request: Request) -> Visit:
@@ -223,10 +233,18 @@ def open_key(path: Path) -> ECKey:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(key.as_dict(private=True), file)
+        write_secret(path, json.dumps(key.as_dict(private=True)))
     return ECKey.import_key(json.loads(path.read_text()))
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a file that only we can read; it is there whole or not at all."""
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    draft.rename(path)
 
 
 def from_environment() -> Starlette:

@@ -154,11 +154,24 @@ class RelyingParty:
         if self.metadata["issuer"] != self.issuer:
             raise Refused("issuer_mismatch")
 
-    async def register(self, *, name: str, logo_name: str, home: str) -> str:
-        """Register dynamically and return our `client_id` (RFC 7591); open in demo mode only."""
+    async def register(
+        self, *, name: str, name_ru: str, home: str, initial_access_token: str | None = None
+    ) -> str:
+        """Register dynamically and return our `client_id` (RFC 7591, 3).
+
+        Args:
+            name: As it is shown to people.
+            name_ru: The same in Russian.
+            home: Our site.
+            initial_access_token: From the institution, which has checked who we are. Without it we
+                are shown as not verified, where registration is open at all.
+        """
+        headers = {}
+        if initial_access_token is not None:
+            headers["Authorization"] = f"Bearer {initial_access_token}"
         wanted = {
             "client_name": name,
-            "client_name#ru": logo_name,
+            "client_name#ru": name_ru,
             "client_uri": home,
             "redirect_uris": [self._redirect_uri],
             "response_types": ["code"],
@@ -172,7 +185,9 @@ class RelyingParty:
             "scope": "openid",
         }
         async with httpx2.AsyncClient(event_hooks=self._hooks) as http:
-            response = await http.post(self.metadata["registration_endpoint"], json=wanted)
+            response = await http.post(
+                self.metadata["registration_endpoint"], json=wanted, headers=headers
+            )
         self.client_id = _json_of(response)["client_id"]
         return self.client_id
 

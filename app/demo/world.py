@@ -4,8 +4,11 @@ Each step finds what an earlier start has done already, so that a start that was
 where it stopped and a second start takes no time.
 """
 
+import json
 from collections.abc import Callable
 
+from app.demo.bank import CLIENT_FILE, TOKEN_FILE, write_secret
+from app.demo.bank_words import WORDS
 from app.demo.documents import store_demo_documents
 from app.demo.named_people import DEMO_PEOPLE, DemoPerson, identifier_of
 from app.demo.register import fill_register
@@ -15,7 +18,11 @@ from idp.api import (
     AssuranceLevel,
     PasswordHasher,
     UsernameTaken,
+    add_partner,
     create_account,
+    issue_initial_access_token,
+    list_clients,
+    list_partners,
 )
 from kernel.db import unit_of_work_of
 from kernel.errors import NotFound
@@ -24,6 +31,9 @@ from kernel.secret import Secret
 from population_register.api import FeedReport, find_person
 
 Say = Callable[[str], None]
+
+BANK = "yasen-bank"
+"""The demo bank, as a partner."""
 
 
 def build(resources: Resources, say: Say) -> None:
@@ -37,6 +47,7 @@ def build(resources: Resources, say: Say) -> None:
     for person in DEMO_PEOPLE:
         _give_account(resources, person)
     store_demo_documents(resources, person_of)
+    _introduce_bank(resources)
 
 
 def demo_people() -> tuple[DemoPerson, ...]:
@@ -73,6 +84,27 @@ def _fill_register(resources: Resources, say: Say) -> None:
         resources.settings.data / "demo-feeds",
         progress=tell,
     )
+
+
+def _introduce_bank(resources: Resources) -> None:
+    """Enter the bank as a partner, and leave it a token to register its client with.
+
+    A bank that remembers a client which this database does not know has moved here: it starts anew.
+    """
+    folder = resources.settings.data / "bank"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    remembered = folder / CLIENT_FILE
+    with unit_of_work_of(resources.sessions) as session:
+        at = resources.clock.now()
+        if all(partner.partner_id != BANK for partner in list_partners(session)):
+            add_partner(session, partner_id=BANK, name=WORDS["ru"]["bank"], at=at)
+        if remembered.exists():
+            known = set(json.loads(remembered.read_text()).values())
+            if known & {client["client_id"] for client in list_clients(session, BANK)}:
+                return
+            remembered.unlink()
+        token = issue_initial_access_token(session, partner_id=BANK, at=at)
+    write_secret(folder / TOKEN_FILE, token.reveal())
 
 
 def _give_account(resources: Resources, demo_person: DemoPerson) -> None:
