@@ -1,4 +1,9 @@
-"""What other contexts may call."""
+"""What other contexts may call.
+
+For `partner_api`: `TokenVerifier` and its refusals, and `live_grant`, `spend_proof`, `token_binds`,
+idp's parts of a composed statement. For `portal`: who is signed in, and their sessions. For the
+composition root: accounts, partners and clients.
+"""
 
 from idp.assurance import AssuranceLevel
 from idp.dependencies import (
@@ -6,30 +11,81 @@ from idp.dependencies import (
     CurrentSession,
     current_person,
     password_hasher_of,
+    policy_of,
     provider_of,
 )
-from idp.errors import InsufficientScope, InvalidDPoPProof, InvalidToken, NotSignedIn
-from idp.model import Account, Client, Partner, SignInSession, VerifiedToken
+from idp.errors import (
+    InsufficientScope,
+    InvalidDPoPProof,
+    InvalidResourceProof,
+    InvalidToken,
+    NotSignedIn,
+    SignInFailed,
+    UsernameTaken,
+)
+from idp.model import (
+    Account,
+    Client,
+    ClientProfile,
+    Partner,
+    SignInSession,
+    VerifiedToken,
+)
+from idp.passwords import PROFILES as PASSWORD_PROFILES
+from idp.passwords import PasswordHasher
+from idp.provider import Provider
+from idp.registration import Registered
 from idp.service.accounts import create_account
+from idp.service.administration import (
+    add_client,
+    add_partner,
+    disable_client,
+    issue_initial_access_token,
+    list_clients,
+    list_partners,
+)
 from idp.service.sessions import end_session, list_sessions
+from idp.statements import live_grant, spend_proof, token_binds
+from idp.token_verification import PresentedToken, TokenVerifier, challenge
 
 __all__ = [
+    "PASSWORD_PROFILES",
     "Account",
     "AssuranceLevel",
     "Client",
+    "ClientProfile",
     "CurrentPerson",
     "CurrentSession",
     "InsufficientScope",
     "InvalidDPoPProof",
+    "InvalidResourceProof",
     "InvalidToken",
     "NotSignedIn",
     "Partner",
+    "PasswordHasher",
+    "PresentedToken",
+    "Provider",
+    "Registered",
+    "SignInFailed",
     "SignInSession",
+    "TokenVerifier",
+    "UsernameTaken",
     "VerifiedToken",
+    "add_client",
+    "add_partner",
+    "challenge",
     "create_account",
     "current_person",
+    "disable_client",
     "end_session",
+    "issue_initial_access_token",
+    "list_clients",
+    "list_partners",
     "list_sessions",
+    "live_grant",
     "password_hasher_of",
+    "policy_of",
     "provider_of",
+    "spend_proof",
+    "token_binds",
 ]

@@ -4,10 +4,10 @@ Authlib's metadata classes check the form of each field; the rules of our own co
 what we offer, what FAPI 2.0 demands, which redirect URIs can't be used against the person.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, urlsplit
 
 from authlib.oauth2.rfc7591 import ClientMetadataClaims as OAuthClaims
 from authlib.oauth2.rfc9101.registration import ClientMetadataClaims as RequestObjectClaims
@@ -28,6 +28,7 @@ GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 RESPONSE_TYPES = ("code",)
 MOST_REDIRECT_URIS = 32
 LONGEST_FIELD = 2048  # characters
+LONGEST_REDIRECT_URI = 1024  # characters
 LONGEST_NAME = 100  # characters, as shown to people
 
 _TYPED = {field.name for field in fields(ClientMetadata)} - {"descriptive"}
@@ -40,6 +41,9 @@ _KEPT = {
     "backchannel_logout_uri", "backchannel_logout_session_required",
     "frontchannel_logout_uri", "frontchannel_logout_session_required",
 }  # fmt: skip
+_SWITCHES = (
+    "require_pushed_authorization_requests", "dpop_bound_access_tokens", "require_auth_time",
+)  # fmt: skip
 _LOCALISED = ("client_name#", "client_uri#", "logo_uri#", "policy_uri#", "tos_uri#")
 _ADDRESSES = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -48,7 +52,7 @@ _DANGEROUS_SCHEMES = {"javascript", "data", "vbscript", "file", "about", "blob",
 
 def metadata_of(stored: JSONObject) -> ClientMetadata:
     """Return the metadata as it was stored by `as_json`."""
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if name in _LISTS else value
         for name, value in stored.items()
         if name in _TYPED
@@ -63,7 +67,7 @@ def as_json(metadata: ClientMetadata) -> dict[str, object]:
     values: dict[str, object] = {}
     for name in sorted(_TYPED):
         value = getattr(metadata, name)
-        if value is None or value == () or value == "":
+        if value in (None, (), ""):
             continue
         values[name] = list(value) if isinstance(value, tuple) else value
     return {**metadata.descriptive, **values}
@@ -136,48 +140,97 @@ def _check_form(asked: JSONObject, server: JSONObject) -> None:
             raise InvalidClientMetadata("A field has the wrong type.") from error
 
 
+class _Offer(NamedTuple):
+    """A rule about what may be chosen, and what is said when it is broken."""
+
+    holds: Callable[[ClientMetadata, bool], bool]
+    said: str
+
+
+# Metadata and whether it is of a FAPI 2.0 client, in the order in which they are checked.
+_OFFERS: tuple[_Offer, ...] = (
+    _Offer(
+        lambda m, fapi2: m.token_endpoint_auth_method in (FAPI2_METHODS if fapi2 else METHODS),
+        "token_endpoint_auth_method is not offered.",
+    ),
+    _Offer(
+        lambda m, _: bool(m.grant_types) and set(m.grant_types) <= set(GRANT_TYPES),
+        "A grant type is not offered.",
+    ),
+    _Offer(
+        lambda m, _: set(m.response_types) <= set(RESPONSE_TYPES),
+        "Only response_type code is offered.",
+    ),
+    _Offer(
+        lambda m, _: (
+            "client_credentials" not in m.grant_types or m.token_endpoint_auth_method != "none"
+        ),  # RFC 6749, 4.4
+        "client_credentials is for clients that authenticate.",
+    ),
+    _Offer(
+        lambda m, fapi2: m.id_token_signed_response_alg in _id_token_algorithms(fapi2=fapi2),
+        "id_token_signed_response_alg is not offered.",
+    ),
+    _Offer(
+        lambda m, fapi2: (
+            m.userinfo_signed_response_alg in {None, *_id_token_algorithms(fapi2=fapi2)}
+        ),
+        "userinfo_signed_response_alg is not offered.",
+    ),
+    _Offer(
+        lambda m, fapi2: (
+            m.token_endpoint_auth_signing_alg
+            in {None, *(FAPI2_ALGORITHMS if fapi2 else ALGORITHMS)}
+        ),
+        "token_endpoint_auth_signing_alg is not offered.",
+    ),
+    _Offer(
+        lambda m, _: set(m.default_acr_values) <= set(ACR_VALUES),
+        "A value of default_acr_values is not ours.",
+    ),
+    _Offer(
+        lambda m, _: set(m.authorization_details_types) <= {"civitas_disclosure"},
+        "A type of authorization_details is not ours.",
+    ),
+    _Offer(
+        lambda m, _: m.scope is None or bool(set(m.scope.split()) & set(CLAIMS_OF_SCOPE)),
+        "scope names nothing that we offer.",
+    ),
+    _Offer(
+        lambda m, _: len(m.client_name) <= LONGEST_NAME and m.client_name.isprintable(),
+        "client_name is too long or can't be shown.",
+    ),
+    _Offer(
+        lambda m, _: m.descriptive.get("subject_type", "pairwise") == "pairwise",
+        "subject_type is pairwise.",
+    ),
+    _Offer(
+        lambda m, _: all(isinstance(getattr(m, name), bool) for name in _SWITCHES),
+        "A switch is neither true nor false.",
+    ),
+    _Offer(
+        lambda m, _: (
+            m.default_max_age is None
+            or (type(m.default_max_age) is int and 0 <= m.default_max_age < 1 << 31)
+        ),
+        "default_max_age is a whole number of seconds.",
+    ),
+)
+
+
 def _check_offered(metadata: ClientMetadata, profile: ClientProfile) -> None:
     """Hold what is chosen against what we offer."""
-    is_fapi2 = profile is ClientProfile.FAPI2
-    if metadata.token_endpoint_auth_method not in (FAPI2_METHODS if is_fapi2 else METHODS):
-        raise InvalidClientMetadata("token_endpoint_auth_method is not offered.")
-    if not metadata.grant_types or not set(metadata.grant_types) <= set(GRANT_TYPES):
-        raise InvalidClientMetadata("A grant type is not offered.")
-    if not set(metadata.response_types) <= set(RESPONSE_TYPES):
-        raise InvalidClientMetadata("Only response_type code is offered.")
-    if "client_credentials" in metadata.grant_types and (
-        metadata.token_endpoint_auth_method == "none"  # noqa: S105  # a method's name
-    ):
-        raise InvalidClientMetadata("client_credentials is for clients that authenticate.")
+    for offer in _OFFERS:
+        if not offer.holds(metadata, profile is ClientProfile.FAPI2):
+            raise InvalidClientMetadata(offer.said)
     if "authorization_code" in metadata.grant_types and not metadata.redirect_uris:
         raise InvalidRedirectUri("At least one redirect URI is needed.")
     if len(metadata.redirect_uris) > MOST_REDIRECT_URIS:
         raise InvalidRedirectUri(f"At most {MOST_REDIRECT_URIS} redirect URIs.")
-    id_token_algorithms = ("ES256",) if is_fapi2 else ID_TOKEN_ALGORITHMS  # FAPI 2.0, 5.4
-    if metadata.id_token_signed_response_alg not in id_token_algorithms:
-        raise InvalidClientMetadata("id_token_signed_response_alg is not offered.")
-    if metadata.userinfo_signed_response_alg not in {None, *id_token_algorithms}:
-        raise InvalidClientMetadata("userinfo_signed_response_alg is not offered.")
-    signing_alg = metadata.token_endpoint_auth_signing_alg
-    if signing_alg not in {None, *(FAPI2_ALGORITHMS if is_fapi2 else ALGORITHMS)}:
-        raise InvalidClientMetadata("token_endpoint_auth_signing_alg is not offered.")
-    if not set(metadata.default_acr_values) <= set(ACR_VALUES):
-        raise InvalidClientMetadata("A value of default_acr_values is not ours.")
-    if not set(metadata.authorization_details_types) <= {"civitas_disclosure"}:
-        raise InvalidClientMetadata("A type of authorization_details is not ours.")
-    if metadata.scope is not None and not set(metadata.scope.split()) & set(CLAIMS_OF_SCOPE):
-        raise InvalidClientMetadata("scope names nothing that we offer.")
-    if len(metadata.client_name) > LONGEST_NAME or not metadata.client_name.isprintable():
-        raise InvalidClientMetadata("client_name is too long or can't be shown.")
-    if metadata.descriptive.get("subject_type", "pairwise") != "pairwise":
-        raise InvalidClientMetadata("subject_type is pairwise.")
-    for name in ("require_pushed_authorization_requests", "dpop_bound_access_tokens",
-                 "require_auth_time"):  # fmt: skip
-        if not isinstance(getattr(metadata, name), bool):
-            raise InvalidClientMetadata(f"{name} is true or false.")
-    max_age = metadata.default_max_age
-    if max_age is not None and (type(max_age) is not int or not 0 <= max_age < 1 << 31):
-        raise InvalidClientMetadata("default_max_age is a whole number of seconds.")
+
+
+def _id_token_algorithms(*, fapi2: bool) -> tuple[str, ...]:
+    return ("ES256",) if fapi2 else ID_TOKEN_ALGORITHMS  # FAPI 2.0, 5.4
 
 
 def _check_keys(metadata: ClientMetadata, profile: ClientProfile) -> None:
@@ -217,7 +270,9 @@ def _check_redirect_uri(uri: str, policy: Policy, profile: ClientProfile) -> Non
         RFC 6749, 3.1.2; RFC 8252, 7; RFC 9700, 4.1 and 4.11; FAPI 2.0 Security Profile, 5.3.2.2.
     """
     parts = _split(uri)
-    if parts is None or parts.fragment or "#" in uri or "*" in parts.netloc or len(uri) > 1024:
+    if parts is None or parts.fragment or "#" in uri or "*" in parts.netloc:
+        raise InvalidRedirectUri(reason="form")
+    if len(uri) > LONGEST_REDIRECT_URI:
         raise InvalidRedirectUri(reason="form")
     if not uri.isascii() or not uri.isprintable() or " " in uri or "\\" in uri:
         raise InvalidRedirectUri(reason="characters")
@@ -225,6 +280,10 @@ def _check_redirect_uri(uri: str, policy: Policy, profile: ClientProfile) -> Non
         raise InvalidRedirectUri(reason="userinfo")
     if any(segment in {".", ".."} for segment in parts.path.lower().replace("%2e", ".").split("/")):
         raise InvalidRedirectUri(reason="dot segments")
+    _check_redirect_scheme(parts, policy, profile)
+
+
+def _check_redirect_scheme(parts: SplitResult, policy: Policy, profile: ClientProfile) -> None:
     match parts.scheme:
         case "https":
             if not parts.hostname:
@@ -238,7 +297,7 @@ def _check_redirect_uri(uri: str, policy: Policy, profile: ClientProfile) -> Non
                 raise InvalidRedirectUri(reason="scheme")
 
 
-def _split(uri: str) -> Any:  # noqa: ANN401  # SplitResult, or None
+def _split(uri: str) -> SplitResult | None:
     try:
         parts = urlsplit(uri)
         _ = parts.port

@@ -18,15 +18,21 @@ def _binding_name(interaction_id: str) -> str:
     return BINDING_COOKIE_PREFIX + interaction_id[_IN_NAME]
 
 
+def _session_name(request: Request) -> str:
+    """Return the cookie's name; one with `__Host-` can't be set by a neighbouring host."""
+    is_https = request.app.state.settings.is_https
+    return f"__Host-{SESSION_COOKIE}" if is_https else SESSION_COOKIE
+
+
 def session_cookie(request: Request) -> str | None:
     """Return the session cookie as received; a claim until `sessions.find_session` knows it."""
-    return request.cookies.get(SESSION_COOKIE)
+    return request.cookies.get(_session_name(request))
 
 
 def set_session_cookie(request: Request, response: Response, opened: OpenedSession) -> None:
     """Give the browser its session. Without `Max-Age`: it ends with the browser, or before."""
     response.set_cookie(
-        SESSION_COOKIE,
+        _session_name(request),
         opened.cookie.reveal(),
         path="/",
         secure=request.app.state.settings.is_https,
@@ -38,7 +44,7 @@ def set_session_cookie(request: Request, response: Response, opened: OpenedSessi
 def clear_session_cookie(request: Request, response: Response) -> None:
     """Let the browser forget its session."""
     response.delete_cookie(
-        SESSION_COOKIE,
+        _session_name(request),
         path="/",
         secure=request.app.state.settings.is_https,
         httponly=True,

@@ -108,7 +108,7 @@ def spend_proof(when: FromClause | None = None) -> CTE:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """What must be so before an endpoint does anything: who calls, and with what for the first time.
+    """What must be so before an endpoint does anything: who calls, with what for the first time.
 
     Attributes:
         client: `unchanged_client`.

@@ -120,7 +120,8 @@ class TokenVerifier:
             ) from refusal
         except InvalidDPoPProof as refusal:
             raise InvalidResourceProof(
-                headers=challenge("dpop", "invalid_dpop_proof"), **refusal.context
+                headers=challenge("dpop", "invalid_dpop_proof"),
+                reason=refusal.context.get("reason"),
             ) from refusal
 
     def _token(self, token: str, *, at: datetime) -> VerifiedToken:

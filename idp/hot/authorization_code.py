@@ -158,7 +158,7 @@ async def redeem(request: Request, caller: Caller) -> Issue:
         _check_code(row, caller)
     except InvalidGrant as refusal:
         await _revoke(pool, caller, token, "code misused")
-        raise CodeMisused(**refusal.context) from refusal
+        raise CodeMisused(reason=refusal.context.get("reason")) from refusal
     if row["grant_id"] is None:
         raise InvalidGrant(reason="grant revoked")
     return Issue(

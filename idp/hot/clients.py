@@ -100,7 +100,7 @@ class KnownClients:
         row = await _LIVE_CLIENT.fetchrow(pool, client_id=client_id)
         if row is None:
             return None
-        client = client_of(row, orjson.loads(row["metadata"]))
+        client = client_of(dict(row), orjson.loads(row["metadata"]))
         try:
             keys = () if client.metadata.jwks is None else parse_jwks(client.metadata.jwks)
         except NotVerified:

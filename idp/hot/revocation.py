@@ -24,7 +24,7 @@ from kernel.web import NO_STORE, read_form
 
 @lru_cache
 def _revoke(kind: str, *, has_assertion: bool) -> HotStatement:
-    """Spend the assertion, and revoke: a grant by its refresh token, an access token, or nothing."""
+    """Spend the assertion; revoke a grant by its refresh token, an access token, or nothing."""
     admission = admit(has_assertion=has_assertion, has_proof=False)
     facts = {
         **admission.facts,

@@ -6,7 +6,7 @@ issued; nothing is read first and written later.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 import orjson
@@ -16,7 +16,6 @@ from starlette.responses import Response
 from idp import tokens
 from idp.errors import InvalidClient, InvalidDPoPProof, UnauthorizedClient, UnsupportedGrantType
 from idp.hot.clients import Caller, ClientChangedError, as_client
-from idp.model import JSONObject
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
 from kernel.errors import InvalidRequest
@@ -64,22 +63,20 @@ def check_spent(row: asyncpg.Record, caller: Caller) -> None:
         raise InvalidDPoPProof("The DPoP proof was used before.", reason="replayed")
 
 
-def subject_of(row: Mapping[str, object], caller: Caller) -> tokens.Subject:
+def subject_of(row: Any, caller: Caller) -> tokens.Subject:  # noqa: ANN401  # asyncpg.Record, dict
     """Return on whose behalf tokens are issued, from the columns of a grant."""
     session_id = row["session_id"]
-    details: JSONObject = orjson.loads(str(row["authorization_details"]))
+    sid = None if session_id is None else caller.provider.sid(caller.client.client_id, session_id)
     return tokens.Subject(
-        sub=str(row["sub"]),
-        scope=tuple(row["scope"]),  # type: ignore[arg-type]
-        claims=tuple(orjson.loads(str(row["claims"]))),
-        authorization_details=details,  # type: ignore[arg-type]
-        grant_id=GrantId(row["grant_id"]),  # type: ignore[arg-type]
-        acr=str(row["acr"]),
-        amr=tuple(row["amr"]),  # type: ignore[arg-type]
-        auth_time=row["auth_time"],  # type: ignore[arg-type]
-        sid=None
-        if session_id is None
-        else caller.provider.sid(caller.client.client_id, session_id),  # type: ignore[arg-type]
+        sub=row["sub"],
+        scope=tuple(row["scope"]),
+        claims=tuple(orjson.loads(row["claims"])),
+        authorization_details=orjson.loads(row["authorization_details"]),
+        grant_id=GrantId(row["grant_id"]),
+        acr=row["acr"],
+        amr=tuple(row["amr"]),
+        auth_time=row["auth_time"],
+        sid=sid,
     )
 
 

@@ -98,14 +98,24 @@ def start(
     established = checks.check_unredirected(submission)
     try:
         request = checks.check_redirected(submission, established)
-        pending = _evaluate(session, provider, client, request, sign_in, requested_at=at, at=at)
+        pending = _evaluate(
+            session, provider, client, request, sign_in=sign_in, requested_at=at, at=at
+        )
         if "none" in request.prompt:
-            return _answer_silently(session, provider, client, request, pending, request_uri, at=at)
+            return _answer_silently(
+                session,
+                provider,
+                client,
+                request,
+                pending=pending,
+                request_uri=request_uri,
+                at=at,
+            )
     except OAuthError as refusal:
         if not refusal.redirectable:
             raise
         mode, state = checks.refusal_fields(submission, refusal)
-        return _refusal(provider, established["redirect_uri"], mode, state, refusal)
+        return _refusal(provider, established["redirect_uri"], mode, state, refusal=refusal)
     minted = INTERACTION.mint(at)
     binding = mint_token(BINDING_PREFIX)
     store.insert_interaction(
@@ -159,7 +169,13 @@ def get_interaction(
     except OAuthError as error:
         raise InteractionGone(reason="registration changed") from error
     pending = _evaluate(
-        session, provider, client, request, sign_in, requested_at=found.created_at, at=at
+        session,
+        provider,
+        client,
+        request,
+        sign_in=sign_in,
+        requested_at=found.created_at,
+        at=at,
     )
     return Interaction(
         interaction_id=InteractionId(interaction_id),
@@ -211,7 +227,11 @@ def allow(
         )
     except OAuthError as refusal:
         return _refusal(
-            provider, request.redirect_uri, request.response_mode, request.state, refusal
+            provider,
+            request.redirect_uri,
+            request.response_mode,
+            request.state,
+            refusal=refusal,
         )
 
 
@@ -228,7 +248,11 @@ def deny(
         store.use_pushed(session, interaction.request_uri, at=at)
     request = interaction.request
     return _refusal(
-        provider, request.redirect_uri, request.response_mode, request.state, AccessDenied()
+        provider,
+        request.redirect_uri,
+        request.response_mode,
+        request.state,
+        refusal=AccessDenied(),
     )
 
 
@@ -300,8 +324,8 @@ def _evaluate(
     provider: Provider,
     client: Client,
     request: AuthorizationRequest,
-    sign_in: SignInSession | None,
     *,
+    sign_in: SignInSession | None,
     requested_at: datetime,
     at: datetime,
 ) -> _Pending:
@@ -351,9 +375,9 @@ def _answer_silently(
     provider: Provider,
     client: Client,
     request: AuthorizationRequest,
+    *,
     pending: _Pending,
     request_uri: RingToken | None,
-    *,
     at: datetime,
 ) -> AuthorizationResponse:
     """Answer `prompt=none`: with a code if nothing has to be asked."""
@@ -529,6 +553,7 @@ def _refusal(
     redirect_uri: str,
     response_mode: ResponseMode,
     state: str | None,
+    *,
     refusal: OAuthError,
 ) -> AuthorizationResponse:
     """Return a refusal as the client gets it (RFC 6749, 4.1.2.1)."""

@@ -134,16 +134,30 @@ def replace_client(
     )
 
 
+def client_exists(session: Session, client_id: str) -> bool:
+    """Tell whether the identifier is taken, by a disabled client too."""
+    found = session.scalar(select(clients.c.client_id).where(clients.c.client_id == client_id))
+    return found is not None
+
+
 def find_registered(
     session: Session, client_id: str, *, registration_token_digest: bytes
-) -> Client | None:
-    """Return the client whose registration this token manages (RFC 7592, 2)."""
-    query = live_client().where(clients.c.registration_token_digest == registration_token_digest)
+) -> tuple[Client, datetime] | None:
+    """Return the client whose registration this token manages, and since when it is there.
+
+    Source:
+        RFC 7592, 2.
+    """
+    query = (
+        live_client()
+        .add_columns(clients.c.created_at)
+        .where(clients.c.registration_token_digest == registration_token_digest)
+    )
     row = session.execute(query, {"client_id": client_id}).mappings().one_or_none()
     if row is None:
         return None
     values = dict(row)
-    return client_of(values, values["metadata"])
+    return client_of(values, values["metadata"]), values["created_at"]
 
 
 def disable_client(session: Session, client_id: ClientId, *, at: datetime) -> bool:

@@ -94,6 +94,6 @@ def delete_expired(session: Session, *, before: datetime, limit: int) -> Sequenc
             .cte("expired")
         )
         matches = [column == expired.c[column.name] for column in key]
-        result = session.execute(delete(table).where(*matches))
-        deleted.append((table.name, result.rowcount))
+        rows = session.execute(delete(table).where(*matches).returning(key[0])).all()
+        deleted.append((table.name, len(rows)))
     return deleted
