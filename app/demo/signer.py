@@ -21,7 +21,6 @@ SIGNATURE_ROOTS: Final = "signature-roots"
 _FOLDER: Final = "demo-signer"
 _AUTHORITY_LIFETIME: Final = timedelta(days=20 * 365)
 _SIGNER_LIFETIME: Final = timedelta(days=15 * 30)  # as usual for an organisation's certificate
-_FIELD: Final = "Signature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class DemoSigner:
         (name,) = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return str(name.value)
 
-    def sign(self, pdf: bytes, *, reason: str) -> bytes:
+    def sign(self, pdf: bytes, *, reason: str, field: str = "Signature") -> bytes:
         """Sign a PDF: PAdES, baseline B-B (ETSI EN 319 142-1, 6)."""
         signer = signers.SimpleSigner.load(
             str(self.folder / "signer.key"),
@@ -76,7 +75,7 @@ class DemoSigner:
         )
         assert signer is not None
         metadata = signers.PdfSignatureMetadata(
-            field_name=_FIELD,
+            field_name=field,
             md_algorithm="sha256",
             subfilter=fields.SigSeedSubFilter.PADES,
             reason=reason,
