@@ -249,7 +249,7 @@ class TestLogic:
     def test_passport_on_the_fourteenth_birthday_is_in_time(self) -> None:
         passport = {"series_number": "4510 123456", "issued_on": "2000-03-14"}
 
-        assert accepted(a_row(passport=passport))
+        assert accepted(a_row(passport=passport)).attributes["passport"] == passport
 
     @pytest.mark.parametrize("known", [{"family_name": "Волкова"}, {"birthdate": "1986-03-14"}, {}])
     def test_row_that_names_nobody_is_refused(self, known: dict[str, str]) -> None:
