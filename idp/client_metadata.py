@@ -20,7 +20,13 @@ from idp.claims import CLAIMS_OF_SCOPE
 from idp.client_authentication import FAPI2_METHODS, METHODS
 from idp.errors import InvalidClientMetadata, InvalidRedirectUri
 from idp.jose import ALGORITHMS, FAPI2_ALGORITHMS, NotVerified, parse_jwks
-from idp.model import ClientMetadata, ClientProfile, JSONObject
+from idp.model import (
+    NO_AUTHENTICATION,
+    PRIVATE_KEY_JWT,
+    ClientMetadata,
+    ClientProfile,
+    JSONObject,
+)
 from idp.policy import Policy
 from idp.tokens import ID_TOKEN_ALGORITHMS
 
@@ -163,7 +169,8 @@ _OFFERS: tuple[_Offer, ...] = (
     ),
     _Offer(
         lambda m, _: (
-            "client_credentials" not in m.grant_types or m.token_endpoint_auth_method != "none"
+            "client_credentials" not in m.grant_types
+            or m.token_endpoint_auth_method != NO_AUTHENTICATION
         ),  # RFC 6749, 4.4
         "client_credentials is for clients that authenticate.",
     ),
@@ -244,7 +251,7 @@ def _check_keys(metadata: ClientMetadata, profile: ClientProfile) -> None:
         usable = any(set(key.algorithms) & set(accepted) for key in keys)
     else:
         usable = metadata.jwks_uri is not None
-    if metadata.token_endpoint_auth_method == "private_key_jwt" and not usable:  # noqa: S105
+    if metadata.token_endpoint_auth_method == PRIVATE_KEY_JWT and not usable:
         raise InvalidClientMetadata("private_key_jwt needs jwks or jwks_uri with a usable key.")
 
 

@@ -305,6 +305,18 @@ class UnacceptablePassword(DomainError):
     title = "Choose a password of 8 to 256 characters that is not easily guessed."
 
 
+class InvalidLogoutRequest(DomainError):
+    """A sign-out request that must not be followed; shown as a page, never redirected.
+
+    Source:
+        OpenID Connect RP-Initiated Logout, 4.
+    """
+
+    code = "invalid_logout_request"
+    status = 400
+    title = "The sign-out request of the site is not valid."
+
+
 class NotSignedIn(DomainError):
     """The page needs somebody who is signed in."""
 

@@ -59,6 +59,11 @@ class Disclosure(Protocol):
         ...
 
 
+# Values of `token_endpoint_auth_method` (RFC 7591, 2; OpenID Connect Core, 9).
+NO_AUTHENTICATION = "none"
+PRIVATE_KEY_JWT = "private_key_jwt"
+
+
 class ClientProfile(StrEnum):
     """What a client is held to."""
 
@@ -146,7 +151,7 @@ class Client:
     @property
     def is_public(self) -> bool:
         """Whether the client can't authenticate (RFC 6749, 2.1)."""
-        return self.metadata.token_endpoint_auth_method == "none"  # noqa: S105  # a method's name
+        return self.metadata.token_endpoint_auth_method == NO_AUTHENTICATION
 
     @property
     def is_fapi2(self) -> bool:
