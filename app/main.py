@@ -17,7 +17,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import audit.jobs
 import audit.routes
 import consent.jobs
+import idp.hot
+import idp.jobs
 import idp.pages
+import idp.routes
 import partner_api.hot
 import partner_api.jobs
 import partner_api.routes
@@ -48,7 +51,7 @@ from kernel.settings import Settings
 
 log = structlog.get_logger("civitas")
 
-HOT_ROUTES: tuple[Route, ...] = (*partner_api.hot.routes,)
+HOT_ROUTES: tuple[Route, ...] = (*idp.hot.routes, *partner_api.hot.routes)
 """The hot lane of every context."""
 
 PAGE_PARTS: tuple[PagePart, ...] = (idp.pages.PART, portal.pages.PART)
@@ -57,6 +60,7 @@ PAGE_PARTS: tuple[PagePart, ...] = (idp.pages.PART, portal.pages.PART)
 ORDINARY_ROUTERS: tuple[APIRouter, ...] = (
     audit.routes.router,
     idp.pages.router,
+    idp.routes.router,
     partner_api.routes.router,
     portal.pages.router,
 )
@@ -65,6 +69,7 @@ ORDINARY_ROUTERS: tuple[APIRouter, ...] = (
 TASKS: tuple[Tasks, ...] = (
     audit.jobs.tasks,
     consent.jobs.tasks,
+    idp.jobs.tasks,
     partner_api.jobs.tasks,
     vault.jobs.tasks,
 )

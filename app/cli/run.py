@@ -3,11 +3,14 @@
 import fcntl
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -16,7 +19,8 @@ import click
 import migrations
 from app.cli.processes import environment_of
 from app.cli.session import NotPossible, as_json, database, read_settings
-from app.demo.world import DemoPerson, build, demo_people
+from app.demo.named_people import DemoPerson
+from app.demo.world import build, demo_people
 from app.ports import PortTaken, check_port_is_free
 from app.resources import database_url, open_resources
 from app.supervisor import ChildFailed, Supervisor
@@ -54,27 +58,41 @@ def run(port: int, bank_port: int, *, is_json: bool) -> None:
         )
     say = _Teller(is_quiet=is_json)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _alone_in(settings.data), Supervisor(settings.data / "log") as supervisor:
+    signal.signal(signal.SIGTERM, _leave)
+    with _alone_in(settings.data):
         for name, wanted in (("PORT", port), ("BANK_PORT", bank_port)):
             _check_port(name, settings.host, wanted)
         say("Opening the database …")
         with database(settings) as opened:
             migrations.upgrade(database_url(opened))
             _build_world(opened, say)
-            _start(supervisor, opened, bank_port, say)
-            bank = f"http://localhost:{bank_port}"
-            if is_json:
-                click.echo(json.dumps(_summary(opened, bank)))
-            else:
-                _print_banner(opened, bank, supervisor.log_file("server").parent)
-            sys.stdout.flush()
-            try:
-                supervisor.wait()
-            except ChildFailed as error:
-                raise NotPossible(str(error)) from error
-            finally:
+            # Inside of the database: it ends after its users.
+            with Supervisor(settings.data / "log") as supervisor:
+                _run_until_stopped(supervisor, opened, bank_port, say, is_json=is_json)
                 say("Stopping …")
-                supervisor.stop()
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave through every `with`, so that the database is stopped too."""
+    sys.exit(128 + number)
+
+
+def _run_until_stopped(
+    supervisor: Supervisor, settings: Settings, bank_port: int, say: "_Teller", *, is_json: bool
+) -> None:
+    _start(supervisor, settings, bank_port, say)
+    if supervisor.is_stopping:
+        return
+    bank = f"http://localhost:{bank_port}"
+    if is_json:
+        click.echo(json.dumps(_summary(settings, bank)))
+    else:
+        _print_banner(settings, bank, supervisor.log_file("server").parent)
+    sys.stdout.flush()
+    try:
+        supervisor.wait()
+    except ChildFailed as error:
+        raise NotPossible(str(error)) from error
 
 
 class _Teller:

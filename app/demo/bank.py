@@ -11,10 +11,11 @@ in `relying_party.py`; here are only the pages around it.
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import httpx2
@@ -35,7 +36,7 @@ from app.demo.bank_words import WORDS
 from app.demo.relying_party import Begun, Refused, RelyingParty, SignedIn
 from app.demo.wire import describe
 
-DISCLOSURE = {
+DISCLOSURE: Mapping[str, Any] = {
     "purpose": "credit_assessment",
     "items": [
         "family_name",

@@ -1,6 +1,6 @@
 """A browser without windows: follows redirects, keeps cookies, fills and sends forms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
@@ -162,7 +162,13 @@ class Browser:
         """Go to an address."""
         return self._go(self._client.build_request("GET", url), came_from=None)
 
-    def send(self, page: Page, form: Form, button: Button | None = None, **values: str) -> Page:
+    def send(
+        self,
+        page: Page,
+        form: Form,
+        button: Button | None = None,
+        values: Mapping[str, str] | None = None,
+    ) -> Page:
         """Fill a form and press its button.
 
         Args:
@@ -171,7 +177,7 @@ class Browser:
             button: Which one is pressed, if it has a name.
             values: What is typed, by the field's name.
         """
-        data = {**form.fields, **values}
+        data = {**form.fields, **(values or {})}
         if button is not None and button.name:
             data[button.name] = button.value
         url = urljoin(page.url, form.action)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.ports import free_port
 
@@ -93,7 +94,7 @@ def start(
     assert process.stdout is not None
     line = process.stdout.readline()
     watchdog.cancel()
-    summary = json.loads(line) if line else {"error": "not_ready"}
+    summary: dict[str, Any] = json.loads(line) if line else {"error": "not_ready"}
     if "error" in summary:
         assert process.stderr is not None
         process.kill()

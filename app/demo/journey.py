@@ -118,7 +118,7 @@ class Journey:
                 form.by_autocomplete["username"]: self.person["username"],
                 form.by_autocomplete["current-password"]: self.person["password"],
             }
-            page = self.browser.send(page, form, **typed)
+            page = self.browser.send(page, form, values=typed)
         self.expect(page.url.startswith(self.issuer), "the consent page is Civitas's")
         return page
 
