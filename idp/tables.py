@@ -62,10 +62,12 @@ initial_access_tokens = Table(
     metadata,
     Column("token_digest", LargeBinary, primary_key=True),
     Column("partner_id", Text, nullable=False),
+    Column("profile", Text, nullable=False, comment="to which the client is held"),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("used_at", Instant),
     ForeignKeyConstraint(["partner_id"], ["partners.partner_id"]),
+    CheckConstraint("profile IN ('oidc', 'fapi2')", name="profile"),
 )
 
 accounts = Table(

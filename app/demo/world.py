@@ -16,6 +16,7 @@ from app.resources import Resources
 from idp.api import (
     PASSWORD_PROFILES,
     AssuranceLevel,
+    ClientProfile,
     PasswordHasher,
     UsernameTaken,
     add_partner,
@@ -103,7 +104,9 @@ def _introduce_bank(resources: Resources) -> None:
             if known & {client["client_id"] for client in list_clients(session, BANK)}:
                 return
             remembered.unlink()
-        token = issue_initial_access_token(session, partner_id=BANK, at=at)
+        token = issue_initial_access_token(
+            session, partner_id=BANK, profile=ClientProfile.FAPI2, at=at
+        )
     write_secret(folder / TOKEN_FILE, token.reveal())
 
 

@@ -6,6 +6,10 @@ from starlette.responses import Response
 
 from idp.dependencies import provider_of
 from idp.metadata import provider_metadata
+from kernel.signing import SigningKeys
+
+PUBLISHED_USES = ("oidc", "partner", "consent")
+"""Whatever we sign that a partner may want to verify: tokens, reads, consents."""
 
 _FOR_ANYONE = {
     # Keys are published before they sign and stay after: a copy a few minutes old is good.
@@ -20,7 +24,7 @@ class Published:
     def __init__(self) -> None:
         self._metadata: bytes = b""
         self._jwks: bytes = b""
-        self._jwks_of: object = None
+        self._jwks_of: tuple[object, ...] = ()
 
     def metadata(self, request: Request) -> bytes:
         """Return the metadata document."""
@@ -30,9 +34,13 @@ class Published:
 
     def jwks(self, request: Request) -> bytes:
         """Return the JWK Set; written again when the keys were reloaded."""
-        keys = request.app.state.signing.public_jwks("oidc")
-        if keys is not self._jwks_of:
-            self._jwks, self._jwks_of = orjson.dumps(keys), keys
+        signing: SigningKeys = request.app.state.signing
+        sets = tuple(signing.public_jwks(use) for use in PUBLISHED_USES)
+        if len(sets) != len(self._jwks_of) or any(
+            new is not old for new, old in zip(sets, self._jwks_of, strict=True)
+        ):
+            keys = [key for jwks in sets for key in jwks["keys"]]  # type: ignore[attr-defined]
+            self._jwks, self._jwks_of = orjson.dumps({"keys": keys}), sets
         return self._jwks
 
 

@@ -128,11 +128,26 @@ def disable_client(session: Session, client_id: str, *, at: datetime) -> None:
     )
 
 
-def issue_initial_access_token(session: Session, *, partner_id: str, at: datetime) -> Secret[str]:
-    """Return a token with which a partner may register one client by itself (RFC 7591, 3).
+def issue_initial_access_token(
+    session: Session,
+    *,
+    partner_id: str,
+    profile: ClientProfile = ClientProfile.OIDC,
+    at: datetime,
+) -> Secret[str]:
+    """Return a token with which a partner may register one client by itself.
+
+    Args:
+        session: The open transaction.
+        partner_id: Whose client it will be.
+        profile: What the client will be held to.
+        at: Now; the token is good for `INITIAL_ACCESS_LIFETIME`.
 
     Raises:
         NotFound: 404. There is no such partner.
+
+    Source:
+        RFC 7591, 3.
     """
     partner = store.find_partner(session, partner_id)
     if partner is None or partner.disabled_at is not None:
@@ -142,6 +157,7 @@ def issue_initial_access_token(session: Session, *, partner_id: str, at: datetim
         session,
         token_digest=minted.digest,
         partner_id=partner.partner_id,
+        profile=profile,
         at=at,
         expires_at=at + INITIAL_ACCESS_LIFETIME,
     )
@@ -177,11 +193,9 @@ def register_client(
         RFC 7591, 3; OpenID Connect Registration, 3.
     """
     client_id = ClientId(random_b64url(_CLIENT_ID_BYTES))
-    partner = _registering_partner(
+    partner, profile = _registering_partner(
         session, provider, asked, authorization_header, client_id=client_id, at=at
     )
-    # FAPI 2.0 by asking for what it demands; a demand that was not asked for would surprise.
-    profile = ClientProfile.OIDC
     return _store_client(
         session,
         provider,
@@ -274,18 +288,18 @@ def _registering_partner(
     *,
     client_id: ClientId,
     at: datetime,
-) -> Partner:
+) -> tuple[Partner, ClientProfile]:
     """Return the partner that an initial access token names, or a new one that nobody verified."""
     if authorization_header is not None:
         try:
             digest = parse_token(_bearer(authorization_header), INITIAL_ACCESS_PREFIX)
         except MalformedToken as error:
             raise InvalidToken(headers=challenge("bearer", "invalid_token")) from error
-        partner_id = store.spend_initial_access_token(session, digest, at=at)
-        partner = None if partner_id is None else store.find_partner(session, partner_id)
-        if partner is None or partner.disabled_at is not None:
+        spent = store.spend_initial_access_token(session, digest, at=at)
+        owner = None if spent is None else store.find_partner(session, spent[0])
+        if spent is None or owner is None or owner.disabled_at is not None:
             raise InvalidToken(headers=challenge("bearer", "invalid_token"))
-        return partner
+        return owner, spent[1]
     if not provider.policy.allows_open_registration:
         raise InvalidToken("An initial access token is needed.", headers=challenge("bearer"))
     name = asked.get("client_name")
@@ -296,7 +310,7 @@ def _registering_partner(
         created_at=at,
     )
     store.insert_partner(session, partner)
-    return partner
+    return partner, ClientProfile.OIDC
 
 
 def _store_client(

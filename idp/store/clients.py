@@ -206,33 +206,38 @@ def insert_initial_access_token(
     *,
     token_digest: bytes,
     partner_id: PartnerId,
+    profile: ClientProfile,
     at: datetime,
     expires_at: datetime,
 ) -> None:
     """Store a token with which a partner may register one client (RFC 7591, 3)."""
     session.execute(
         insert(initial_access_tokens).values(
-            token_digest=token_digest, partner_id=partner_id, created_at=at, expires_at=expires_at
+            token_digest=token_digest,
+            partner_id=partner_id,
+            profile=profile.value,
+            created_at=at,
+            expires_at=expires_at,
         )
     )
 
 
 def spend_initial_access_token(
     session: Session, token_digest: bytes, *, at: datetime
-) -> PartnerId | None:
-    """Use an initial access token up; return whose it was.
+) -> tuple[PartnerId, ClientProfile] | None:
+    """Use an initial access token up; return whose it was, and what its client is held to.
 
     Transaction:
         One UPDATE … RETURNING: of many registrations at once, one gets it.
     """
     t = initial_access_tokens.c
-    partner_id = session.scalar(
+    row = session.execute(
         update(initial_access_tokens)
         .where(t.token_digest == token_digest, t.used_at.is_(None), t.expires_at > at)
         .values(used_at=at)
-        .returning(t.partner_id)
-    )
-    return None if partner_id is None else PartnerId(partner_id)
+        .returning(t.partner_id, t.profile)
+    ).one_or_none()
+    return None if row is None else (PartnerId(row.partner_id), ClientProfile(row.profile))
 
 
 def _partner_of(row: Any) -> Partner:  # noqa: ANN401  # a Row of `partners`

@@ -59,9 +59,11 @@ def upgrade() -> None:
         "initial_access_tokens",
         sa.Column("token_digest", sa.LargeBinary, nullable=False),
         sa.Column("partner_id", sa.Text, nullable=False),
+        sa.Column("profile", sa.Text, nullable=False, comment="to which the client is held"),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("expires_at", INSTANT, nullable=False),
         sa.Column("used_at", INSTANT),
+        sa.CheckConstraint("profile IN ('oidc', 'fapi2')", name="ck_initial_access_tokens_profile"),
         sa.ForeignKeyConstraint(
             ["partner_id"],
             ["partners.partner_id"],
