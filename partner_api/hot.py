@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from audit.api import NewEntry, entry_binds, recorded
 from kernel.ids import ConsentId
+from partner_api import publication
 from partner_api.attempt import Attempt, person_of
 from partner_api.events import PersonRead
 from partner_api.reader import PATH, Reader, Remembered, reader_of
@@ -57,7 +58,7 @@ async def _read(reader: Reader, attempt: Attempt, remembered: Remembered) -> byt
         expected = remembered.consent_id or NO_CONSENT
         entry = attempt.entry(expected)
         row = await statement.fetchrow(
-            reader.pool, **binds, **entry_binds(entry), consent_id=expected
+            reader.pool, **binds, **entry_binds(entry), read_consent_id=expected
         )
         assert row is not None  # it always answers
         person_id = person_of(row)
@@ -96,4 +97,4 @@ def _sign(reader: Reader, entry: NewEntry, record: CurrentRecord) -> bytes:
     return reader.signer.sign(reader.signing.current(KEY_USE), claims)
 
 
-routes = [Route(f"{PATH}/person", person, methods=["GET"])]
+routes = [Route(f"{PATH}/person", person, methods=["GET"]), *publication.routes]

@@ -1,7 +1,9 @@
 """The people of the demonstration whom a visitor can be: each shows something different."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 from app.demo.population import Address, Foreigner, Person, Town, settle
 from population_register.api import IdentifierKind
@@ -193,7 +195,8 @@ def _settle_named(town: Town) -> None:
     )
 
 
-def demo_population() -> dict[str, Person]:
+@cache
+def demo_population() -> Mapping[str, Person]:
     """Return everybody in the demonstration by key; always the same."""
     return settle(_settle_named)
 

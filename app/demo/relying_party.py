@@ -3,7 +3,7 @@
 It knows the issuer's URL and its own key; every address comes from the issuer's metadata. It uses
 nothing of ours, so that it can be copied as it is.
 
-    1. discover      GET /.well-known/openid-configuration
+    1. discover      GET /.well-known/openid-configuration and …/oauth-protected-resource
     2. register      once; a real partner is registered by the institution instead
     3. begin         push the request (PKCE, what data, for what purpose), send the browser away
     4. finish        check the answer, redeem the code, verify the ID token
@@ -125,6 +125,7 @@ class RelyingParty:
         self.issuer = issuer
         self.client_id = client_id
         self.metadata: Mapping[str, Any] = {}
+        self.partner_api: Mapping[str, Any] = {}
         self._key = key
         self._redirect_uri = redirect_uri
         self._hooks = {"response": [seen]} if seen is not None else {}
@@ -146,13 +147,18 @@ class RelyingParty:
             yield client
 
     async def discover(self) -> None:
-        """Fetch the issuer's metadata and check that it speaks of itself (Discovery, 4.3)."""
+        """Fetch the metadata of the issuer and of its partner API; check who they speak of."""
         async with httpx2.AsyncClient(event_hooks=self._hooks) as http:
-            response = await http.get(f"{self.issuer}/.well-known/openid-configuration")
-        response.raise_for_status()
-        self.metadata = response.json()
-        if self.metadata["issuer"] != self.issuer:
+            self.metadata = _json_of(
+                await http.get(f"{self.issuer}/.well-known/openid-configuration")
+            )
+            self.partner_api = _json_of(
+                await http.get(f"{self.issuer}/.well-known/oauth-protected-resource/partner/v1")
+            )
+        if self.metadata["issuer"] != self.issuer:  # Discovery, 4.3
             raise Refused("issuer_mismatch")
+        if self.issuer not in self.partner_api["authorization_servers"]:  # RFC 9728, 3.3
+            raise Refused("resource_mismatch")
 
     async def register(
         self, *, name: str, name_ru: str, home: str, initial_access_token: str | None = None
@@ -250,7 +256,8 @@ class RelyingParty:
                 raise Refused(error.error, error.description, status=400) from error
         if token["token_type"].lower() != "dpop":  # RFC 9449, 5: or it is bound to nothing
             raise Refused("token_not_bound")
-        claims = jwt.decode(token["id_token"], await self._issuer_keys(), ["ES256"]).claims
+        keys = await self._fetch_keys(self.metadata["jwks_uri"])
+        claims = jwt.decode(token["id_token"], keys, ["ES256"]).claims
         id_token = CodeIDToken(
             claims,
             {},
@@ -269,8 +276,9 @@ class RelyingParty:
         Raises:
             Refused: With the code that says why: `consent_withdrawn`, `consent_expired`, …
         """
-        response = await self._get("/partner/v1/person", signed_in)
-        token = jwt.decode(response.text, await self._issuer_keys(), ["ES256"])
+        response = await self._get("/person", signed_in)
+        keys = await self._fetch_keys(self.partner_api["jwks_uri"])
+        token = jwt.decode(response.text, keys, ["ES256"])
         now = int(time.time())
         jwt.JWTClaimsRegistry(
             now=now,
@@ -286,9 +294,9 @@ class RelyingParty:
 
     async def list_documents(self, signed_in: SignedIn) -> list[Mapping[str, Any]]:
         """List the documents that the person agreed to share."""
-        documents: list[Mapping[str, Any]] = (
-            await self._get("/partner/v1/documents", signed_in)
-        ).json()["documents"]
+        documents: list[Mapping[str, Any]] = (await self._get("/documents", signed_in)).json()[
+            "documents"
+        ]
         return documents
 
     @asynccontextmanager
@@ -296,7 +304,7 @@ class RelyingParty:
         self, signed_in: SignedIn, document_id: str
     ) -> AsyncIterator[httpx2.Response]:
         """Open a document; its bytes are streamed, never held whole."""
-        url = f"{self.issuer}/partner/v1/documents/{document_id}"
+        url = f"{self.partner_api['resource']}/documents/{document_id}"
         auth = DPoP(self._key, signed_in.access_token)
         async with (
             httpx2.AsyncClient(event_hooks=self._hooks) as http,
@@ -310,15 +318,15 @@ class RelyingParty:
     async def _get(self, path: str, signed_in: SignedIn) -> httpx2.Response:
         auth = DPoP(self._key, signed_in.access_token)
         async with httpx2.AsyncClient(event_hooks=self._hooks) as http:
-            response = await http.get(self.issuer + path, auth=auth)
+            response = await http.get(self.partner_api["resource"] + path, auth=auth)
         if response.is_error:
             _raise_refusal(response)
         return response
 
-    async def _issuer_keys(self) -> KeySet:
-        """Fetch the issuer's keys; a partner with traffic keeps them until an unknown `kid`."""
+    async def _fetch_keys(self, url: str) -> KeySet:
+        """Fetch a key set; a partner with traffic keeps it until an unknown `kid` comes."""
         async with httpx2.AsyncClient(event_hooks=self._hooks) as http:
-            response = await http.get(self.metadata["jwks_uri"])
+            response = await http.get(url)
         return KeySet.import_key_set(response.raise_for_status().json())
 
 
