@@ -267,7 +267,8 @@ def spend_use(source: FromClause, *, at: ColumnElement[Any]) -> CTE:
     Args:
         source: Joined so that it has a row only if the whole read will happen; it has columns
             `person_id`, `consent_id` and `max_uses` of `covering_consent`.
-        at: Now; becomes the end of a consent whose last use this is.
+        at: Now; becomes the end of a consent whose last use this is. No bind of the statement may
+            be named like a column of `consents`: SQLAlchemy would SET it.
 
     Returns:
         Column `consent_id`: a row if the read may happen. For a consent without a limit nothing

@@ -36,11 +36,11 @@ class Attempt:
         selection = self.selection
         return {
             **token_binds(self.token, at=self.at),
-            "client_id": self.token.client_id,
-            "purpose": selection.purpose,
+            "read_client_id": self.token.client_id,
+            "read_purpose": selection.purpose,
             # Of what the token was not granted nothing is looked at, and no use is counted.
-            "items": selection.items if selection.is_granted else (),
-            "at": self.at,
+            "read_items": selection.items if selection.is_granted else (),
+            "read_at": self.at,
         }
 
     def entry(self, consent_id: ConsentId | None, *, reason: str | None = None) -> NewEntry:

@@ -31,12 +31,14 @@ from kernel.db import HotStatement, Instant
 from population_register.api import current_record
 from vault.api import document_version
 
-AT = bindparam("at", type_=Instant)
-CLIENT_ID = bindparam("client_id", type_=Text())
-CONSENT_ID = bindparam("consent_id", type_=Uuid())
-DOCUMENT_ID = bindparam("document_id", type_=Uuid())
-ITEMS = bindparam("items", type_=ARRAY(Text))
-PURPOSE = bindparam("purpose", type_=Text())
+# No bind is named like a column of a table that a part writes to: SQLAlchemy takes the keys of the
+# parameters it is given for columns to SET, in every INSERT and UPDATE of the statement.
+AT = bindparam("read_at", type_=Instant)
+CLIENT_ID = bindparam("read_client_id", type_=Text())
+CONSENT_ID = bindparam("read_consent_id", type_=Uuid())
+DOCUMENT_ID = bindparam("read_document_id", type_=Uuid())
+ITEMS = bindparam("read_items", type_=ARRAY(Text))
+PURPOSE = bindparam("read_purpose", type_=Text())
 
 _RECORD = ("sealed_record", "wrapped_key")
 _DOCUMENT = (

@@ -93,7 +93,7 @@ def permit_document(
             granted: the caller cannot tell which. The attempt is logged.
     """
     with unit_of_work_of(sessions) as session:
-        row = _ask(session, READ_DOCUMENT, attempt, document_id=document_id)
+        row = _ask(session, READ_DOCUMENT, attempt, read_document_id=document_id)
         person_id = person_of(row)
         if row["consent_id"] is not None:
             entry = _record(session, attempt.about(row["found"]), person_id, row)

@@ -331,7 +331,9 @@ class World:
     def get(
         self, access: Access, path: str = PERSON, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        return self.http.get(path, headers={**self.headers(access, path), **(headers or {})})
+        response = self.http.get(path, headers={**self.headers(access, path), **(headers or {})})
+        self.clock.advance(timedelta(milliseconds=1))  # entries are ordered by their millisecond
+        return response
 
     def get_at_once(self, path: str, headers: Sequence[Mapping[str, str]]) -> list[httpx.Response]:
         """Send many requests at the same time."""
@@ -381,7 +383,7 @@ def open_world(database_url: str, folder: Path) -> Iterator[World]:
         issuer=ISSUER,
         data=folder,
         database_url=SecretStr(database_url),
-        password_profile="test",  # noqa: S106  # a profile's name
+        password_profile="test",
     )
     app = create_app(settings, clock=clock)
     with (
