@@ -202,13 +202,6 @@ class UnsupportedGrantType(OAuthError):
     title = "The grant type is not supported."
 
 
-class UnsupportedTokenType(OAuthError):
-    """A token of this type can't be revoked. RFC 7009, 2.2.1."""
-
-    code = "unsupported_token_type"
-    title = "Tokens of this type can't be revoked."
-
-
 # DPoP: RFC 9449
 
 

@@ -35,6 +35,7 @@ from idp.tables import (
     spent_dpop_proofs,
 )
 from kernel.db import Instant
+from kernel.ids import GrantId
 
 AT: ColumnElement[Any] = bindparam("idp_at", type_=Instant)
 """Now, in every part."""
@@ -211,6 +212,16 @@ def token_binds(token: VerifiedToken, *, at: datetime) -> Mapping[str, object]:
         binds["idp_proof_slot"] = DPOP_PROOFS.slot(token.proof_made_at)
         binds["idp_proof_digest"] = token.proof_digest
     return binds
+
+
+def grant_binds(grant_id: GrantId, *, at: datetime) -> Mapping[str, object]:
+    """Return the binds of `live_grant` where no access token is involved."""
+    return {
+        "idp_at": at,
+        "idp_grant_id": grant_id,
+        "idp_token_slot": REVOKED_ACCESS_TOKENS.slot(at),
+        "idp_token_digest": b"",
+    }
 
 
 def assertion_binds(digest: bytes, expires_at: datetime) -> Mapping[str, object]:

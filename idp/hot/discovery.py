@@ -6,7 +6,6 @@ from starlette.responses import Response
 
 from idp.dependencies import provider_of
 from idp.metadata import provider_metadata
-from kernel.signing import SigningKeys
 
 PUBLISHED_USES = ("oidc", "partner", "consent")
 """Whatever we sign that a partner may want to verify: tokens, reads, consents."""
@@ -34,7 +33,7 @@ class Published:
 
     def jwks(self, request: Request) -> bytes:
         """Return the JWK Set; written again when the keys were reloaded."""
-        signing: SigningKeys = request.app.state.signing
+        signing = provider_of(request).signing
         sets = tuple(signing.public_jwks(use) for use in PUBLISHED_USES)
         if len(sets) != len(self._jwks_of) or any(
             new is not old for new, old in zip(sets, self._jwks_of, strict=True)

@@ -1,85 +1,48 @@
-"""The UserInfo endpoint: OpenID Connect Core, 5.3.
+"""The UserInfo endpoint: OpenID Connect Core, 5.3."""
 
-A read like any other: consent is evaluated, the proof is spent and the access entry appended in the
-statement that fetches the sealed record.
-"""
-
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
+from typing import NoReturn
 
-from sqlalchemy import bindparam, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Text
-from starlette.concurrency import run_in_threadpool
+from sqlalchemy import literal
 from starlette.requests import Request
 from starlette.responses import Response
 
-from audit.api import Actor, NewEntry, append_entry, entry_binds, recorded
-from consent.api import SIGN_IN, covering_consent, spend_use
 from idp import tokens
-from idp.claims import claims_from, items_of_claims
+from idp.claims import items_of_claims
 from idp.dependencies import provider_of
-from idp.errors import InsufficientScope, InvalidToken
+from idp.errors import InsufficientScope, InvalidResourceProof, InvalidToken
+from idp.hot.claims_reading import ClaimsRead, ReadRefused, read_claims
 from idp.hot.clients import known_clients_of
 from idp.model import VerifiedToken
 from idp.provider import Provider
-from idp.service.userinfo import READ_ACTION, refuse_read
-from idp.statements import AT, has_row, live_grant, one_row, spend_proof, token_binds
+from idp.statements import has_row, live_grant, one_row, spend_proof, token_binds
 from idp.token_verification import PresentedToken, TokenVerifier, challenge
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
-from kernel.ids import EntryId, PersonId, new_id
 from kernel.web import FORM_TYPE, NO_STORE, json_response, read_form
-from population_register.api import current_record, evaluate, open_record
+
+_WITHOUT_CONSENT: Mapping[str, str] = {
+    "never_given": "The person has not consented to this.",
+    "withdrawn": "The person has withdrawn the consent.",
+    "expired": "The consent has expired.",
+    "used_up": "The consent has been used up.",
+    "ended": "The consent has ended.",
+    "items_missing": "The consent does not cover everything that is asked for.",
+    "record_missing": "There is no record to read.",
+}
 
 
 @lru_cache
-def _sub_only(*, has_proof: bool) -> HotStatement:
+def _look(*, has_proof: bool) -> HotStatement:
     """Look whether the grant is live; nothing about the person is read."""
-    live = live_grant()
     proof = spend_proof() if has_proof else None
-    facts = {
-        "is_proof_fresh": literal(value=True) if proof is None else has_row(proof),
-        "is_live": has_row(live),
-    }
-    return HotStatement(one_row(facts))
-
-
-@lru_cache
-def _read(*, has_proof: bool) -> HotStatement:
-    """Read the record, if the grant is live, the proof fresh, and a consent covers it."""
-    live = live_grant()
-    proof = spend_proof() if has_proof else None
-    person_id = select(live.c.person_id).scalar_subquery()
-    consent = covering_consent(
-        person_id=person_id,
-        client_id=bindparam("client_id", type_=Text),
-        purpose=literal(SIGN_IN, Text),
-        items=bindparam("items", type_=ARRAY(Text)),
-        at=AT,
-    )
-    record = current_record(person_id)
-    use = (
-        select(consent.c.person_id, consent.c.consent_id, consent.c.max_uses)
-        .select_from(consent.join(record, record.c.person_id == consent.c.person_id))
-        .where(literal(value=True) if proof is None else has_row(proof))
-        .cte("use")
-    )
-    used = spend_use(use, at=AT)
-    allowed = (
-        select(use.c.person_id)
-        .select_from(use.join(used, used.c.consent_id == use.c.consent_id))
-        .cte("allowed")
-    )
-    entry = append_entry(allowed.c.person_id, source=allowed)
     return HotStatement(
         one_row(
             {
                 "is_proof_fresh": literal(value=True) if proof is None else has_row(proof),
-                "is_live": has_row(live),
-                "entry_person_id": select(entry.c.person_id).scalar_subquery(),
-                "sealed_record": select(record.c.sealed_record).scalar_subquery(),
-                "wrapped_key": select(record.c.wrapped_key).scalar_subquery(),
+                "is_live": has_row(live_grant()),
             }
         )
     )
@@ -90,6 +53,7 @@ async def userinfo(request: Request) -> Response:
 
     Raises:
         InvalidToken: 401. Not an access token for this endpoint, expired, or revoked.
+        InvalidResourceProof: 401. The proof is missing, not for this request, or used before.
         InsufficientScope: 403. Not of an OpenID Connect sign-in, or the consent has ended.
     """
     provider = provider_of(request)
@@ -100,75 +64,53 @@ async def userinfo(request: Request) -> Response:
             headers=challenge(_scheme(token), "insufficient_scope"), reason="not openid"
         )
     claims: dict[str, object] = {"sub": token.sub}
-    items = items_of_claims(token.claims)
-    if items:
-        claims |= await _read_claims(request, provider, token, items, at=at)
-    else:
+    if not items_of_claims(token.claims):
         await _check_live(request, token, at=at)
-    return await _respond(request, provider, token, claims, at=at)
-
-
-async def _read_claims(
-    request: Request,
-    provider: Provider,
-    token: VerifiedToken,
-    items: tuple[str, ...],
-    *,
-    at: datetime,
-) -> dict[str, object]:
-    state = request.app.state
-    entry = NewEntry(
-        entry_id=EntryId(new_id(at)),
-        action=READ_ACTION,
-        outcome="allowed",
-        actor=Actor(kind="partner", id=token.partner_id),
-        subject=token.sub,
-        occurred_at=at,
-        purpose=SIGN_IN,
-        items=items,
-        client_id=token.client_id,
-        request_id=getattr(request.state, "request_id", None),
-    )
-    row = await _read(has_proof=token.proof_digest is not None).fetchrow(
-        state.hot_pool,
-        **token_binds(token, at=at),
-        **entry_binds(entry),
-        client_id=token.client_id,
-        items=list(items),
-    )
-    assert row is not None  # the statement always returns one
-    if row["entry_person_id"] is None:
-        await run_in_threadpool(
-            refuse_read,
-            state.sessions,
-            token,
-            entry,
-            is_proof_fresh=row["is_proof_fresh"],
-            is_live=row["is_live"],
+        return await _respond(request, provider, token, claims, at=at)
+    read = await read_claims(
+        request,
+        ClaimsRead(
+            client_id=token.client_id,
+            partner_id=token.partner_id,
+            sub=token.sub,
+            grant_id=token.grant_id,
+            claims=token.claims,
+            binds=token_binds(token, at=at),
             at=at,
-        )
-    accounted = recorded(entry, PersonId(row["entry_person_id"]))
-    record = open_record(
-        provider.keyring,
-        accounted,
-        sealed_record=row["sealed_record"],
-        wrapped_key=row["wrapped_key"],
+        ),
     )
-    values = {item: evaluate(record, item, at) for item in items}
-    return claims_from(
-        {item: value.value for item, value in values.items() if value is not None}, token.claims
-    )
+    if isinstance(read, ReadRefused):
+        _refuse(token, read.reason)
+    return await _respond(request, provider, token, claims | read, at=at)
 
 
 async def _check_live(request: Request, token: VerifiedToken, *, at: datetime) -> None:
-    row = await _sub_only(has_proof=token.proof_digest is not None).fetchrow(
+    row = await _look(has_proof=token.proof_digest is not None).fetchrow(
         request.app.state.hot_pool, **token_binds(token, at=at)
     )
     assert row is not None  # the statement always returns one
-    if not row["is_proof_fresh"] or not row["is_live"]:
-        raise InvalidToken(
-            headers=challenge(_scheme(token), "invalid_token"), reason="revoked or replayed"
-        )
+    if not row["is_proof_fresh"]:
+        _refuse(token, "proof_replayed")
+    if not row["is_live"]:
+        _refuse(token, "token_revoked")
+
+
+def _refuse(token: VerifiedToken, reason: str) -> NoReturn:
+    match reason:
+        case "proof_replayed":
+            raise InvalidResourceProof(
+                "The DPoP proof was used before.",
+                headers=challenge("dpop", "invalid_dpop_proof"),
+                reason=reason,
+            )
+        case "token_revoked":
+            raise InvalidToken(headers=challenge(_scheme(token), "invalid_token"), reason=reason)
+        case _:
+            raise InsufficientScope(
+                _WITHOUT_CONSENT[reason],
+                headers=challenge(_scheme(token), "insufficient_scope"),
+                reason=reason,
+            )
 
 
 async def _respond(

@@ -1,84 +1,57 @@
-"""The slow path of a read that was refused: find the reason, write it down, say it."""
+"""The slow path of a read that was refused: find the reason and write it down."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
-from typing import NoReturn
 
 from sqlalchemy.orm import Session, sessionmaker
 
 from audit.api import NewEntry, record_access
-from consent.api import SIGN_IN, Covered, ItemName, decide_disclosure
-from idp.errors import InsufficientScope, InvalidResourceProof, InvalidToken
-from idp.model import VerifiedToken
+from consent.api import Covered, ItemName, PurposeCode, decide_disclosure
 from idp.store.grants import find_person_of_grant
-from idp.token_verification import challenge
 from kernel.db import unit_of_work_of
-
-READ_ACTION = "idp.userinfo.read"
-
-_REASONS: Mapping[str, str] = {
-    "never_given": "The person has not consented to this.",
-    "withdrawn": "The person has withdrawn the consent.",
-    "expired": "The consent has expired.",
-    "used_up": "The consent has been used up.",
-    "ended": "The consent has ended.",
-    "items_missing": "The consent does not cover everything that is asked for.",
-    "record_missing": "There is no record to read.",
-}
+from kernel.ids import ClientId, GrantId, PersonId
 
 
-def refuse_read(
+def find_reason(
     sessions: sessionmaker[Session],
-    token: VerifiedToken,
     attempt: NewEntry,
     *,
+    grant_id: GrantId,
     is_proof_fresh: bool,
     is_live: bool,
-    at: datetime,
-) -> NoReturn:
-    """Refuse a read that the hot statement did not allow, and let the person see the attempt.
+) -> str:
+    """Return why a read was not allowed, and let the person see the attempt.
 
     Args:
         sessions: Opens a transaction of its own: the hot one has ended.
-        token: As verified.
         attempt: The entry that would have been written.
+        grant_id: Under which it was tried; tells whose log it belongs to.
         is_proof_fresh: Whether the proof had not been used.
         is_live: Whether the grant was live.
-        at: Now.
 
-    Raises:
-        InvalidResourceProof: 401. The proof was used before.
-        InvalidToken: 401. The grant was revoked or has expired.
-        InsufficientScope: 403. No live consent covers it.
+    Returns:
+        A code: `proof_replayed`, `token_revoked`, `record_missing`, or how the consent ended.
     """
-    scheme = "bearer" if token.jkt is None else "dpop"
     with unit_of_work_of(sessions) as session:
-        assert token.grant_id is not None
-        person_id = find_person_of_grant(session, token.grant_id)
-        reason = "proof_replayed" if not is_proof_fresh else "token_revoked"
-        if is_proof_fresh and is_live and person_id is not None:
-            decision = decide_disclosure(
-                session,
-                person_id,
-                client_id=token.client_id,
-                purpose=SIGN_IN,
-                items=frozenset(ItemName(item) for item in attempt.items),
-                at=at,
-            )
-            reason = "record_missing" if isinstance(decision, Covered) else decision.reason
+        person_id = find_person_of_grant(session, grant_id)
+        if not is_proof_fresh:
+            reason = "proof_replayed"
+        elif not is_live or person_id is None:
+            reason = "token_revoked"
+        else:
+            reason = _why_not_covered(session, person_id, attempt)
         if person_id is not None:
-            record_access(
-                session, replace(attempt, outcome="refused", reason=reason), person_id=person_id
-            )
-    if reason == "proof_replayed":
-        raise InvalidResourceProof(
-            "The DPoP proof was used before.",
-            headers=challenge("dpop", "invalid_dpop_proof"),
-            reason=reason,
-        )
-    if reason == "token_revoked":
-        raise InvalidToken(headers=challenge(scheme, "invalid_token"), reason=reason)
-    raise InsufficientScope(
-        _REASONS[reason], headers=challenge(scheme, "insufficient_scope"), reason=reason
+            refused = replace(attempt, outcome="refused", reason=reason)
+            record_access(session, refused, person_id=person_id)
+        return reason
+
+
+def _why_not_covered(session: Session, person_id: PersonId, attempt: NewEntry) -> str:
+    decision = decide_disclosure(
+        session,
+        person_id,
+        client_id=ClientId(attempt.client_id or ""),
+        purpose=PurposeCode(attempt.purpose or ""),
+        items=frozenset(ItemName(item) for item in attempt.items),
+        at=attempt.occurred_at,
     )
+    return "record_missing" if isinstance(decision, Covered) else decision.reason
