@@ -25,7 +25,7 @@ from population_register.model import (
 )
 from population_register.reading import PREDICATES, attributes_of, conflicts, evaluate
 from population_register.service.accepting import accept_record
-from population_register.service.agencies import add_agency, list_agencies
+from population_register.service.agencies import add_agency, list_agencies, parse_agency
 from population_register.service.feeds import (
     guess_format,
     list_feeds,
@@ -80,6 +80,7 @@ __all__ = [
     "list_source_records",
     "load_feed",
     "open_record",
+    "parse_agency",
     "read_record",
     "write_rejections",
 ]

@@ -80,6 +80,7 @@ class _Span:
 
     name: str
     value: JSONValue
+    ordinal: int  # of an item of a many-valued attribute, in the order in which they were sent
     valid_from: date
     valid_to: date | None
     said_by: SourceRecord
@@ -129,7 +130,7 @@ def derive_history(
                 said_by.agency_id,
                 said_by.record_number,
                 -said_by.version,
-                repr(span.value) if ATTRIBUTES[span.name].is_many else "",
+                span.ordinal,
             )
             ranked.append((strength, span))
     ranked.sort(key=lambda pair: pair[0])
@@ -154,7 +155,8 @@ def _spans(versions: Sequence[SourceRecord]) -> list[_Span]:
     if len(versions) == 1:
         only = versions[0]
         return [
-            _Span(name, value, only.valid_from, only.valid_to, only) for name, value in _items(only)
+            _Span(name, value, ordinal, only.valid_from, only.valid_to, only)
+            for name, value, ordinal in _items(only)
         ]
     days = {v.valid_from for v in versions} | {v.valid_to for v in versions if v.valid_to}
     edges: list[date | None] = [*sorted(days), None]
@@ -168,23 +170,23 @@ def _spans(versions: Sequence[SourceRecord]) -> list[_Span]:
             if v.valid_from <= start and (v.valid_to is None or start < v.valid_to)
         ]
         held: dict[tuple[str, str], _Span] = {}
-        for name, value in _items(covering[-1]) if covering else ():
+        for name, value, ordinal in _items(covering[-1]) if covering else ():
             span = growing.get((name, repr(value)))
             if span is None:
-                span = _Span(name, value, start, end, covering[-1])
+                span = _Span(name, value, ordinal, start, end, covering[-1])
                 spans.append(span)
             else:
-                span.valid_to, span.said_by = end, covering[-1]
+                span.ordinal, span.valid_to, span.said_by = ordinal, end, covering[-1]
             held[name, repr(value)] = span
         growing = held
     return spans
 
 
-def _items(record: SourceRecord) -> Iterable[tuple[str, JSONValue]]:
-    """Return the values of a record, the items of a many-valued attribute one by one."""
+def _items(record: SourceRecord) -> Iterable[tuple[str, JSONValue, int]]:
+    """Return the values of a record, the items of a many-valued attribute one by one, numbered."""
     for name, value in record.attributes.items():
         if ATTRIBUTES[name].is_many:
-            for item in value:
-                yield name, item
+            for ordinal, item in enumerate(value):
+                yield name, item, ordinal
         else:
-            yield name, value
+            yield name, value, 0

@@ -5,10 +5,13 @@ forgets what clerks spell differently: ё or е, case, hyphen or space, apostrop
 of its own and never becomes «и», even when it arrives as «и» with a combining breve.
 """
 
+import json
 import re
 import unicodedata
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from importlib.resources import files
 
 import iuliia
 
@@ -106,3 +109,59 @@ def passport_spellings(name: str) -> tuple[str, ...]:
 
 def _script(character: str) -> str:
     return unicodedata.name(character, "UNKNOWN").split(" ")[0]
+
+
+# Names as others heard and spelled them
+
+
+@lru_cache(1 << 16)
+def latin_fold(key: str) -> str:
+    """Write a comparison key in plain Latin letters in which the eras of passports do not differ.
+
+    «юлия», «yuliya», «iuliia» and «julija» all become one word. Names that differ only in what
+    transliteration confuses become equal too; that is what the fold is for.
+    """
+    text = key if key.isascii() else str(iuliia.ICAO_DOC_9303.translate(key)).casefold()
+    text = unicodedata.normalize("NFKD", text)
+    text = "".join(letter for letter in text if letter.isascii() and letter.isalpha())
+    for spelled, folded in _FOLDS:
+        text = text.replace(spelled, folded)
+    return _REPEATED.sub(r"\1", text)
+
+
+_FOLDS = (
+    ("shch", "sh"), ("sch", "sh"), ("tch", "ch"), ("kh", "h"), ("ts", "c"), ("tz", "c"),
+    ("tc", "c"), ("zh", "j"), ("ks", "x"), ("ph", "f"), ("ck", "k"), ("w", "v"),
+    ("yo", "e"), ("jo", "e"), ("ye", "e"), ("je", "e"), ("ie", "e"),
+    ("j", "i"), ("y", "i"),
+)  # fmt: skip
+_REPEATED = re.compile(r"(.)\1+")
+_SOUNDS = str.maketrans("bdgvzqcx", "ptkfskkk", "aeiouhw")
+
+
+@lru_cache(1 << 16)
+def sound_key(key: str) -> str:
+    """Return how a name sounds, roughly: its first letter and the consonants that follow."""
+    text = latin_fold(key)
+    if not text:
+        return key
+    return _REPEATED.sub(r"\1", text[0] + text[1:].translate(_SOUNDS))[:5]
+
+
+def is_short_form(left: str, right: str) -> bool:
+    """Tell whether one name is a usual short form of the other, or both are of a third."""
+    ours, theirs = _short_forms().get(left), _short_forms().get(right)
+    if ours is None and theirs is None:
+        return False
+    return bool((ours or frozenset((left,))) & (theirs or frozenset((right,))))
+
+
+@lru_cache(1)
+def _short_forms() -> dict[str, frozenset[str]]:
+    """Return the full names that a name may stand for, itself included, by comparison key."""
+    text = files("population_register").joinpath("models", "short_forms.json").read_text("utf-8")
+    meant: dict[str, set[str]] = {}
+    for full, forms in json.loads(text).items():
+        for form in (full, *forms):
+            meant.setdefault(comparison_key(form), set()).add(comparison_key(full))
+    return {form: frozenset(names) for form, names in meant.items()}

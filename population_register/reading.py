@@ -79,7 +79,9 @@ def _attribute(record: CurrentRecord, name: str) -> AttributeValue | None:
     for candidate in record.history.get(name, ()):
         if candidate.holds_on(record.on):
             items.setdefault(attribute.identity(candidate.value), candidate)
-    return _gathered([found.value for found in items.values()], list(items.values()))
+    sources = list(items.values())
+    by_time = sorted(sources, key=lambda found: found.valid_from)
+    return _gathered([found.value for found in by_time], sources)
 
 
 def _gathered(values: list[JSONValue], sources: list[AttributeValue]) -> AttributeValue | None:

@@ -1,5 +1,6 @@
 """`civitas feed`: take in what agencies send."""
 
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,14 +8,17 @@ from pathlib import Path
 import click
 
 from app.cli.session import NOT_ALL_GOOD, as_json, resources, show, table
+from kernel.db import unit_of_work_of
 from kernel.ids import AgencyId
 from population_register.api import (
     FeedFormat,
     FeedReport,
+    add_agency,
     guess_format,
     list_agencies,
     list_feeds,
     load_feed,
+    parse_agency,
     write_rejections,
 )
 
@@ -155,3 +159,25 @@ def agencies(*, is_json: bool) -> None:
             for agency in list_agencies(session)
         ]
     show(is_json, rows, lines=table(rows, {"agency": "AGENCY", "name": "NAME"}))
+
+
+@feed.command("add-agency")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@as_json
+def add(file: Path, *, is_json: bool) -> None:
+    """Let an agency send records, or replace what is known of it, as FILE (TOML) says.
+
+    FILE names the agency and maps its columns to ours; docs/feeds.md describes it.
+    """
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"not TOML: {error}", param_hint="FILE") from error
+    agency = parse_agency(document)
+    with resources() as opened, unit_of_work_of(opened.sessions) as session:
+        add_agency(session, agency, opened.clock.now())
+    show(
+        is_json,
+        {"agency": agency.agency_id, "role": agency.role.value, "name": agency.name_en},
+        lines=[f"{agency.name_en} sends as {agency.agency_id}."],
+    )
