@@ -50,13 +50,17 @@ def create_account(
     if not 0 < len(name) <= _LONGEST_USERNAME:
         raise UsernameTaken("This sign-in name can't be used.")
     check_password(password, username=name)
+    username_digest = keyring.blind_index(_USERNAME_INDEX, name)
+    # Only to save the hashing: it is the insertion that decides.
+    if store.find_by_username(session, username_digest) is not None:
+        raise UsernameTaken
     account = Account(
         account_id=AccountId(new_id(at)), person_id=person_id, level=level, created_at=at
     )
     stored = store.insert_account(
         session,
         account,
-        username_digest=keyring.blind_index(_USERNAME_INDEX, name),
+        username_digest=username_digest,
         password_hash_sealed=_seal(keyring, account, hasher.hash(password)),
     )
     if not stored:
