@@ -59,16 +59,17 @@ def run(port: int, bank_port: int, *, is_json: bool) -> None:
     say = _Teller(is_quiet=is_json)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     signal.signal(signal.SIGTERM, _leave)
+    bank = f"http://localhost:{bank_port}"
     with _alone_in(settings.data):
         for name, wanted in (("PORT", port), ("BANK_PORT", bank_port)):
             _check_port(name, settings.host, wanted)
         say("Opening the database …")
         with database(settings) as opened:
             migrations.upgrade(database_url(opened))
-            _build_world(opened, say)
+            _build_world(opened, say, bank)
             # Inside of the database: it ends after its users.
             with Supervisor(settings.data / "log") as supervisor:
-                _run_until_stopped(supervisor, opened, bank_port, say, is_json=is_json)
+                _run_until_stopped(supervisor, opened, bank, say, is_json=is_json)
                 say("Stopping …")
 
 
@@ -78,12 +79,11 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _run_until_stopped(
-    supervisor: Supervisor, settings: Settings, bank_port: int, say: "_Teller", *, is_json: bool
+    supervisor: Supervisor, settings: Settings, bank: str, say: "_Teller", *, is_json: bool
 ) -> None:
-    _start(supervisor, settings, bank_port, say)
+    _start(supervisor, settings, bank, say)
     if supervisor.is_stopping:
         return
-    bank = f"http://localhost:{bank_port}"
     if is_json:
         click.echo(json.dumps(_summary(settings, bank)))
     else:
@@ -131,12 +131,12 @@ def _check_port(name: str, host: str, port: int) -> None:
         raise NotPossible(f"{error} Choose another one: {name}={port + 10} make run") from error
 
 
-def _build_world(settings: Settings, say: _Teller) -> None:
+def _build_world(settings: Settings, say: _Teller, bank: str) -> None:
     with open_resources(settings, SystemClock()) as resources:
-        build(resources, say)
+        build(resources, say, bank=bank)
 
 
-def _start(supervisor: Supervisor, settings: Settings, bank_port: int, say: _Teller) -> None:
+def _start(supervisor: Supervisor, settings: Settings, bank: str, say: _Teller) -> None:
     """Start the children and wait until each answers."""
     say("Starting the server, the worker and the demo bank …")
     civitas = [sys.executable, "-m", "app.cli"]
@@ -149,12 +149,12 @@ def _start(supervisor: Supervisor, settings: Settings, bank_port: int, say: _Tel
         [
             *(sys.executable, "-m", "app.demo.bank"),
             *("--issuer", settings.issuer),
-            *("--port", str(bank_port)),
+            *("--port", bank.rpartition(":")[2]),
             *("--folder", str(settings.data / "bank")),
         ],
         {},
     )
-    _wait_for(supervisor, f"http://127.0.0.1:{bank_port}/", "bank")
+    _wait_for(supervisor, f"{bank}/bank.css", "bank")
 
 
 def _wait_for(supervisor: Supervisor, url: str, name: str) -> None:

@@ -93,9 +93,10 @@ class Bank:
         await rp.discover()
         known = self._folder / CLIENT_FILE
         clients = json.loads(known.read_text()) if known.exists() else {}
-        if rp.issuer not in clients:
+        us = registration_of(rp.issuer, self._home)
+        if us not in clients:
             token = self._folder / TOKEN_FILE
-            clients[rp.issuer] = await rp.register(
+            clients[us] = await rp.register(
                 name=WORDS["en"]["bank"],
                 name_ru=WORDS["ru"]["bank"],
                 home=self._home,
@@ -103,7 +104,7 @@ class Bank:
             )
             write_secret(known, json.dumps(clients))
             token.unlink(missing_ok=True)
-        rp.client_id = clients[rp.issuer]
+        rp.client_id = clients[us]
         yield
 
     def visit(self, request: Request) -> Visit:
@@ -236,6 +237,11 @@ def open_key(path: Path) -> ECKey:
         key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
         write_secret(path, json.dumps(key.as_dict(private=True)))
     return ECKey.import_key(json.loads(path.read_text()))
+
+
+def registration_of(issuer: str, home: str) -> str:
+    """Name our registration with an issuer; our address is part of it (the redirect URI)."""
+    return f"{home} at {issuer}"
 
 
 def write_secret(path: Path, text: str) -> None:

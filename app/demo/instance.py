@@ -46,12 +46,20 @@ class Instance:
     def stop(self) -> int:
         """Press Ctrl-C, wait, and return the exit code."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(_STOP_SECONDS)
+        code = self.process.wait(_STOP_SECONDS)
+        self._close_pipes()
+        return code
 
     def kill(self) -> None:
         """Pull the plug: `kill -9`, to the command alone."""
         self.process.kill()
         self.process.wait(_STOP_SECONDS)
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 def start(

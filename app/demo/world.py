@@ -7,7 +7,7 @@ where it stopped and a second start takes no time.
 import json
 from collections.abc import Callable
 
-from app.demo.bank import CLIENT_FILE, TOKEN_FILE, write_secret
+from app.demo.bank import CLIENT_FILE, TOKEN_FILE, registration_of, write_secret
 from app.demo.bank_words import WORDS
 from app.demo.documents import store_demo_documents
 from app.demo.named_people import DEMO_PEOPLE, DemoPerson, identifier_of
@@ -37,18 +37,19 @@ BANK = "yasen-bank"
 """The demo bank, as a partner."""
 
 
-def build(resources: Resources, say: Say) -> None:
+def build(resources: Resources, say: Say, *, bank: str) -> None:
     """Make what is missing of the demonstration world.
 
     Args:
         resources: Opened; the database is migrated.
         say: Told what is going on.
+        bank: Where the demo bank will be.
     """
     _fill_register(resources, say)
     for person in DEMO_PEOPLE:
         _give_account(resources, person)
     store_demo_documents(resources, person_of)
-    _introduce_bank(resources)
+    _introduce_bank(resources, bank)
 
 
 def demo_people() -> tuple[DemoPerson, ...]:
@@ -87,10 +88,11 @@ def _fill_register(resources: Resources, say: Say) -> None:
     )
 
 
-def _introduce_bank(resources: Resources) -> None:
+def _introduce_bank(resources: Resources, bank: str) -> None:
     """Enter the bank as a partner, and leave it a token to register its client with.
 
-    A bank that remembers a client which this database does not know has moved here: it starts anew.
+    A bank that remembers a client which this database does not know has moved here, or we have:
+    it starts anew.
     """
     folder = resources.settings.data / "bank"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -100,8 +102,9 @@ def _introduce_bank(resources: Resources) -> None:
         if all(partner.partner_id != BANK for partner in list_partners(session)):
             add_partner(session, partner_id=BANK, name=WORDS["ru"]["bank"], at=at)
         if remembered.exists():
-            known = set(json.loads(remembered.read_text()).values())
-            if known & {client["client_id"] for client in list_clients(session, BANK)}:
+            clients = json.loads(remembered.read_text())
+            mine = clients.get(registration_of(resources.settings.issuer, bank))
+            if mine in {client["client_id"] for client in list_clients(session, BANK)}:
                 return
             remembered.unlink()
         token = issue_initial_access_token(
