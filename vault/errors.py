@@ -34,6 +34,7 @@ class RangeNotSatisfiable(DomainError):
     def __init__(self, *, length: int) -> None:
         super().__init__(length=length)
         self.length = length
+        self.headers = {"Content-Range": f"bytes */{length}"}
 
 
 class StorageUnavailable(DomainError):
