@@ -24,7 +24,6 @@ from kernel.db import HotStatement
 from kernel.ids import ClientId, EntryId, GrantId, PartnerId, PersonId, new_id
 from population_register.api import current_record, evaluate, open_record
 
-
 READ_ACTION = "idp.userinfo.read"
 """As the access log names it."""
 
