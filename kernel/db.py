@@ -76,7 +76,11 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
         pool_size: Connections kept; as many again may be opened at a peak.
     """
     return create_engine(
-        sqlalchemy_url(url), pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True
+        sqlalchemy_url(url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        hide_parameters=True,  # exceptions would repeat the values of a statement
     )
 
 
