@@ -6,6 +6,7 @@ where it stopped and a second start takes no time.
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 
 from app.demo.bank import CLIENT_FILE, TOKEN_FILE, registration_of, write_secret
 from app.demo.bank_words import WORDS
@@ -46,8 +47,7 @@ def build(resources: Resources, say: Say, *, bank: str) -> None:
         bank: Where the demo bank will be.
     """
     _fill_register(resources, say)
-    for person in DEMO_PEOPLE:
-        _give_account(resources, person)
+    _give_accounts(resources)
     store_demo_documents(resources, person_of)
     _introduce_bank(resources, bank)
 
@@ -113,21 +113,25 @@ def _introduce_bank(resources: Resources, bank: str) -> None:
     write_secret(folder / TOKEN_FILE, token.reveal())
 
 
-def _give_account(resources: Resources, demo_person: DemoPerson) -> None:
+def _give_accounts(resources: Resources) -> None:
     hasher = PasswordHasher(PASSWORD_PROFILES[resources.settings.password_profile])
     try:
-        with unit_of_work_of(resources.sessions) as session:
-            create_account(
-                session,
-                resources.keyring,
-                hasher,
-                person_id=person_of(resources, demo_person),
-                username=demo_person.username,
-                password=Secret(demo_person.password),
-                level=AssuranceLevel.CONFIRMED,
-                at=resources.clock.now(),
-            )
-    except UsernameTaken:
-        return  # by an earlier start
+        for demo_person in DEMO_PEOPLE:
+            _give_account(resources, hasher, demo_person)
     finally:
         hasher.close()
+
+
+def _give_account(resources: Resources, hasher: PasswordHasher, demo_person: DemoPerson) -> None:
+    person_id = person_of(resources, demo_person)
+    with suppress(UsernameTaken), unit_of_work_of(resources.sessions) as session:  # earlier
+        create_account(
+            session,
+            resources.keyring,
+            hasher,
+            person_id=person_id,
+            username=demo_person.username,
+            password=Secret(demo_person.password),
+            level=AssuranceLevel.CONFIRMED,
+            at=resources.clock.now(),
+        )
