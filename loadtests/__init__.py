@@ -1,0 +1,1 @@
+"""Load: benchmarks with their ceilings, and Locust scenarios. See docs/benchmarks.md."""

@@ -1,0 +1,330 @@
+"""Where benchmarks run: which core does what, the database, servers, the load generator."""
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from loadtests.client import write_requests
+from loadtests.figures import RESULTS
+
+ROOT = Path(__file__).parent.parent
+_START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cores:
+    """Which core does what; with two cores the database shares the load generator's."""
+
+    server: int
+    database: int
+    load: int
+
+    @classmethod
+    def choose(cls) -> "Cores":
+        """Take the first cores that this process may use."""
+        allowed = sorted(os.sched_getaffinity(0))
+        if len(allowed) < 2:  # noqa: PLR2004
+            raise SystemExit("The benchmarks need two cores: one for the server, one for the rest.")
+        return cls(server=allowed[0], database=allowed[1], load=allowed[-1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A server that answers."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time of the server and its children so far."""
+        tree = psutil.Process(self.process.pid)
+        total = 0.0
+        for each in [tree, *tree.children(recursive=True)]:
+            times = each.cpu_times()
+            total += times.user + times.system
+        return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round of load came to.
+
+    Attributes:
+        requests: Answered requests.
+        seconds: Wall time.
+        statuses: How many answers of each status.
+        failures: Connections that broke.
+        p50_ms: Median latency.
+        p99_ms: 99th percentile of latency.
+        cpu_seconds: Processor time of the server.
+    """
+
+    requests: int
+    seconds: float
+    statuses: Mapping[str, int]
+    failures: int
+    p50_ms: float
+    p99_ms: float
+    cpu_seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.requests / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """Several rounds of the same load."""
+
+    rounds: Sequence[Round]
+
+    @property
+    def rate(self) -> float:
+        """Median of requests per second."""
+        return statistics.median(each.rate for each in self.rounds)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """Lowest and highest rate."""
+        rates = [each.rate for each in self.rounds]
+        return min(rates), max(rates)
+
+    @property
+    def p99_ms(self) -> float:
+        """Median of the rounds' 99th percentiles."""
+        return statistics.median(each.p99_ms for each in self.rounds)
+
+    @property
+    def cpu_us(self) -> float:
+        """Median of the server's processor time per request, in microseconds."""
+        return statistics.median(1e6 * each.cpu_seconds / each.requests for each in self.rounds)
+
+
+class Machine:
+    """The two or three cores, and what runs on them. Use as a context manager."""
+
+    def __init__(self, *, rounds: int = 5, seconds: float = 4.0, connections: int = 32) -> None:
+        self.cores = Cores.choose()
+        self.rounds = rounds
+        self.seconds = seconds
+        self.connections = connections
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        # On the disk, not in memory: the database has to wait for it as it would anywhere.
+        self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=RESULTS)))
+        self._database: str | None = None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    # Databases
+
+    def database(self, name: str) -> str:
+        """Make an empty database on the durable embedded server and return its address."""
+        if self._database is None:
+            self._database = self._start_database()
+        with psycopg.connect(self._database, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self._database.replace("@/civitas?", f"@/{name}?")
+
+    def _start_database(self) -> str:
+        from kernel.postgres import EmbeddedPostgres  # noqa: PLC0415
+
+        with self.on_core(self.cores.database):  # its processes inherit the core
+            server = self._stack.enter_context(EmbeddedPostgres(self.folder / "data"))
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            with psycopg.connect(server.url) as connection:
+                (value,) = connection.execute(f"SHOW {setting}").fetchone() or ("?",)
+                assert value == "on", f"{setting} is {value}: the figures would be worth nothing"
+        return server.url
+
+    # Cores
+
+    @contextmanager
+    def on_core(self, core: int) -> Iterator[None]:
+        """Run what is inside on one core, and what it starts."""
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {core})
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, before)
+
+    # Servers
+
+    @contextmanager
+    def process(
+        self, arguments: Sequence[str], *, port: int, environment: Mapping[str, str], ready: str
+    ) -> Iterator[Running]:
+        """Run a server on the server's core until the block ends.
+
+        Args:
+            arguments: The command.
+            port: Where it will listen.
+            environment: Beside ours.
+            ready: The path that answers anything below 500 once it is up.
+        """
+        log_path = self.folder / f"server-{port}.log"
+        with self.on_core(self.cores.server), log_path.open("wb") as log:
+            process = subprocess.Popen(
+                arguments,
+                cwd=ROOT,
+                env=os.environ | dict(environment),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self._wait(process, port, ready, log_path)
+            yield Running(port=port, process=process)
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def serve(
+        self, target: str, *, environment: Mapping[str, str], ready: str = "/"
+    ) -> AbstractContextManager[Running]:
+        """Serve an ASGI application factory as `civitas serve` does, on the server's core."""
+        port = free_port()
+        arguments = [sys.executable, "-m", "loadtests.server", str(port), target]
+        return self.process(arguments, port=port, environment=environment, ready=ready)
+
+    def _wait(self, process: "subprocess.Popen[bytes]", port: int, ready: str, log: Path) -> None:
+        give_up_at = time.monotonic() + _START_SECONDS
+        while time.monotonic() < give_up_at and process.poll() is None:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}{ready}", timeout=5).close()
+            except urllib.error.HTTPError as answer:
+                if answer.code < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    return
+            except OSError:
+                pass
+            else:
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"The server did not start:\n{log.read_text(errors='replace')[-4000:]}")
+
+    # Load
+
+    def load(
+        self,
+        server: Running,
+        requests: Sequence[bytes],
+        *,
+        repeat: bool = False,
+        seconds: float | None = None,
+        connections: int | None = None,
+    ) -> Round:
+        """Send requests to `server` from the load generator's core.
+
+        Args:
+            server: Where to.
+            requests: Whole HTTP requests; see `http_request`.
+            repeat: Send them round and round; otherwise each is sent once at most.
+            seconds: Not longer than this; `self.seconds` by default.
+            connections: As many at a time; `self.connections` by default.
+        """
+        path = self.folder / "requests"
+        write_requests(path, requests)
+        arguments = [
+            sys.executable,
+            "-m",
+            "loadtests.client",
+            str(server.port),
+            str(path),
+            f"--connections={connections or self.connections}",
+            f"--seconds={seconds or self.seconds}",
+            *(["--repeat"] if repeat else []),
+        ]
+        before = server.cpu_seconds()
+        with self.on_core(self.cores.load):
+            done = subprocess.run(
+                arguments, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+            )
+        if done.returncode:
+            raise RuntimeError(f"The load generator failed:\n{done.stderr[-4000:]}")
+        return Round(cpu_seconds=server.cpu_seconds() - before, **json.loads(done.stdout))
+
+    def measure(
+        self,
+        server: Running,
+        requests: Sequence[bytes],
+        *,
+        repeat: bool = False,
+        expect: str = "200",
+    ) -> Rounds:
+        """Warm up, then run `self.rounds` rounds.
+
+        With `repeat`, all rounds send the same requests. Without, the requests are divided: one
+        share to warm up, one for each round, so that none is sent twice.
+
+        Raises:
+            RuntimeError: An answer had another status than `expect`, or a connection broke: what
+                was measured is not what was meant.
+        """
+        shares = self.rounds + 1
+        if repeat:
+            parts = [requests] * shares
+        else:
+            size = len(requests) // shares
+            parts = [requests[each * size : (each + 1) * size] for each in range(shares)]
+        warm = self.load(server, parts[0], repeat=repeat, seconds=min(self.seconds, 2.0))
+        rounds = [self.load(server, part, repeat=repeat) for part in parts[1:]]
+        for each in [warm, *rounds]:
+            if set(each.statuses) != {expect} or each.failures:
+                raise RuntimeError(f"unexpected answers: {each.statuses}, {each.failures} failures")
+        return Rounds(rounds)
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def http_request(
+    method: str,
+    path: str,
+    *,
+    host: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+) -> bytes:
+    """Return a whole HTTP/1.1 request."""
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    if body:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
