@@ -15,6 +15,7 @@ from portal.events import (
     DocumentStored,
     RecordViewed,
 )
+from portal.record_view import LABELS
 
 
 def _(message: str) -> str:
@@ -69,7 +70,7 @@ _ACTIONS: Mapping[str, str] = {
     "partner_api.documents.listed": _("Listed your documents"),
     "partner_api.document.read": _("Read a document"),
     "idp.userinfo.read": _("Read your data when you signed in"),
-    "register.record_accepted": _("Reported data about you"),
+    "population_register.record.accepted": _("Reported data about you"),
     "vault.document.stored": _("Put a document into your vault"),
 }
 _OTHER_ACTION = _("Another access to your data")
@@ -93,6 +94,9 @@ _ENDINGS: Mapping[Ending, str] = {
     Ending.USED_UP: _("Used up"),
     Ending.REPLACED: _("Replaced by a later one"),
 }
+
+
+_ORDER = {name: place for place, name in enumerate([*LABELS, *ITEMS])}
 
 
 def entry_view(logged: LoggedEntry, *, names: Mapping[str, str], language: Language) -> EntryView:
@@ -126,7 +130,7 @@ def consent_view(record: ConsentRecord, *, language: Language, at: datetime) -> 
         consent_id=record.consent_id,
         partner_name=record.partner_name,
         purpose=purpose_label(record.purpose, language),
-        labels=labels_of((name for name in ITEMS if name in record.items), language),
+        labels=labels_of(record.items, language),
         given_at=record.given_at,
         expires_at=record.expires_at,
         ended_at=record.ended_at or record.expires_at,
@@ -137,9 +141,13 @@ def consent_view(record: ConsentRecord, *, language: Language, at: datetime) -> 
 
 
 def labels_of(items: Iterable[str], language: Language) -> tuple[str, ...]:
-    """Name items in the person's words; one that the catalogue no longer has by its own name."""
-    found = ((name, ITEMS.get(ItemName(name))) for name in items)
-    return tuple(name if item is None else item.label.of(language.code) for name, item in found)
+    """Name items in the person's words, in the order of the record; an unknown one as it is."""
+    names = sorted(items, key=lambda name: _ORDER.get(name, len(_ORDER)))
+    found = ((name, ITEMS.get(ItemName(name))) for name in names)
+    return tuple(
+        language.text(LABELS.get(name, name)) if item is None else item.label.of(language.code)
+        for name, item in found
+    )
 
 
 def purpose_label(code: str | None, language: Language) -> str:

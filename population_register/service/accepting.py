@@ -20,6 +20,7 @@ from audit.api import Actor, NewEntry, RecordedEntry, record_accesses
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring, NewPersonKey, PersonKey
 from population_register import store
+from population_register.events import RecordAccepted
 from population_register.model import (
     Accepted,
     FieldProblem,
@@ -44,9 +45,6 @@ from population_register.service.matching import Evidence, Matcher, gather_evide
 
 if TYPE_CHECKING:
     from population_register.linking import LinkDecision
-
-ACTION = "register.record_accepted"
-"""The access entry of an accepted source record."""
 
 _SAME_VERSION = FieldProblem(
     field="version",
@@ -291,7 +289,7 @@ class _Batch:
     def _entry(self, person_id: PersonId, item: _Incoming) -> NewEntry:
         return NewEntry(
             entry_id=EntryId(new_id(self._at)),
-            action=ACTION,
+            action=RecordAccepted.action,
             outcome="allowed",
             reason=None,
             actor=Actor(kind="agency", id=self._agency_id),

@@ -22,7 +22,7 @@ from population_register.model import (
     SourceRecord,
     Unchanged,
 )
-from population_register.service.accepting import ACTION, accept_record, accept_records
+from population_register.service.accepting import accept_record, accept_records
 from population_register.service.persons import find_person, find_persons
 from population_register.store import list_link_decisions
 from population_register.tables import (
@@ -319,7 +319,7 @@ class TestAccount:
         entry = logged.entry
         assert (entry.entry_id, entry.action, entry.outcome) == (
             accepted.entry_id,
-            ACTION,
+            "population_register.record.accepted",
             "allowed",
         )
         assert (entry.actor.kind, entry.actor.id) == ("agency", "tax")

@@ -254,7 +254,7 @@ class TestConsent:
         page = browser.get(address).text
 
         assert "Иванова" not in page
-        assert world.actions(anna) == ["register.record_accepted"]
+        assert world.actions(anna) == ["population_register.record.accepted"]
 
     def test_allow_sends_a_code_and_records_the_consent(
         self, world: World, browser: httpx.Client, address: str, anna: PersonId

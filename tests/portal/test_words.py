@@ -7,17 +7,18 @@ import pytest
 
 import consent.events
 import partner_api.events
-import population_register.service.accepting
+import population_register.events
 import portal.events
 from audit.api import Actor, LoggedEntry, NewEntry
-from consent.api import Ending
+from consent.api import ITEMS, Ending, ItemName
 from consent.decision import Reason
 from kernel.ids import EntryId, new_id
 from kernel.languages import CODES, Language, language
-from population_register.api import ATTRIBUTES, AttributeValue
+from population_register.api import ATTRIBUTES, AgencyRole, AttributeValue
+from population_register.authority import AUTHORITY
 from portal import log_view
 from portal.log_view import entry_view
-from portal.record_view import SHOWN, groups_of, lines_of
+from portal.record_view import LABELS, groups_of, lines_of
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 RU, EN = language("ru"), language("en")
@@ -70,8 +71,8 @@ VALUES = {
 
 
 def test_every_attribute_of_the_register_has_a_place_on_the_page() -> None:
-    assert set(ATTRIBUTES) == SHOWN
-    assert set(VALUES) == SHOWN
+    assert set(ATTRIBUTES) == set(LABELS)
+    assert set(VALUES) == set(LABELS)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -131,14 +132,13 @@ def test_conflicting_word_of_another_agency_is_shown_beside() -> None:
 
 
 def actions() -> set[str]:
-    modules = (consent.events, partner_api.events, portal.events)
-    found = {
+    modules = (consent.events, partner_api.events, population_register.events, portal.events)
+    return {
         value.action
         for module in modules
         for value in vars(module).values()
         if isinstance(value, type) and hasattr(value, "action")
     }
-    return found | {population_register.service.accepting.ACTION}
 
 
 def an_entry(**changes: object) -> LoggedEntry:
@@ -156,6 +156,20 @@ def an_entry(**changes: object) -> LoggedEntry:
 
 def shown(entry: LoggedEntry, speaking: Language = EN) -> log_view.EntryView:
     return entry_view(entry, names={"bank": "Демо Банк"}, language=speaking)
+
+
+SOURCES = {
+    AgencyRole.CIVIL_REGISTRY: "Civil registry",
+    AgencyRole.INTERIOR: "Ministry of Internal Affairs",
+    AgencyRole.TAX: "Tax service",
+    AgencyRole.PENSION: "Social fund",
+    AgencyRole.HEALTH: "Health insurance fund",
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(ITEMS) & set(AUTHORITY)))
+def test_consent_page_names_the_agency_whose_word_counts(name: ItemName) -> None:
+    assert ITEMS[name].origin.en == SOURCES[AUTHORITY[name][0]]
 
 
 class TestEntries:
@@ -190,9 +204,13 @@ class TestEntries:
         assert shown(an_entry(actor=actor)).who == who
 
     def test_item_and_purpose_of_yesterday_are_shown_by_their_codes(self) -> None:
-        view = shown(an_entry(items=("family_name", "gone_item"), purpose="gone_purpose"))
+        items = ("gone_item", "civil_acts", "family_name", "document:ct_scan")
 
-        assert view.labels == ("Family name", "gone_item")
+        view = shown(an_entry(items=items, purpose="gone_purpose"))
+
+        assert view.labels == (
+            "Family name", "Civil registry acts", "Computed tomography (CT) scan", "gone_item",
+        )  # fmt: skip
         assert view.purpose == "gone_purpose"
 
 
