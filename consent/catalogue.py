@@ -62,9 +62,9 @@ _SENSITIVE = Sensitivity.SENSITIVE
 _SPECIAL = Sensitivity.SPECIAL
 
 _ALL_ITEMS = (
-    _attribute("family_name", "Фамилия", "Family name", _MVD),
-    _attribute("given_name", "Имя", "Given name", _MVD),
-    _attribute("middle_name", "Отчество", "Patronymic", _MVD),
+    _attribute("family_name", "Фамилия", "Family name", _ZAGS),
+    _attribute("given_name", "Имя", "Given name", _ZAGS),
+    _attribute("middle_name", "Отчество", "Patronymic", _ZAGS),
     _attribute("former_names", "Прежние имена и фамилии", "Former names", _ZAGS),
     _attribute("gender", "Пол", "Sex", _ZAGS),
     _attribute("birthdate", "Дата рождения", "Date of birth", _ZAGS),

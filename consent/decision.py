@@ -39,7 +39,6 @@ _REASON_OF: dict[Ending, Reason] = {
     Ending.WITHDRAWN: "withdrawn",
     Ending.EXPIRED: "expired",
     Ending.USED_UP: "used_up",
-    # What replaced it is among the records and speaks for itself.
     Ending.REPLACED: "ended",
 }
 
@@ -90,7 +89,16 @@ def _preference(record: ConsentRecord) -> tuple[bool, datetime, int]:
 
 
 def _how_the_newest_ended(records: list[ConsentRecord], *, at: datetime) -> NotCovered:
-    newest = max(records, key=lambda record: (record.given_at, record.consent_id.int), default=None)
+    # A record that was replaced says nothing: the one in its place is among the records.
+    newest = max(
+        records,
+        key=lambda record: (
+            record.ending is not Ending.REPLACED,
+            record.given_at,
+            record.consent_id.int,
+        ),
+        default=None,
+    )
     if newest is None:
         return NotCovered("never_given")
     ending = newest.ending_at(at)

@@ -98,6 +98,13 @@ class TestDecide:
 
         assert ruling(new, old) == NotCovered("expired", consent_id=new.consent_id)
 
+    def test_reason_is_not_that_another_took_its_place(self) -> None:
+        replaced = a_record(ended_at=NOON, ending=Ending.REPLACED)
+        in_its_place = a_record(ended_at=NOON, ending=Ending.WITHDRAWN)
+
+        for order in ([replaced, in_its_place], [in_its_place, replaced]):
+            assert ruling(*order) == NotCovered("withdrawn", consent_id=in_its_place.consent_id)
+
 
 records = st.builds(
     a_record,

@@ -219,7 +219,8 @@ class World:
         client: tuple[ClientId, PartnerId] | None = None,
         details: Sequence[Mapping[str, object]] | None = None,
         key: ProofKey = KEY,
-        **token: object,
+        typ: str = ACCESS_TOKEN_TYPE,
+        change: Mapping[str, object] | None = None,
     ) -> Access:
         person_id = person_id or self.a_person()
         client_id, partner_id = client or self.a_client()
@@ -256,7 +257,7 @@ class World:
             partner_id=partner_id,
             grant_id=grant_id,
             sub=sub,
-            token=self.a_token(subject, client_id, partner_id, jkt=key.jkt, **token),
+            token=self.a_token(subject, client_id, partner_id, jkt=key.jkt, typ=typ, change=change),
             key=key,
         )
 
@@ -268,7 +269,7 @@ class World:
         *,
         jkt: str | None,
         typ: str = ACCESS_TOKEN_TYPE,
-        **change: object,
+        change: Mapping[str, object] | None = None,
     ) -> str:
         at = self.clock.now()
         claims = access_token_claims(
@@ -282,7 +283,7 @@ class World:
             at=at,
             expires_at=at + timedelta(minutes=10),
         )
-        return sign(self.app.state.signing, claims | change, typ=typ, alg="ES256")
+        return sign(self.app.state.signing, claims | dict(change or {}), typ=typ, alg="ES256")
 
     def consent(
         self,

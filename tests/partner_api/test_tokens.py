@@ -83,14 +83,14 @@ class TestToken:
         ],
     )
     def test_not_for_here(self, world: World, path: str, change: dict[str, object]) -> None:
-        access = world.a_grant(**change)
+        access = world.a_grant(change=change)
         world.consent(access)
 
         challenged_any_scheme(world.get(access, path), "invalid_token")
         assert world.logged(access) == []
 
     def test_for_this_resource_by_name(self, world: World) -> None:
-        access = world.a_grant(aud=f"{ISSUER}/partner/v1")
+        access = world.a_grant(change={"aud": f"{ISSUER}/partner/v1"})
         world.consent(access)
 
         assert world.get(access).status_code == 200
@@ -150,7 +150,7 @@ class TestToken:
         challenged(response, "invalid_token")
 
     def test_unbound_token_reads_nothing(self, world: World, path: str) -> None:
-        access = world.a_grant(cnf={})
+        access = world.a_grant(change={"cnf": {}})
         world.consent(access)
 
         response = world.http.get(path, headers={"Authorization": f"Bearer {access.token}"})
