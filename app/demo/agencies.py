@@ -66,14 +66,17 @@ def _relative(person: Person) -> Row:
 
 
 def _civil_registry(people: People) -> Iterator[Row]:
+    children: dict[str, list[Person]] = {}
+    for person in people.values():
+        for parent_key in person.parent_keys:
+            children.setdefault(parent_key, []).append(person)
     for number, person in enumerate(people.values(), start=1):
         if person.foreigner is None:
             yield _birth(number, person, people)
         if person.marriage is not None:
             yield _marriage(number, person, people)
-        for child in people.values():
-            if person.key in child.parent_keys:
-                yield _parenthood(number, person, child)
+        for child in children.get(person.key, ()):
+            yield _parenthood(number, person, child)
 
 
 def _office(person: Person) -> str:

@@ -225,7 +225,8 @@ def _language(request: Request) -> str:
 
 async def show_exchange(response: httpx2.Response) -> None:
     """Print what we sent and got, for the scripted journey; a real partner must not."""
-    if "json" in response.headers.get("content-type", "") or response.is_error:
+    kind = response.headers.get("content-type", "")
+    if "json" in kind or "jwt" in kind or response.is_error:
         await response.aread()
     print(*describe("bank", response), sep="\n", flush=True)  # noqa: T201
 

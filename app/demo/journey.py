@@ -9,9 +9,10 @@ and Civitas say to each other is read from the bank's log.
 """
 
 import hashlib
-import json
 import re
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -24,6 +25,8 @@ from app.demo.bank_words import WORDS
 from app.demo.browser import Browser, Button, Page
 from app.demo.wire import describe
 from consent.api import ITEMS
+
+VERIFY_PROOF = Path(__file__).parents[2] / "examples" / "verify_proof.py"
 
 _PROOF_SECONDS = 30.0
 _POLL_SECONDS = 0.3
@@ -228,9 +231,21 @@ class Journey:
             time.sleep(_POLL_SECONDS if proof_link is None else 0)
         self.expect(proof_link is not None, "the log is signed, and the entry has a proof")
         assert proof_link is not None
-        proof = self.browser.download(self.issuer + proof_link).json()
-        self.tell(_indented(json.dumps(proof, ensure_ascii=False, indent=2)))
-        self.expect("PersonId" not in json.dumps(proof), "the leaf names no person of ours")
+        proof = self.browser.download(self.issuer + proof_link)
+        key = self.browser.download(f"{self.issuer}/log/key").text.splitlines()[0]
+        self.tell("")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "proof.json"
+            file.write_bytes(proof.content)
+            verified = subprocess.run(  # noqa: S603  # our own example
+                [sys.executable, VERIFY_PROOF, file, "--key", key],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        self.tell(_indented(verified.stdout + verified.stderr))
+        self.expect(verified.returncode == 0, "the proof verifies offline, by nobody's word")
+        self.expect("consent" in verified.stdout, "and the entry says what was refused and why")
 
     # Telling
 

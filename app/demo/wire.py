@@ -52,7 +52,10 @@ def _fields(request: httpx2.Request) -> Iterator[str]:
 
 def _body(response: httpx2.Response) -> Iterator[str]:
     kind = response.headers.get("content-type", "")
-    if "json" in kind:
+    if kind.startswith("application/jwk-set+json"):
+        for key in response.json()["keys"]:
+            yield f"    key {key['kid']} ({key['alg']})"
+    elif "json" in kind:
         yield from _json(response.json())
     elif kind.startswith("application/jwt"):
         header, payload = decode(response.text)
