@@ -96,7 +96,7 @@ _ENDINGS: Mapping[Ending, str] = {
 }
 
 
-_ORDER = {name: place for place, name in enumerate([*LABELS, *ITEMS])}
+_ORDER = {name: place for place, name in enumerate(dict.fromkeys([*LABELS, *ITEMS]))}
 
 
 def entry_view(logged: LoggedEntry, *, names: Mapping[str, str], language: Language) -> EntryView:

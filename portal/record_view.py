@@ -129,7 +129,9 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ),
 )
 
-SHOWN = frozenset(name for _title, attributes in _GROUPS for name, _label in attributes)
+LABELS: Mapping[str, str] = {
+    name: label for _title, attributes in _GROUPS for name, label in attributes
+}
 """Every attribute that has a place on the page; a test compares it with the register's."""
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
