@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import APIRouter, FastAPI
@@ -41,13 +42,15 @@ from app.middleware import Edge
 from app.openapi import describe
 from app.resources import Resources, database_url, open_resources
 from app.route_classes import UPLOAD, RouteClass
-from app.tracing import open_tracing
 from kernel.clock import Clock, SystemClock
 from kernel.db import make_hot_pool
 from kernel.errors import DomainError
 from kernel.jobs import JobContext, Tasks, run_worker
 from kernel.pages import PagePart, Pages, Static
 from kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from app.tracing import Tracing
 
 log = structlog.get_logger("civitas")
 
@@ -110,7 +113,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
         clock: For tests; the system's clock otherwise.
     """
     metrics = Metrics()
-    tracing = open_tracing(settings.otlp_endpoint)
+    tracing = _open_tracing(settings.otlp_endpoint)
     api = FastAPI(
         title="Civitas",
         summary="Identity, consent and personal-data vault for a whole population.",
@@ -151,6 +154,16 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
         body_limits=body_limit,
     )
     return Civitas(api, edge)
+
+
+def _open_tracing(endpoint: str | None) -> "Tracing | None":
+    """Trace to the collector at `endpoint`; None when none is configured."""
+    if endpoint is None:
+        return None
+    # Loaded only here: it takes a quarter of a second, and most installations don't trace.
+    from app.tracing import open_tracing  # noqa: PLC0415
+
+    return open_tracing(endpoint)
 
 
 def from_environment() -> Civitas:

@@ -6,6 +6,7 @@ cost the hot lane three quarters of its speed.
 
 from collections.abc import Callable
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.requests import Request
@@ -15,9 +16,11 @@ from app.access_log import AccessLog, Line
 from app.errors import Defect, render
 from app.metrics import Metrics
 from app.route_classes import RouteClass, route_class_of
-from app.tracing import Tracing
 from kernel.errors import DomainError, PayloadTooLarge
 from kernel.secret import random_bytes
+
+if TYPE_CHECKING:
+    from app.tracing import Tracing
 
 log = structlog.get_logger("civitas")
 
@@ -51,7 +54,7 @@ class Edge:
         application: object,
         metrics: Metrics,
         access_log: AccessLog,
-        tracing: Tracing | None = None,
+        tracing: "Tracing | None" = None,
         is_https: bool,
         body_limits: Callable[[RouteClass], int] | None = None,
     ) -> None:

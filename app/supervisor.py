@@ -66,6 +66,7 @@ class Supervisor:
         self._log_folder = log_folder
         self._children: list[Child] = []
         self._files = ExitStack()
+        self._is_waiting = False
         self.is_stopping = False
 
     def __enter__(self) -> Self:
@@ -83,6 +84,8 @@ class Supervisor:
 
     def _stop_soon(self, _number: int, _frame: FrameType | None) -> None:
         self.is_stopping = True
+        if not self._is_waiting:
+            raise KeyboardInterrupt  # out of whatever is being prepared
 
     def start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Child:
         """Start a program in a session of its own, so that Ctrl-C reaches only us.
@@ -152,13 +155,14 @@ class Supervisor:
         Raises:
             ChildFailed: One can't be kept running.
         """
+        self._is_waiting = True
         while not self.is_stopping:
             self.check()
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
         """End the children, the last one first; kill what does not end in time."""
-        self.is_stopping = True
+        self.is_stopping = self._is_waiting = True
         for child in reversed(self._children):
             process = child.process
             if process is None or process.poll() is not None:

@@ -74,8 +74,8 @@ class Tracing:
         self._provider.shutdown()
 
 
-def open_tracing(endpoint: str | None) -> Tracing | None:
-    """Trace to the collector at `endpoint`; None when no collector is configured.
+def open_tracing(endpoint: str) -> Tracing:
+    """Trace to the collector at `endpoint`.
 
     Args:
         endpoint: OTLP over HTTP, such as `http://collector:4318/v1/traces`.
@@ -83,8 +83,6 @@ def open_tracing(endpoint: str | None) -> Tracing | None:
     Raises:
         ExporterMissing: The `otel` extra is not installed.
     """
-    if endpoint is None:
-        return None
     try:
         exporters = import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
     except ImportError as error:

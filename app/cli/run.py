@@ -6,11 +6,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -18,17 +18,17 @@ import click
 
 import migrations
 from app.cli.processes import environment_of
-from app.cli.session import NotPossible, as_json, database, read_settings
-from app.demo.named_people import DemoPerson
-from app.demo.world import build, demo_people
+from app.cli.session import INTERRUPTED, NotPossible, as_json, database, read_settings
+from app.demo.marker import Marker
 from app.ports import PortTaken, check_port_is_free
-from app.resources import database_url, open_resources
+from app.resources import database_url
 from app.supervisor import ChildFailed, Supervisor
-from kernel.clock import SystemClock
 from kernel.settings import Settings
 
 _READY_SECONDS = 60.0
 _POLL_SECONDS = 0.05
+
+People = Sequence[Mapping[str, Any]]
 
 
 @click.command()
@@ -60,39 +60,28 @@ def run(port: int, bank_port: int, *, is_json: bool) -> None:
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     signal.signal(signal.SIGTERM, _leave)
     bank = f"http://localhost:{bank_port}"
-    with _alone_in(settings.data):
-        for name, wanted in (("PORT", port), ("BANK_PORT", bank_port)):
-            _check_port(name, settings.host, wanted)
-        say("Opening the database …")
-        with database(settings) as opened:
-            migrations.upgrade(database_url(opened))
-            _build_world(opened, say, bank)
-            # Inside of the database: it ends after its users.
-            with Supervisor(settings.data / "log") as supervisor:
-                _run_until_stopped(supervisor, opened, bank, say, is_json=is_json)
-                say("Stopping …")
+    try:
+        with _alone_in(settings.data):
+            for name, wanted in (("PORT", port), ("BANK_PORT", bank_port)):
+                _check_port(name, settings.host, wanted)
+            say("Opening the database …")
+            with database(settings) as opened:
+                migrations.upgrade(database_url(opened))
+                # Inside of the database: it ends after its users.
+                with Supervisor(settings.data / "log") as supervisor:
+                    people = _start(supervisor, opened, bank, say)
+                    _tell_that_it_runs(opened, bank, people, supervisor, is_json=is_json)
+                    supervisor.wait()
+                    say("Stopping …")
+    except ChildFailed as error:
+        raise NotPossible(str(error)) from error
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     """Leave through every `with`, so that the database is stopped too."""
     sys.exit(128 + number)
-
-
-def _run_until_stopped(
-    supervisor: Supervisor, settings: Settings, bank: str, say: "_Teller", *, is_json: bool
-) -> None:
-    _start(supervisor, settings, bank, say)
-    if supervisor.is_stopping:
-        return
-    if is_json:
-        click.echo(json.dumps(_summary(settings, bank)))
-    else:
-        _print_banner(settings, bank, supervisor.log_file("server").parent)
-    sys.stdout.flush()
-    try:
-        supervisor.wait()
-    except ChildFailed as error:
-        raise NotPossible(str(error)) from error
 
 
 class _Teller:
@@ -131,19 +120,14 @@ def _check_port(name: str, host: str, port: int) -> None:
         raise NotPossible(f"{error} Choose another one: {name}={port + 10} make run") from error
 
 
-def _build_world(settings: Settings, say: _Teller, bank: str) -> None:
-    with open_resources(settings, SystemClock()) as resources:
-        build(resources, say, bank=bank)
-
-
-def _start(supervisor: Supervisor, settings: Settings, bank: str, say: _Teller) -> None:
-    """Start the children and wait until each answers."""
-    say("Starting the server, the worker and the demo bank …")
+def _start(supervisor: Supervisor, settings: Settings, bank: str, say: _Teller) -> People:
+    """Start the children and make what is missing of the world; return when all of them answer."""
     civitas = [sys.executable, "-m", "app.cli"]
     environment = environment_of(settings)
     supervisor.start("server", [*civitas, "serve"], environment)
     supervisor.start("worker", [*civitas, "worker"], environment)
-    _wait_for(supervisor, f"http://127.0.0.1:{settings.port}/readyz", "server")
+    people = _see_to_the_world(settings, bank, say)
+    say("Starting the server, the worker and the demo bank …")
     supervisor.start(
         "bank",
         [
@@ -154,26 +138,38 @@ def _start(supervisor: Supervisor, settings: Settings, bank: str, say: _Teller) 
         ],
         {},
     )
+    _wait_for(supervisor, f"http://127.0.0.1:{settings.port}/readyz", "server")
     _wait_for(supervisor, f"{bank}/bank.css", "bank")
+    return people
+
+
+def _see_to_the_world(settings: Settings, bank: str, say: _Teller) -> People:
+    """Make what is missing of the demonstration world, unless all of it is known to be there."""
+    marker = Marker.of(database_url(settings), issuer=settings.issuer, bank=bank)
+    people = marker.read(settings.data)
+    if people is None:
+        # Imported here: it loads every context, which a second start need not do.
+        from app.demo.world import make_whole  # noqa: PLC0415
+
+        people = make_whole(settings, say, bank=bank)
+        marker.write(settings.data, people)
+    return people
 
 
 def _wait_for(supervisor: Supervisor, url: str, name: str) -> None:
     """Ask until somebody answers.
 
     Raises:
-        NotPossible: The child fails, or does not answer within a minute.
+        NotPossible: The child does not answer within a minute.
+        ChildFailed: It fails.
     """
     give_up_at = time.monotonic() + _READY_SECONDS
-    while not supervisor.is_stopping:
+    while True:
         try:
             with urlopen(url, timeout=5):  # noqa: S310  # an address on this machine
                 return
         except (URLError, ConnectionError, TimeoutError):
-            pass
-        try:
             supervisor.check()
-        except ChildFailed as error:
-            raise NotPossible(str(error)) from error
         if time.monotonic() > give_up_at:
             log = supervisor.log_file(name)
             raise NotPossible(
@@ -182,16 +178,18 @@ def _wait_for(supervisor: Supervisor, url: str, name: str) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _summary(settings: Settings, bank: str) -> dict[str, object]:
-    return {
-        "issuer": settings.issuer,
-        "bank": bank,
-        "people": [person.as_json() for person in demo_people()],
-    }
+def _tell_that_it_runs(
+    settings: Settings, bank: str, people: People, supervisor: Supervisor, *, is_json: bool
+) -> None:
+    if is_json:
+        summary = {"issuer": settings.issuer, "bank": bank, "people": people}
+        click.echo(json.dumps(summary, ensure_ascii=False))
+    else:
+        _print_banner(settings, bank, people, supervisor.log_file("server").parent)
+    sys.stdout.flush()
 
 
-def _print_banner(settings: Settings, bank: str, logs: Path) -> None:
-    people = [person for person in demo_people() if person.is_shown_first]
+def _print_banner(settings: Settings, bank: str, people: People, logs: Path) -> None:
     click.echo()
     click.secho("Civitas is running.", bold=True)
     click.echo()
@@ -201,11 +199,9 @@ def _print_banner(settings: Settings, bank: str, logs: Path) -> None:
     click.echo()
     click.echo("  Sign in as")
     for person in people:
-        click.echo(f"    {_row(person)}")
+        if person["is_shown_first"]:
+            row = f"{person['username']:<12} {person['password']:<22} {person['about_ru']}"
+            click.echo(f"    {row}")
     click.echo()
     click.echo(f"  More people: civitas demo people     Logs: {logs}     Stop: Ctrl-C")
     click.echo()
-
-
-def _row(person: DemoPerson) -> str:
-    return f"{person.username:<12} {person.password:<22} {person.about}"

@@ -25,6 +25,7 @@ from kernel.settings import Settings
 REFUSED = 1
 NOT_POSSIBLE = 3
 NOT_ALL_GOOD = 4
+INTERRUPTED = 130
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 refused, nothing was changed; 2 wrong usage; 3 not possible here (no "

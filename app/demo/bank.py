@@ -8,6 +8,7 @@ in `relying_party.py`; here are only the pages around it.
 
 # ruff: noqa: TID251  # a partner has no kernel to take randomness from
 
+import asyncio
 import json
 import os
 import secrets
@@ -55,6 +56,8 @@ DISCLOSURE: Mapping[str, Any] = {
 }
 """What the bank asks for, and what for: one purpose, named items, two periods."""
 
+MOST_TRIES = 300
+BETWEEN_TRIES_SECONDS = 0.1
 CLIENT_FILE = "client.json"
 TOKEN_FILE = "initial_access_token"  # noqa: S105  # the name of a file
 COOKIE = "bank_session"
@@ -88,9 +91,14 @@ class Bank:
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        """Find the issuer; register with it, the first time."""
+        """Find the issuer, which may be starting too; register with it, the first time."""
         rp = self.relying_party
-        await rp.discover()
+        for _ in range(MOST_TRIES):
+            try:
+                await rp.discover()
+                break
+            except httpx2.TransportError:
+                await asyncio.sleep(BETWEEN_TRIES_SECONDS)
         known = self._folder / CLIENT_FILE
         clients = json.loads(known.read_text()) if known.exists() else {}
         us = registration_of(rp.issuer, self._home)

@@ -5,15 +5,16 @@ where it stopped and a second start takes no time.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from app.demo.bank import CLIENT_FILE, TOKEN_FILE, registration_of, write_secret
 from app.demo.bank_words import WORDS
 from app.demo.documents import store_demo_documents
 from app.demo.named_people import DEMO_PEOPLE, DemoPerson, identifier_of
 from app.demo.register import fill_register
-from app.resources import Resources
+from app.resources import Resources, open_resources
 from idp.api import (
     PASSWORD_PROFILES,
     AssuranceLevel,
@@ -26,10 +27,12 @@ from idp.api import (
     list_clients,
     list_partners,
 )
+from kernel.clock import SystemClock
 from kernel.db import unit_of_work_of
 from kernel.errors import NotFound
 from kernel.ids import PersonId
 from kernel.secret import Secret
+from kernel.settings import Settings
 from population_register.api import FeedReport, find_person
 
 Say = Callable[[str], None]
@@ -38,14 +41,24 @@ BANK = "yasen-bank"
 """The demo bank, as a partner."""
 
 
-def build(resources: Resources, say: Say, *, bank: str) -> None:
+def make_whole(settings: Settings, say: Say, *, bank: str) -> list[Mapping[str, Any]]:
     """Make what is missing of the demonstration world.
 
     Args:
-        resources: Opened; the database is migrated.
+        settings: Name the database, which is migrated.
         say: Told what is going on.
         bank: Where the demo bank will be.
+
+    Returns:
+        Whom a visitor can sign in as.
     """
+    with open_resources(settings, SystemClock()) as resources:
+        build(resources, say, bank=bank)
+    return [{**person.as_json(), "is_shown_first": person.is_shown_first} for person in DEMO_PEOPLE]
+
+
+def build(resources: Resources, say: Say, *, bank: str) -> None:
+    """Make what is missing of the demonstration world, with resources that are open."""
     _fill_register(resources, say)
     _give_accounts(resources)
     store_demo_documents(resources, person_of)
