@@ -22,7 +22,8 @@ import procrastinate
 import structlog
 from obstore.store import ObjectStore
 from procrastinate import exceptions as queue_errors
-from procrastinate.jobs import DeleteJobCondition, Status
+from procrastinate.jobs import DeleteJobCondition, Job, Status
+from procrastinate.manager import JobManager
 from procrastinate.retry import BaseRetryStrategy
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -256,21 +257,34 @@ async def _work(
         reloading = asyncio.create_task(_reload_keys(context))
         log.info("worker.started", tasks=len(queue.tasks))
         try:
-            await queue.run_worker_async(
-                queues=[QUEUE],
-                concurrency=concurrency,
-                wait=not until_idle,
-                listen_notify=not until_idle,
-                delete_jobs=DeleteJobCondition.SUCCESSFUL,
-                additional_context={_CONTEXT: context},
-                stalled_worker_timeout=STALLED_AFTER_SECONDS,
-                shutdown_graceful_timeout=GRACEFUL_SECONDS,
-            )
+            while True:
+                await queue.run_worker_async(
+                    queues=[QUEUE],
+                    concurrency=concurrency,
+                    wait=not until_idle,
+                    listen_notify=not until_idle,
+                    delete_jobs=DeleteJobCondition.SUCCESSFUL,
+                    additional_context={_CONTEXT: context},
+                    stalled_worker_timeout=STALLED_AFTER_SECONDS,
+                    shutdown_graceful_timeout=GRACEFUL_SECONDS,
+                )
+                # It also returns when the next job waits for the lock of one that runs.
+                if not until_idle or not await _is_work_left(queue):
+                    return
         finally:
             reloading.cancel()
             with suppress(asyncio.CancelledError):
                 await reloading
             log.info("worker.stopped")
+
+
+async def _is_work_left(queue: procrastinate.App) -> bool:
+    row = await queue.connector.execute_query_one_async(
+        "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo'"
+        " AND queue_name = %(queue)s AND coalesce(scheduled_at, now()) <= now()) AS is_left",
+        queue=QUEUE,
+    )
+    return bool(row["is_left"])
 
 
 async def _reload_keys(context: JobContext) -> None:
@@ -315,9 +329,16 @@ async def _keep_queue(job_context: procrastinate.JobContext, timestamp: int) -> 
             await manager.retry_job(job)
         except queue_errors.UniqueViolation:
             # Another one of its queueing lock waits already and will do the work.
-            await manager.finish_job(job, status=Status.FAILED, delete_job=True)
+            await _finish(manager, job)
+        except queue_errors.ConnectorException:
+            continue  # another keeper was faster, or the worker lives after all and finished it
         log.warning("job.handed_out_again", task=job.task_name, job=job.id)
     await manager.delete_old_jobs(nb_hours=FAILED_KEPT_HOURS, queue=QUEUE, include_failed=True)
+
+
+async def _finish(manager: JobManager, job: Job) -> None:
+    with suppress(queue_errors.ConnectorException):  # as above
+        await manager.finish_job(job, status=Status.FAILED, delete_job=True)
 
 
 def _number(value: object) -> int:
