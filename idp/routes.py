@@ -16,7 +16,7 @@ from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.responses import SUBMIT_SCRIPT, SUBMIT_SCRIPT_PATH, respond
 from idp.service import administration, authorization, logout
 from kernel.db import UnitOfWork
-from kernel.form_guard import FormFromOurPage
+from kernel.form_guard import FIELD, FormGuard
 from kernel.pages import render
 from kernel.web import NO_STORE, Form, read_form, read_json, read_query
 
@@ -173,11 +173,14 @@ def end_session(
     return _sign_out(request, session, sign_in, asked.return_to)
 
 
-@router.post("/end-session/confirm", include_in_schema=False, dependencies=[FormFromOurPage])
+@router.post("/end-session/confirm", include_in_schema=False)
 def confirm_end_session(
     request: Request, session: UnitOfWork, form: Parameters, sign_in: CurrentSession
 ) -> Response:
     """Sign a person out because they said so."""
+    # Not `FormFromOurPage`: a body is read once, and here by us.
+    guard: FormGuard = request.app.state.pages.guard
+    guard.check(request, form.get(FIELD, ""))
     asked = logout.read_logout_request(session, provider_of(request), form, sign_in=sign_in)
     return _sign_out(request, session, sign_in, asked.return_to)
 
