@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import idp.pages
+import idp.routes
 import portal.pages
 from kernel.clock import FrozenClock
 from kernel.db import unit_of_work_of
@@ -66,6 +67,7 @@ def world(
     state.keyring, state.signing, state.blobs = keyring, signing, blobs
     state.pages = pages
     app.include_router(idp.pages.router)
+    app.include_router(idp.routes.router)
     app.include_router(portal.pages.router)
 
     @app.exception_handler(DomainError)

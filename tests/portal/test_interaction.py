@@ -7,24 +7,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from fastapi import Request
-from starlette.responses import RedirectResponse, Response
 
 from consent.api import list_consents, withdraw
-from idp import cookies
-from idp.dependencies import provider_of
 from idp.model import (
-    AuthorizationResponse,
     ClientMetadata,
     ClientProfile,
     Partner,
 )
-from idp.responses import respond
-from idp.service import authorization
 from idp.store import clients
 from kernel.db import unit_of_work_of
 from kernel.ids import ClientId, PartnerId, PersonId
-from kernel.web import Form
 from tests.asgi import client_of
 from tests.portal.portal_builders import PASSWORD, World, field, post
 
@@ -53,7 +45,7 @@ REQUEST = {
 
 @pytest.fixture(autouse=True)
 def bank(world: World) -> None:
-    """A partner with a client, and a door to the authorization endpoint."""
+    """A partner that an operator entered, and one that registered itself, with a client each."""
     at = world.clock.now()
     with unit_of_work_of(world.sessions) as session:
         for name, is_verified in (("bank", True), ("stranger", False)):
@@ -81,26 +73,6 @@ def bank(world: World) -> None:
                 at=at,
             )
 
-    @world.app.get("/authorize-here")
-    def authorize(request: Request) -> Response:
-        provider = provider_of(request)
-        with unit_of_work_of(world.sessions) as session:
-            started = authorization.start(
-                session,
-                provider,
-                Form(dict(request.query_params)),
-                sign_in=None,
-                at=world.clock.now(),
-            )
-        if isinstance(started, AuthorizationResponse):
-            return respond(started)
-        address = f"/interaction/{started.interaction_id}"
-        response = RedirectResponse(address, status_code=303)
-        cookies.set_interaction_binding(
-            request, response, started.interaction_id, started.binding, provider.policy
-        )
-        return response
-
 
 @pytest.fixture
 def anna(world: World) -> PersonId:
@@ -109,7 +81,7 @@ def anna(world: World) -> PersonId:
 
 def arrive(browser: httpx.Client, **changes: str) -> str:
     """Come from the bank; return the address of the interaction."""
-    answer = browser.get("/authorize-here", params={**REQUEST, **changes})
+    answer = browser.get("/authorize", params={**REQUEST, **changes})
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
 
@@ -220,7 +192,7 @@ class TestSignInForClient:
     def test_unknown_client_is_told_to_the_person_and_not_redirected(
         self, browser: httpx.Client, change: dict[str, str], sentence: str
     ) -> None:
-        answer = browser.get("/authorize-here", params={**REQUEST, **change})
+        answer = browser.get("/authorize", params={**REQUEST, **change})
 
         assert answer.status_code == 400
         assert "location" not in answer.headers

@@ -134,3 +134,29 @@ class TestSignOut:
 
         assert answer.status_code == 403
         assert browser.get("/account").status_code == 200
+
+
+@pytest.mark.usefixtures("anna")
+class TestSignOutThatASiteAsksFor:
+    @pytest.mark.spec("OIDC-RPInitiated-2")
+    def test_person_is_asked_and_then_signed_out(self, browser: httpx.Client) -> None:
+        sign_in(browser, "anna")
+        asked = browser.get("/end-session", params={"state": "<x>"})
+        still = browser.get("/account").status_code
+
+        answer = post(
+            browser, "/end-session/confirm", asked.text, {"state": field(asked.text, "state")}
+        )
+
+        assert "Sign out of Civitas?" in asked.text
+        assert still == 200
+        assert answer.headers["location"] == "/signed-out"
+        assert browser.get("/account").status_code == 303
+
+    def test_form_of_another_site_signs_nobody_out(self, browser: httpx.Client) -> None:
+        sign_in(browser, "anna")
+
+        answer = browser.post("/end-session/confirm", data={"state": "x"})
+
+        assert answer.status_code == 403
+        assert browser.get("/account").status_code == 200
