@@ -201,7 +201,8 @@ def _check_audience(aud: object, *, client: Client, issuer: str, endpoint: str) 
             raise InvalidClient("The audience of the client assertion is not the issuer.")
         return
     audience = aud if isinstance(aud, list) else [aud]
-    if not any(value in {issuer, endpoint, f"{issuer}/token"} for value in audience):
+    accepted = (issuer, endpoint, f"{issuer}/token")
+    if not any(value in accepted for value in audience):
         raise InvalidClient("The audience of the client assertion is not this server.")
 
 

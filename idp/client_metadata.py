@@ -52,6 +52,11 @@ _SWITCHES = (
 )  # fmt: skip
 _LOCALISED = ("client_name#", "client_uri#", "logo_uri#", "policy_uri#", "tos_uri#")
 _ADDRESSES = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri")
+_TEXTS = (
+    "client_name", "scope", "sector_identifier_uri", "token_endpoint_auth_method",
+    "token_endpoint_auth_signing_alg", "id_token_signed_response_alg",
+    "userinfo_signed_response_alg", "subject_type", "application_type", *_ADDRESSES,
+)  # fmt: skip
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _DANGEROUS_SCHEMES = {"javascript", "data", "vbscript", "file", "about", "blob", "ftp", "ws", "wss"}
 
@@ -94,6 +99,7 @@ def register(
         InvalidRedirectUri: 400. Missing, with a fragment, or of a scheme that can't be trusted.
         InvalidClientMetadata: 400. Another field is not acceptable; the text names it.
     """
+    _check_types(asked)
     _check_form(asked, server)
     values: dict[str, Any] = {
         name: tuple(value) if name in _LISTS else value
@@ -119,8 +125,8 @@ def register(
     return metadata
 
 
-def _check_form(asked: JSONObject, server: JSONObject) -> None:
-    """Let Authlib check the form of each registered field."""
+def _check_types(asked: JSONObject) -> None:
+    """Hold each field against its JSON type."""
     for name, value in asked.items():
         if isinstance(value, str) and len(value) > LONGEST_FIELD:
             raise InvalidClientMetadata(f"{name[:40]} is too long.")
@@ -130,14 +136,20 @@ def _check_form(asked: JSONObject, server: JSONObject) -> None:
             raise InvalidClientMetadata(f"{name} is a list of texts.")
     if "jwks" in asked and not isinstance(asked["jwks"], Mapping):
         raise InvalidClientMetadata("jwks is a JWK Set.")
-    for name in ("client_name", "scope", *_ADDRESSES, "sector_identifier_uri"):
+    for name in _TEXTS:
         if asked.get(name) is not None and not isinstance(asked[name], str):
             raise InvalidClientMetadata(f"{name} is a text.")
+
+
+def _check_form(asked: JSONObject, server: JSONObject) -> None:
+    """Let Authlib check the form of each registered field."""
+    if "jwks" in asked and "jwks_uri" in asked:
+        raise InvalidClientMetadata("jwks and jwks_uri exclude each other.")  # RFC 7591, 2
     for claims_class in (OAuthClaims, OIDCClaims, RequestObjectClaims, LogoutClaims):
         # Those that have none check the form alone.
         options_of = getattr(claims_class, "get_claims_options", None)
         options = {} if options_of is None else options_of(server)
-        claims = claims_class(dict(asked), {}, options, server)
+        claims = claims_class(_for_authlib(asked), {}, options, server)
         try:
             claims.validate()
         except JoseError as error:
@@ -146,6 +158,16 @@ def _check_form(asked: JSONObject, server: JSONObject) -> None:
         except (TypeError, ValueError, AttributeError) as error:
             # Authlib expects the right JSON type in every field.
             raise InvalidClientMetadata("A field has the wrong type.") from error
+
+
+def _for_authlib(asked: JSONObject) -> dict[str, Any]:
+    """Return what Authlib can judge: it knows no private-use schemes, and breaks on odd keys."""
+    judged = {name: value for name, value in asked.items() if name != "jwks"}
+    for name in ("redirect_uris", "post_logout_redirect_uris"):
+        uris = judged.get(name)
+        if isinstance(uris, list):
+            judged[name] = [uri for uri in uris if uri.startswith(("http:", "https:"))]
+    return judged
 
 
 class _Offer(NamedTuple):

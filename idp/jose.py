@@ -153,6 +153,8 @@ def verify_jws(
     if "crit" in header:  # RFC 7515, 4.1.11: we understand no extensions
         raise NotVerified("a critical header parameter is not understood")
     kid = header.get("kid")
+    if not isinstance(kid, str | None):
+        raise NotVerified("kid is not a text")
     candidates = [key for key in keys if alg in key.algorithms and kid in {None, key.kid}]
     if not candidates and kid is not None:
         candidates = [key for key in keys if alg in key.algorithms and key.kid is None]

@@ -55,7 +55,7 @@ class Browser:
     def __init__(self, world: "IdpWorld") -> None:
         self.http = httpx.Client(transport=_Transport(world.app, world.portal), base_url=ISSUER)
 
-    def get(self, url: str, **kwargs: Any) -> httpx.Response:
+    def get(self, url: str, **kwargs: Any) -> httpx.Response:  # noqa: ANN401
         return self.http.get(url, **kwargs)
 
     def form_token(self, page: httpx.Response) -> str:
@@ -241,9 +241,7 @@ class RelyingParty:
             },
         )
 
-    def proof(
-        self, path: str = "/token", *, key: ProofKey | None = None, **change: object
-    ) -> str:
+    def proof(self, path: str = "/token", *, key: ProofKey | None = None, **change: object) -> str:
         """Return a DPoP proof for a POST; `None` takes a claim out."""
         key = key or self.dpop_key
         assert key is not None
@@ -381,9 +379,7 @@ class IdpWorld(World):
         return RelyingParty(
             world=self,
             client_id=registered.client.client_id,
-            secret=None
-            if registered.client_secret is None
-            else registered.client_secret.reveal(),
+            secret=None if registered.client_secret is None else registered.client_secret.reveal(),
             method=method,
             key=key,
             dpop_key=ProofKey() if dpop or profile is ClientProfile.FAPI2 else None,
@@ -431,5 +427,3 @@ def ec_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
 def open_idp_world(database_url: str, folder: Path) -> Iterator[IdpWorld]:
     with open_world(database_url, folder) as world:
         yield IdpWorld(app=world.app, http=world.http, portal=world.portal, clock=world.clock)
-
-
