@@ -125,7 +125,6 @@ def _start(supervisor: Supervisor, settings: Settings, bank: str, say: _Teller) 
     civitas = [sys.executable, "-m", "app.cli"]
     environment = environment_of(settings)
     supervisor.start("server", [*civitas, "serve"], environment)
-    supervisor.start("worker", [*civitas, "worker"], environment)
     people = _see_to_the_world(settings, bank, say)
     say("Starting the server, the worker and the demo bank …")
     supervisor.start(
@@ -140,6 +139,8 @@ def _start(supervisor: Supervisor, settings: Settings, bank: str, say: _Teller) 
     )
     _wait_for(supervisor, f"http://127.0.0.1:{settings.port}/readyz", "server")
     _wait_for(supervisor, f"{bank}/bank.css", "bank")
+    # Last: nobody waits for it, and it would take a core from those that somebody waits for.
+    supervisor.start("worker", [*civitas, "worker"], environment)
     return people
 
 
