@@ -57,9 +57,15 @@ class AskedDisclosure:
     max_uses: int | None
 
 
-def asker_of(client: Client, redirect_uri: str) -> Asker:
-    """Describe who asks, in a form that can't deceive by characters that are not seen."""
-    name = _visible(client.name) or client.client_id
+def asker_of(client: Client, redirect_uri: str, language: Language) -> Asker:
+    """Describe who asks, in a form that can't deceive by characters that are not seen.
+
+    Source:
+        RFC 7591, 2.2: a name may be registered in several languages, as `client_name#ru`.
+    """
+    localised = client.metadata.descriptive.get(f"client_name#{language.code}")
+    own_name = localised if isinstance(localised, str) else client.name
+    name = _visible(own_name) or _visible(client.name) or client.client_id
     partner_name = _visible(client.partner_name)
     policy_uri = client.metadata.policy_uri
     return Asker(

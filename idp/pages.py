@@ -232,7 +232,11 @@ def _sign_in_page(
         path=here,
         leads_to=redirect_uri,
         ui_locales=interaction.request.ui_locales,
-        asker=asker_of(interaction.client, redirect_uri),
+        asker=asker_of(
+            interaction.client,
+            redirect_uri,
+            language_of(request, interaction.request.ui_locales),
+        ),
         action=f"{here}/sign-in",
         cancel_action=f"{here}/consent",
         **shared,
@@ -248,7 +252,7 @@ def _consent_page(request: Request, interaction: Interaction) -> Response:
         "idp/consent.html",
         leads_to=redirect_uri,
         ui_locales=interaction.request.ui_locales,
-        asker=asker_of(interaction.client, redirect_uri),
+        asker=asker_of(interaction.client, redirect_uri, language),
         requests=asked_disclosures(
             interaction.asked, language=language, at=request.app.state.clock.now()
         ),

@@ -64,6 +64,7 @@ def bank(world: World) -> None:
                 metadata=ClientMetadata(
                     redirect_uris=("https://bank.example/back", "http://127.0.0.1:4711/back"),
                     client_name="Демо \u202eБанк <b>",
+                    descriptive={"client_name#ru": "Банк «Ясень»"},
                     token_endpoint_auth_method="none",
                     authorization_details_types=("civitas_disclosure",),
                 ),
@@ -123,11 +124,12 @@ class TestSignInForClient:
 
         assert "This site registered itself. Nobody has checked who runs it." in page
 
+    @pytest.mark.spec("RFC7591-2.2")
     def test_language_is_the_one_the_client_asks_for(self, browser: httpx.Client) -> None:
         page = browser.get(arrive(browser, ui_locales="ru-RU en")).text
 
         assert '<html lang="ru"' in page
-        assert "просит вас войти" in page
+        assert "Банк «Ясень» просит вас войти" in page
 
     def test_policy_lets_the_form_end_at_the_client(self, browser: httpx.Client) -> None:
         address = arrive(browser, redirect_uri="http://127.0.0.1:4711/back")
