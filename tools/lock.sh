@@ -1,6 +1,7 @@
 #!/bin/bash
-# Write requirements.lock and requirements-dev.lock: exact versions, hashes of every file of every
-# platform, and no index, folder or host of the machine it runs on. Takes some minutes.
+# Write requirements.lock, requirements-dev.lock and requirements-matching.lock: exact versions,
+# hashes of every file of every platform, and no index, folder or host of the machine it runs on.
+# Takes some minutes.
 #
 # Versions that pyproject.toml still allows are kept; `tools/lock.sh --upgrade` takes the newest.
 set -euo pipefail
@@ -24,5 +25,8 @@ compile --output-file "$work/runtime" "$@"
 # The versions of the runtime are constraints of the development environment.
 cp "$work/runtime" "$work/development"
 compile --extra test --output-file "$work/development"
+cp "$work/runtime" "$work/matching"
+compile --extra matching --extra matching-benchmark --output-file "$work/matching"
 { head_line run; grep -v '^#' "$work/runtime"; } >requirements.lock
 { head_line "developed and tested"; grep -v '^#' "$work/development"; } >requirements-dev.lock
+{ head_line "taught and measured to match"; grep -v '^#' "$work/matching"; } >requirements-matching.lock
