@@ -1,0 +1,223 @@
+"""Match the records of a file as feeds are matched, and measure how well that went.
+
+The steps are those of the register, with the same code for each: profiles, blocking, one scorer, one
+clustering. Only the model differs: it is learned from the file itself, without its truth.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from population_register.blocking import BlockingReport, pairs
+from population_register.clustering import cluster, vote
+from population_register.comparison import Levels, Profile
+from population_register.learning import Patterns, learn
+from population_register.scoring import Model, Scorer
+
+Progress = Callable[[str, int], None]
+"""Told the name of a step and how many pairs it has done."""
+
+_TELL_EVERY = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """How many pairs were right, and what follows from it."""
+
+    right: int
+    wrong: int
+    missed: int
+
+    @property
+    def precision(self) -> float:
+        """Return which share of what was said is true."""
+        return self.right / (self.right + self.wrong) if self.right + self.wrong else 1.0
+
+    @property
+    def recall(self) -> float:
+        """Return which share of what is true was said."""
+        return self.right / (self.right + self.missed) if self.right + self.missed else 1.0
+
+    @property
+    def f1(self) -> float:
+        """Return the harmonic mean of both."""
+        total = 2 * self.right + self.wrong + self.missed
+        return 2 * self.right / total if total else 1.0
+
+
+@dataclass(slots=True)
+class ScoredPairs:
+    """Candidate pairs with their levels and scores, in flat arrays: a pair takes twenty bytes."""
+
+    left: "array[int]" = field(default_factory=lambda: array("I"))
+    right: "array[int]" = field(default_factory=lambda: array("I"))
+    pattern: "array[int]" = field(default_factory=lambda: array("I"))
+    rarity: "array[float]" = field(default_factory=lambda: array("f"))
+    bits: "array[float]" = field(default_factory=lambda: array("f"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What became of a file.
+
+    Attributes:
+        model: What was learned, or given.
+        clusters: The persons: indices of records, each cluster sorted.
+        pairs: The candidates.
+        blocking: What blocking did.
+        doubtful: Pairs that a human would be asked about.
+        rounds: How long learning took; 0 when the model was given.
+    """
+
+    model: Model
+    clusters: list[list[int]]
+    pairs: ScoredPairs
+    blocking: BlockingReport
+    doubtful: int
+    rounds: int
+
+
+def match(
+    profiles: Sequence[Profile],
+    kinds: Mapping[str, str],
+    *,
+    version: str = "learned from the file",
+    sources: Sequence[str] | None = None,
+    progress: Progress | None = None,
+    model: Model | None = None,
+) -> Matched:
+    """Match records with each other.
+
+    Args:
+        profiles: The records.
+        kinds: The features to compare, with the comparator of each.
+        version: Names the model that is learned.
+        sources: The source of each record, if no source has a person twice.
+        progress: Is told how far it is.
+        model: A model to score with, instead of one learned from the records.
+    """
+    report = BlockingReport()
+    found = ScoredPairs()
+    names: dict[Levels, int] = {}
+
+    def compare(scorer: Scorer) -> Patterns:
+        patterns: Counter[tuple[int, int]] = Counter()
+        for left, right in pairs(profiles, report, sources=sources):
+            levels, rarities = scorer.compare(profiles[left], profiles[right])
+            number = names.setdefault(levels, len(names))
+            rarity = sum(rarities)
+            found.left.append(left)
+            found.right.append(right)
+            found.pattern.append(number)
+            found.rarity.append(rarity)
+            patterns[number, round(rarity)] += 1
+            if progress is not None and len(found.left) % _TELL_EVERY == 0:
+                progress("compared", len(found.left))
+        by_number = list(names)
+        return {(by_number[number], rarity): n for (number, rarity), n in patterns.items()}
+
+    rounds = 0
+    if model is None:
+        learned = learn(profiles, kinds, compare, version=version)
+        model, rounds = learned.model, learned.rounds
+    else:
+        compare(Scorer(model))
+    scorer = Scorer(model)
+    doubtful = _score(found, list(names), scorer)
+    return Matched(
+        model=model,
+        clusters=_persons(profiles, found, scorer, sources),
+        pairs=found,
+        blocking=report,
+        doubtful=doubtful,
+        rounds=rounds,
+    )
+
+
+def _score(found: ScoredPairs, patterns: Sequence[Levels], scorer: Scorer) -> int:
+    """Give every pair its score; return how many a human would be asked about."""
+    known: dict[tuple[int, float], float] = {}
+    doubtful = 0
+    model = scorer.model
+    for number, rarity in zip(found.pattern, found.rarity, strict=True):
+        bits = known.get((number, rarity))
+        if bits is None:
+            bits = known[number, rarity] = scorer.bits_of(patterns[number], rarity)
+        found.bits.append(bits)
+        doubtful += model.ask <= bits < -model.ask
+    return doubtful
+
+
+def _persons(
+    profiles: Sequence[Profile],
+    found: ScoredPairs,
+    scorer: Scorer,
+    sources: Sequence[str] | None,
+) -> list[list[int]]:
+    def votes(one: int, other: int) -> float:
+        if sources is not None and sources[one] == sources[other]:
+            return -1000.0
+        return vote(*scorer.bits_and_against(profiles[one], profiles[other]))
+
+    edges = [
+        (left, right, bits)
+        for left, right, bits in zip(found.left, found.right, found.bits, strict=True)
+        if bits > scorer.model.link
+    ]
+    return cluster(range(len(profiles)), edges, votes)
+
+
+def pair_quality(matched: Matched, truth: Sequence[str]) -> Quality:
+    """Measure the decisions about single pairs, before they become persons."""
+    sizes = Counter(truth)
+    all_true = sum(size * (size - 1) // 2 for size in sizes.values())
+    right = wrong = 0
+    link = matched.model.link
+    found = matched.pairs
+    for one, other, bits in zip(found.left, found.right, found.bits, strict=True):
+        if bits > link:
+            if truth[one] == truth[other]:
+                right += 1
+            else:
+                wrong += 1
+    return Quality(right=right, wrong=wrong, missed=all_true - right)
+
+
+def cluster_quality(matched: Matched, truth: Sequence[str]) -> Quality:
+    """Measure the persons: all pairs within them, the ones never compared included."""
+    right = wrong = 0
+    for members in matched.clusters:
+        inside = Counter(truth[index] for index in members)
+        same = sum(size * (size - 1) // 2 for size in inside.values())
+        right += same
+        wrong += len(members) * (len(members) - 1) // 2 - same
+    all_true = sum(size * (size - 1) // 2 for size in Counter(truth).values())
+    return Quality(right=right, wrong=wrong, missed=all_true - right)
+
+
+def blocked_recall(matched: Matched, truth: Sequence[str]) -> float:
+    """Return which share of the true pairs were candidates at all."""
+    all_true = sum(size * (size - 1) // 2 for size in Counter(truth).values())
+    hit = sum(
+        truth[one] == truth[other]
+        for one, other in zip(matched.pairs.left, matched.pairs.right, strict=True)
+    )
+    return hit / all_true if all_true else 1.0
+
+
+def mistakes(matched: Matched, truth: Sequence[str], limit: int) -> list[tuple[int, int, bool]]:
+    """Return pairs that are wrong in the clusters: two records, and whether they are one person."""
+    of_record = {index: n for n, members in enumerate(matched.clusters) for index in members}
+    by_truth: dict[str, list[int]] = {}
+    for index, name in enumerate(truth):
+        by_truth.setdefault(name, []).append(index)
+    found: list[tuple[int, int, bool]] = []
+    for members in matched.clusters:
+        found += [(a, b, False) for a, b in combinations(members, 2) if truth[a] != truth[b]][:limit]
+    for members in by_truth.values():
+        found += [
+            (a, b, True) for a, b in combinations(members, 2) if of_record[a] != of_record[b]
+        ][:limit]
+    return found

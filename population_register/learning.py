@@ -1,0 +1,393 @@
+"""Learn from records alone, without knowing who is who, how much each level of agreement says.
+
+Expectation and maximisation over patterns: pairs with equal levels are one row with a count. All
+pairs of the file take part, though only those that blocking proposes are compared: the others are
+strangers by assumption, and what strangers are like comes from pairs drawn at random. So the choice
+of candidates does not make the priors too high, as learning on candidates alone does.
+
+`loadtests/matching/learn.py` holds this against Splink on the same patterns.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import exp, log
+
+from population_register.comparison import (
+    MISSING,
+    NAME_ORDER,
+    WEAK,
+    Levels,
+    Profile,
+    date_level,
+    name_level,
+)
+from population_register.scoring import Feature, Model, Scorer
+
+Patterns = Mapping[tuple[Levels, int], float]
+"""How many candidate pairs have these levels and this rounded sum of rarities."""
+
+RANDOM_PAIRS = 250_000
+_MOST_PATTERNS = 50_000
+_MOST_ROUNDS = 60
+_SMOOTHING = 8.0  # pairs; keeps a level that never occurred possible
+_KIN_SMOOTHING = 60.0
+_STOP = 1e-4
+_MANY_CARRIERS = 40
+
+_M = {
+    "name": (0.86, 0.05, 0.025, 0.015, 0.005, 0.015, 0.01, 0.02),
+    "date": (0.90, 0.015, 0.035, 0.02, 0.01, 0.02),
+    "number": (0.90, 0.02, 0.04, 0.01, 0.03),
+    "mailbox": (0.70, 0.05, 0.07, 0.03, 0.15),
+    "category": (0.97, 0.03),
+    "text": (0.75, 0.1, 0.05, 0.1),
+    "quantity": (0.80, 0.1, 0.05, 0.05),
+    "place": (0.70, 0.06, 0.05, 0.05, 0.02, 0.05, 0.07),
+    "dwelling": (0.60, 0.12, 0.05, 0.03, 0.20),
+    "order": (0.99, 0.01),
+}
+"""Where learning starts, by kind of comparator: records of one person mostly agree."""
+
+_KIN = {
+    "family_name": (0.70, 0.14, 0.02, 0.001, 0.001, 0.01, 0.018, 0.11),
+    "given_name": (0.02, 0.01, 0.01, 0.005, 0.005, 0.03, 0.12, 0.80),
+    "middle_name": (0.28, 0.03, 0.02, 0.005, 0.01, 0.035, 0.12, 0.50),
+    "birthdate": (0.012, 0.001, 0.008, 0.02, 0.049, 0.91),
+    "gender": (0.47, 0.53),
+    "place": (0.93, 0.03, 0.01, 0.01, 0.005, 0.005, 0.01),
+    "dwelling": (0.85, 0.10, 0.02, 0.01, 0.02),
+    "birthplace": (0.45, 0.05, 0.05, 0.45),
+    "phone": (0.15, 0.15, 0.01, 0.01, 0.68),
+    "email": (0.05, 0.05, 0.02, 0.02, 0.86),
+}
+"""What two of one household are like; whatever is not named is as with strangers."""
+
+_KIN_NUMBER = (0.003, 0.01, 0.003, 0.003, 0.981)
+_FIXED_KIN = frozenset(("given_name", "birthdate"))  # or the household would learn to be a person
+_PLACES = frozenset(("place", "dwelling", "phone"))
+_UNCOUNTED = frozenset(("category", "order", "quantity"))  # common values say little more
+_NUMBERED = frozenset(("number", "mailbox"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """A model, and how learning went."""
+
+    model: Model
+    rounds: int
+
+
+def starting_features(kinds: Mapping[str, str]) -> tuple[Feature, ...]:
+    """Return features that nothing was learned about yet, given the comparator of each."""
+    features: list[Feature] = []
+    for name, kind in kinds.items():
+        m = _M[kind]
+        u = tuple(1 / len(m) for _ in m)
+        kin = _KIN_NUMBER if kind == "number" and name not in _KIN else _KIN.get(name, u)
+        features.append(Feature(name=name, kind=kind, m=m, u=u, kin=kin))
+    if {"given_name", "family_name"} <= set(kinds):
+        ones = (1.0, 1.0)
+        features.append(
+            Feature(name=NAME_ORDER, kind="order", m=_M["order"], u=ones, kin=ones, has_fixed_u=True)
+        )
+    return tuple(features)
+
+
+def learn(
+    profiles: Sequence[Profile],
+    kinds: Mapping[str, str],
+    candidates: Callable[[Scorer], Patterns],
+    *,
+    version: str,
+) -> Learned:
+    """Learn a model from records.
+
+    Args:
+        profiles: The records.
+        kinds: The features that take part, with the comparator of each.
+        candidates: Compares the candidate pairs, with a scorer that knows strangers and
+            frequencies already; returns their patterns.
+        version: Names the model.
+    """
+    total_pairs = max(1.0, len(profiles) * (len(profiles) - 1) / 2)
+    likely = min(0.05, 0.5 * len(profiles) / total_pairs)
+    features = tuple(_with_values(feature, profiles) for feature in starting_features(kinds))
+    has_kin = bool(_PLACES & set(kinds)) and "given_name" in kinds
+    start = Model(
+        version=version,
+        features=features,
+        prior=likely,
+        kin_prior=likely * 0.3 if has_kin else 0.0,
+    )
+    start, known = _meet_strangers(start, profiles)
+    return maximise(start, candidates(Scorer(start)), total_pairs=total_pairs, known=known)
+
+
+# What values are common, and which belong to several people
+
+
+def _with_values(feature: Feature, profiles: Sequence[Profile]) -> Feature:
+    if feature.kind in _NUMBERED:
+        return replace(feature, crowded=_crowded(feature.name, profiles))
+    if feature.kind in _UNCOUNTED:
+        return feature
+    counts: Counter[str] = Counter()
+    total = 0
+    for profile in profiles:
+        values = profile.get(feature.name)
+        if values:
+            total += 1
+            counts.update({key for value in values for key in _counted(feature.kind, value)})
+    frequencies = {value: count / total for value, count in counts.items() if count > 1}
+    return replace(feature, frequencies=frequencies, rarest=1 / total if total else 0.0)
+
+
+def _counted(kind: str, value: str) -> tuple[str, ...]:
+    """Return under which keys a value is counted; see `Comparator.shared`."""
+    if kind != "place":
+        return (value,)
+    code, town, _ = value.split("|")
+    return tuple(key for key, is_known in ((f"{code}||", code), (f"|{town}|", town)) if is_known)
+
+
+def _crowded(name: str, profiles: Sequence[Profile]) -> frozenset[str]:
+    """Return the numbers among whose carriers there are plainly two people."""
+    carriers: dict[str, list[Profile]] = {}
+    for profile in profiles:
+        for value in profile.get(name, ()):
+            carriers.setdefault(value, []).append(profile)
+    return frozenset(
+        value
+        for value, found in carriers.items()
+        if len(found) > _MANY_CARRIERS
+        or any(_are_plainly_two(one, other) for one, other in combinations(found, 2))
+    )
+
+
+def _are_plainly_two(left: Profile, right: Profile) -> bool:
+    told_apart = 0
+    for feature, level, least in (
+        ("given_name", name_level, WEAK),
+        ("family_name", name_level, WEAK),
+        ("birthdate", date_level, 4),
+    ):
+        ours, theirs = left.get(feature), right.get(feature)
+        if ours and theirs:
+            told_apart += min(level(one, other) for one in ours for other in theirs) >= least
+    return told_apart > 1
+
+
+# Strangers
+
+
+def _meet_strangers(start: Model, profiles: Sequence[Profile]) -> tuple[Model, tuple[float, ...]]:
+    """Learn what two strangers are like from pairs drawn at random.
+
+    Returns:
+        The model, and of each feature the share of pairs in which both know it.
+    """
+    scorer = Scorer(start)
+    seen = [Counter[int]() for _ in start.features]
+    drawn = 0
+    for left, right in _random_pairs(len(profiles)):
+        levels, _ = scorer.compare(profiles[left], profiles[right])
+        drawn += 1
+        if _looks_like_one_person(start.features, levels):
+            continue
+        for counts, level in zip(seen, levels, strict=True):
+            if level != MISSING:
+                counts[level] += 1
+    features: list[Feature] = []
+    known: list[float] = []
+    for feature, counts in zip(start.features, seen, strict=True):
+        total = counts.total()
+        known.append(total / max(1, drawn))
+        if feature.has_fixed_u:
+            features.append(feature)
+            continue
+        count = len(feature.m)
+        u = tuple((counts[level] + 0.5 / count) / (total + 0.5) for level in range(count))
+        has_kin = feature.name in _KIN or feature.kind == "number"
+        features.append(replace(feature, u=u, kin=feature.kin if has_kin else u))
+    return replace(start, features=tuple(features)), tuple(known)
+
+
+def _looks_like_one_person(features: Sequence[Feature], levels: Levels) -> bool:
+    """Tell whether a pair drawn at random agrees on nearly all it knows: no stranger."""
+    close = known = 0
+    for feature, level in zip(features, levels, strict=True):
+        if level != MISSING and feature.kind not in _UNCOUNTED:
+            known += 1
+            close += level <= 2 and feature.kind != "place"  # noqa: PLR2004
+    return known > 1 and close * 4 >= known * 3
+
+
+def _random_pairs(count: int) -> Iterator[tuple[int, int]]:
+    """Return pairs of indices: all if there are few, else the same random ones every time."""
+    if count * (count - 1) // 2 <= RANDOM_PAIRS:
+        yield from combinations(range(count), 2)
+        return
+    state = 0
+    for _ in range(RANDOM_PAIRS):
+        state = (state + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF  # SplitMix64
+        mixed = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+        mixed ^= mixed >> 31
+        left, right = (mixed & 0xFFFFFFFF) % count, (mixed >> 32) % count
+        if left != right:
+            yield left, right
+
+
+# Expectation and maximisation
+
+
+def maximise(
+    start: Model,
+    patterns: Patterns,
+    *,
+    total_pairs: float,
+    known: Sequence[float],
+    smoothing: float = _SMOOTHING,
+    rounds: int = _MOST_ROUNDS,
+) -> Learned:
+    """Find the shares and priors that make the patterns most probable.
+
+    Args:
+        start: What strangers are like, and where to begin.
+        patterns: The levels of the candidate pairs.
+        total_pairs: How many pairs there are, candidates or not.
+        known: Of each feature, in how many of all pairs both records know it, as a share.
+        smoothing: How many pairs the start is worth.
+        rounds: When to stop at the latest.
+    """
+    rows = _thinned(patterns)
+    model, done = start, 0
+    for done in range(1, rounds + 1):  # noqa: B007 - returned
+        totals = _expect(model, rows)
+        following = _maximised(start, model, totals, total_pairs, known, smoothing)
+        has_settled = _distance(model, following) < _STOP
+        model = following
+        if has_settled:
+            break
+    return Learned(model=model, rounds=done)
+
+
+def _thinned(patterns: Patterns) -> list[tuple[Levels, int, float]]:
+    """Return the patterns with their counts; of very many rare ones a part stands for all."""
+    rows = sorted(patterns.items(), key=lambda row: (-row[1], row[0]))
+    head, tail = rows[: _MOST_PATTERNS // 2], rows[_MOST_PATTERNS // 2 :]
+    step = max(1, -(-len(tail) * 2 // _MOST_PATTERNS))
+    kept = [(levels, rarity, count) for (levels, rarity), count in head]
+    kept.extend((levels, rarity, count * step) for (levels, rarity), count in tail[::step])
+    return kept
+
+
+@dataclass(slots=True)
+class _Totals:
+    """Expected pairs of each population: in all, and by feature and level."""
+
+    one: float
+    kin: float
+    by_level_one: list[list[float]]
+    by_level_kin: list[list[float]]
+    by_level_strangers: list[list[float]]
+
+
+def _expect(model: Model, rows: Iterable[tuple[Levels, int, float]]) -> _Totals:
+    logs = [
+        [tuple(log(max(share, 1e-12)) for share in shares) for shares in (f.m, f.u, f.kin)]
+        for f in model.features
+    ]
+    prior_one = log(model.prior)
+    prior_strangers = log(1 - model.prior - model.kin_prior)
+    prior_kin = log(max(model.kin_prior, 1e-300))
+    empty = [[0.0] * len(feature.m) for feature in model.features]
+    one_of, kin_of = [row[:] for row in empty], [row[:] for row in empty]
+    strangers_of = [row[:] for row in empty]
+    ones = kins = 0.0
+    for levels, rarity, count in rows:
+        one, strangers, kin = prior_one, prior_strangers + rarity, prior_kin
+        for level, (m, u, k) in zip(levels, logs, strict=True):
+            if level != MISSING:
+                one += m[level]
+                strangers += u[level]
+                kin += k[level]
+        top = max(one, strangers, kin)
+        one, strangers, kin = exp(one - top), exp(strangers - top), exp(kin - top)
+        scale = count / (one + strangers + kin)
+        one, strangers, kin = one * scale, strangers * scale, kin * scale
+        ones += one
+        kins += kin
+        for index, level in enumerate(levels):
+            if level != MISSING:
+                one_of[index][level] += one
+                kin_of[index][level] += kin
+                strangers_of[index][level] += strangers
+    return _Totals(ones, kins, one_of, kin_of, strangers_of)
+
+
+def _maximised(
+    start: Model,
+    model: Model,
+    totals: _Totals,
+    total_pairs: float,
+    known: Sequence[float],
+    smoothing: float,
+) -> Model:
+    features = tuple(
+        replace(
+            feature,
+            m=_shares(totals.by_level_one[index], first.m, smoothing),
+            kin=feature.kin
+            if feature.name in _FIXED_KIN or feature.kind == "number" or feature.has_fixed_u
+            else _shares(totals.by_level_kin[index], first.kin, _KIN_SMOOTHING),
+            u=_numbers_of_strangers(
+                feature, totals.by_level_strangers[index], known[index] * total_pairs
+            ),
+        )
+        for index, (first, feature) in enumerate(zip(start.features, model.features, strict=True))
+    )
+    return replace(
+        model,
+        features=features,
+        prior=max(totals.one, 1e-3) / total_pairs,
+        kin_prior=totals.kin / total_pairs if start.kin_prior else 0.0,
+    )
+
+
+def _shares(counts: Sequence[float], start: Sequence[float], smoothing: float) -> tuple[float, ...]:
+    total = sum(counts) + smoothing
+    if total <= 0:
+        return tuple(start)
+    return tuple((n + s * smoothing) / total for n, s in zip(counts, start, strict=True))
+
+
+def _numbers_of_strangers(
+    feature: Feature, counts: Sequence[float], pairs: float
+) -> tuple[float, ...]:
+    """Return what strangers are like in a number.
+
+    Two strangers almost never draw the same number, so pairs drawn at random can't tell how often;
+    but whoever shares a number is a candidate, and so the candidates tell.
+    """
+    if feature.kind not in _NUMBERED or pairs <= 0:
+        return feature.u
+    same = [(count + 0.5) / (pairs + 1) for count in counts[:2]]
+    rest = sum(feature.u[2:])
+    return (*same, *(share * (1 - sum(same)) / rest for share in feature.u[2:]))
+
+
+def _distance(one: Model, other: Model) -> float:
+    """Return how far two models of the same features are apart."""
+    return max(
+        abs(log(one.prior / other.prior)),
+        max(
+            abs(share - same)
+            for left, right in zip(one.features, other.features, strict=True)
+            for share, same in zip((*left.m, *left.kin), (*right.m, *right.kin), strict=True)
+        ),
+    )
+
+

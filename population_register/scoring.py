@@ -1,0 +1,326 @@
+"""Are two records about one person? Deciding code after Fellegi and Sunter (1969).
+
+A pair of records comes from one of three populations: *one person*, *two strangers*, or *two of one
+household*, who share name and address without being one. For each the model says how often a level
+of agreement occurs: `m`, `u` and `kin`. The score is the logarithm (base 2) of the odds that it is
+one person; each feature adds its part, which is the evidence. What is common counts for less: the
+frequency of the very value that two records share takes the place of the average.
+
+The third population is why twins, and a father and a son of one name, are not one person here:
+with strangers only, the same family name at the same address would count as two coincidences.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib.resources import files
+from math import exp, log, log2
+from typing import Any
+
+from population_register.comparison import (
+    COMPARATORS,
+    MISSING,
+    NAME_ORDER,
+    Comparator,
+    Levels,
+    Profile,
+    are_swapped,
+    best_level,
+    swapped,
+)
+
+CURRENT_MODEL = "persons-1"
+"""The model that the register scores with; the file says how it was learned."""
+
+_LN2 = log(2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """One feature of a model: how it is compared, and how often each level occurs.
+
+    Attributes:
+        name: The feature of a profile.
+        kind: The comparator.
+        m: Of each level, how often in two records of one person who both know the feature.
+        u: The same of two strangers.
+        kin: The same of two of one household.
+        frequencies: Of values, how many of all have them; empty where values are all equally rare.
+        rarest: The frequency of a value that is not listed.
+        crowded: Values of which it is known that several people have them.
+        has_fixed_u: Whether learning leaves `u` as it is.
+    """
+
+    name: str
+    kind: str
+    m: tuple[float, ...]
+    u: tuple[float, ...]
+    kin: tuple[float, ...]
+    frequencies: Mapping[str, float] = field(default_factory=dict)
+    rarest: float = 0.0
+    crowded: frozenset[str] = frozenset()
+    has_fixed_u: bool = False
+
+    @property
+    def comparator(self) -> Comparator:
+        """Return what compares the feature."""
+        return COMPARATORS[self.kind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """All that a score depends on. Two processes with one model give equal scores.
+
+    Attributes:
+        version: Names it; kept with every decision.
+        features: In the order of levels.
+        prior: The share of pairs that are one person, among all pairs.
+        kin_prior: The share of pairs that are two of one household.
+        link: The score from which on two records are one person.
+        ask: The score from which on a human should look.
+    """
+
+    version: str
+    features: tuple[Feature, ...]
+    prior: float
+    kin_prior: float
+    link: float = 0.0
+    ask: float = -6.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one feature says: the level in words, and its weight in bits."""
+
+    feature: str
+    level: int
+    words: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How a pair was judged.
+
+    Attributes:
+        bits: Logarithm (base 2) of the odds that it is one person.
+        parts: The evidence, the weightiest first; with what was known beforehand, and with what the
+            likeness to a household takes away, they add up to `bits`.
+    """
+
+    bits: float
+    parts: tuple[Part, ...]
+
+    @property
+    def probability(self) -> float:
+        """Return how probable it is that the two records are about one person."""
+        return 1 / (1 + exp(-max(-500.0, min(500.0, self.bits * _LN2))))
+
+    def words(self) -> list[str]:
+        """Return the evidence in words, as in `same birth date: +9.1`."""
+        return [f"{part.words}: {part.weight:+.1f}" for part in self.parts]
+
+
+class Scorer:
+    """Scores pairs of profiles by one model. Pure: the same pair always has the same score."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._names = tuple(feature.name for feature in model.features)
+        self._rows = tuple(
+            (
+                feature.name,
+                feature.comparator,
+                feature.frequencies,
+                feature.rarest,
+                log(max(feature.u[0], 1e-12)),
+                feature.crowded,
+            )
+            for feature in model.features
+            if feature.name != NAME_ORDER
+        )
+        self._order = self._names.index(NAME_ORDER) if NAME_ORDER in self._names else None
+        self._logs = tuple(
+            tuple(
+                tuple(log(max(share, 1e-12)) for share in shares)
+                for shares in (feature.m, feature.u, feature.kin)
+            )
+            for feature in model.features
+        )
+        self._priors = (
+            log(model.prior),
+            log(max(1e-300, 1 - model.prior - model.kin_prior)),
+            log(max(model.kin_prior, 1e-300)),
+        )
+
+    def compare(self, left: Profile, right: Profile) -> tuple[Levels, tuple[float, ...]]:
+        """Return the level of each feature, and how much rarer than usual the shared values are.
+
+        The second are natural logarithms by which strangers' odds of sharing the value differ from
+        the average of the feature: negative for rare values.
+        """
+        order = MISSING
+        if self._order is not None and "given_name" in left and "family_name" in right:
+            is_swapped = are_swapped(left, right)
+            order = int(is_swapped)
+            if is_swapped:
+                right = swapped(right)
+        levels: list[int] = []
+        rarities: list[float] = []
+        for name, comparator, frequencies, rarest, usual, crowded in self._rows:
+            ours, theirs = left.get(name), right.get(name)
+            if ours is None or theirs is None:
+                levels.append(MISSING)
+                rarities.append(0.0)
+                continue
+            level, shared = best_level(comparator, ours, theirs)
+            rarity = 0.0
+            if shared is not None:
+                if shared in crowded:
+                    level = 1
+                elif frequencies:
+                    rarity = log(max(frequencies.get(shared, 0.0), rarest)) - usual
+            levels.append(level)
+            rarities.append(rarity)
+        if self._order is not None:
+            levels.insert(self._order, order)
+            rarities.insert(self._order, 0.0)
+        return tuple(levels), tuple(rarities)
+
+    def bits(self, left: Profile, right: Profile) -> float:
+        """Return the score alone."""
+        levels, rarities = self.compare(left, right)
+        return self.bits_of(levels, sum(rarities))
+
+    def bits_of(self, levels: Levels, rarity: float) -> float:
+        """Return the score of levels, given the sum of rarities."""
+        one, strangers, kin = self._priors
+        strangers += rarity
+        for level, (m, u, k) in zip(levels, self._logs, strict=True):
+            if level != MISSING:
+                one += m[level]
+                strangers += u[level]
+                kin += k[level]
+        return (one - _log_add(strangers, kin)) / _LN2
+
+    def bits_and_against(self, left: Profile, right: Profile) -> tuple[float, float]:
+        """Return the score, and the sum of what speaks against one person alone."""
+        levels, rarities = self.compare(left, right)
+        against = 0.0
+        for level, rarity, (m, u, _) in zip(levels, rarities, self._logs, strict=True):
+            if level != MISSING:
+                against += min(0.0, m[level] - u[level] - rarity)
+        return self.bits_of(levels, sum(rarities)), against / _LN2
+
+    def score(self, left: Profile, right: Profile) -> Score:
+        """Return the score with its evidence."""
+        levels, rarities = self.compare(left, right)
+        bits = self.bits_of(levels, sum(rarities))
+        parts: list[Part] = []
+        for feature, level, rarity, (m, u, _) in zip(
+            self.model.features, levels, rarities, self._logs, strict=True
+        ):
+            if level == MISSING or (feature.name == NAME_ORDER and level == 0):
+                continue
+            words = feature.comparator.words[level].format(feature.name.replace("_", " "))
+            weight = (m[level] - u[level] - rarity) / _LN2
+            parts.append(Part(feature=feature.name, level=level, words=words, weight=weight))
+        parts.sort(key=lambda part: (-abs(part.weight), part.feature))
+        prior = (self._priors[0] - self._priors[1]) / _LN2
+        household = bits - prior - sum(part.weight for part in parts)
+        if household < -0.05:  # noqa: PLR2004 - would be shown as -0.0
+            words = "as like two of one household"
+            parts.append(Part(feature="household", level=0, words=words, weight=household))
+        parts.append(
+            Part(feature="prior", level=0, words="before looking: one of so many", weight=prior)
+        )
+        return Score(bits=bits, parts=tuple(parts))
+
+
+def _log_add(one: float, other: float) -> float:
+    """Return log(e^one + e^other)."""
+    if one < other:
+        one, other = other, one
+    return one + log(1 + exp(other - one)) if one - other < 40 else one  # noqa: PLR2004
+
+
+# Model files
+
+
+def parse_model(document: Mapping[str, Any]) -> Model:
+    """Read a model file.
+
+    Raises:
+        KeyError, ValueError: Not a model of this version of the format.
+    """
+    if document["format"] != 1:
+        raise ValueError("this release reads models of format 1")
+    features = []
+    for name, said in document["features"].items():
+        count = len(COMPARATORS[said["kind"]].words)
+        if not all(len(said[share]) == count for share in ("m", "u", "kin")):
+            raise ValueError(f"{name}: a {said['kind']} has {count} levels")
+        features.append(
+            Feature(
+                name=name,
+                kind=said["kind"],
+                m=tuple(said["m"]),
+                u=tuple(said["u"]),
+                kin=tuple(said["kin"]),
+                frequencies=said.get("frequencies", {}),
+                rarest=said.get("rarest", 0.0),
+                has_fixed_u=said.get("has_fixed_u", False),
+            )
+        )
+    return Model(
+        version=document["version"],
+        features=tuple(features),
+        prior=2.0 ** document["prior_bits"],
+        kin_prior=2.0 ** document["kin_prior_bits"],
+        link=document["link"],
+        ask=document["ask"],
+    )
+
+
+def model_document(model: Model, **notes: object) -> dict[str, Any]:
+    """Return the file of a model; `notes` say where it comes from."""
+    return {
+        "format": 1,
+        "version": model.version,
+        **notes,
+        "prior_bits": log2(model.prior),
+        "kin_prior_bits": log2(model.kin_prior),
+        "link": model.link,
+        "ask": model.ask,
+        "features": {
+            feature.name: {
+                "kind": feature.kind,
+                "m": [round(share, 9) for share in feature.m],
+                "u": [round(share, 12) for share in feature.u],
+                "kin": [round(share, 9) for share in feature.kin],
+                **({"has_fixed_u": True} if feature.has_fixed_u else {}),
+                **(
+                    {"rarest": feature.rarest, "frequencies": dict(feature.frequencies)}
+                    if feature.frequencies
+                    else {}
+                ),
+            }
+            for feature in model.features
+        },
+    }
+
+
+@lru_cache(4)
+def shipped_model(version: str = CURRENT_MODEL) -> Model:
+    """Return a model that came with this release."""
+    path = files("population_register").joinpath("models", f"{version}.json")
+    return parse_model(json.loads(path.read_text("utf-8")))
+
+
+def with_features(model: Model, names: Iterable[str]) -> Model:
+    """Return a model of only the named features."""
+    wanted = set(names)
+    return replace(
+        model, features=tuple(feature for feature in model.features if feature.name in wanted)
+    )
