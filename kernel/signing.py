@@ -33,7 +33,8 @@ from kernel.tables import signing_keys
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 ALGORITHMS_BY_USE: Mapping[str, tuple[str, ...]] = {
-    "oidc": ("ES256", "RS256"),  # RS256: OpenID Connect Core, 15.1
+    # RS256: OpenID Connect Core, 15.1; the others: FAPI 2.0 Security Profile, 5.4.
+    "oidc": ("ES256", "RS256", "PS256", "EdDSA"),
     "partner": ("ES256",),
     "consent": ("ES256",),
     "log": ("EdDSA",),  # C2SP signed-note
@@ -62,6 +63,9 @@ class SigningKey:
             case ec.EllipticCurvePrivateKey() as key:
                 r, s = decode_dss_signature(key.sign(payload, ec.ECDSA(SHA256())))
                 return r.to_bytes(_ES256_PART, "big") + s.to_bytes(_ES256_PART, "big")
+            case rsa.RSAPrivateKey() as key if self.alg == "PS256":
+                salt = padding.PSS(padding.MGF1(SHA256()), padding.PSS.DIGEST_LENGTH)
+                return key.sign(payload, salt, SHA256())  # RFC 7518, 3.5
             case rsa.RSAPrivateKey() as key:
                 return key.sign(payload, padding.PKCS1v15(), SHA256())
             case ed25519.Ed25519PrivateKey() as key:
@@ -224,7 +228,7 @@ def _generate(alg: str) -> PrivateKey:
     match alg:
         case "ES256":
             return ec.generate_private_key(ec.SECP256R1())
-        case "RS256":
+        case "RS256" | "PS256":
             return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
         case "EdDSA":
             return ed25519.Ed25519PrivateKey.generate()
