@@ -4,13 +4,12 @@ A blob is written once, under a fresh random key, and never changed. Nobody read
 committed row names it, so a half-written blob under its final key harms nobody; the row that
 announces it (`loose_blobs`) was committed before, so it does not stay either.
 
-The local folder is written by us, not by obstore: its local store returns before the bytes are on
-the disk (observed: no fsync), and a row that survives a power cut must not name an empty file.
+A local folder is written and read by `vault.folder`, which says why.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -22,6 +21,7 @@ from typing_extensions import Buffer
 from kernel.errors import Undecryptable
 from kernel.secret import random_bytes
 from vault.errors import StorageUnavailable
+from vault.folder import FileWriter, read_spans
 from vault.stream import HEADER_BYTES, LAYOUT, SEGMENT_BYTES
 
 if TYPE_CHECKING:
@@ -29,11 +29,9 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 _KEY_BYTES: Final = 16
-_FLUSH_BYTES: Final = 8 * SEGMENT_BYTES
 _PART_BYTES: Final = 8 * SEGMENT_BYTES  # S3: 5 MiB at least, 10,000 parts at most: 80 GB
 _PARTS_AT_ONCE: Final = 1
-_LOCAL_READ_SEGMENTS: Final = 1
-_REMOTE_READ_SEGMENTS: Final = 8  # a request to S3 waits tens of milliseconds for its first byte
+_READ_SEGMENTS: Final = 8  # a request to S3 waits tens of milliseconds for its first byte
 
 
 class BlobWriter(Protocol):
@@ -50,49 +48,6 @@ class BlobWriter(Protocol):
     def abandon(self) -> None:
         """Leave nothing behind."""
         ...
-
-
-class _LocalBlobWriter:
-    """Writes a file of its own, readable by its owner only."""
-
-    def __init__(self, folder: Path, blob_key: str) -> None:
-        self._path = folder / blob_key
-        # Only the last folder is made: if the whole store is missing, it is not mounted, and the
-        # documents must not land on the disk below.
-        self._is_new_folder = _make_folder(self._path.parent)
-        self._file = open(  # noqa: SIM115  # Path.open takes no opener; closed by finish or abandon
-            self._path, "xb", buffering=0, opener=_open_private
-        )
-        self._written = 0
-        self._flushed = 0
-
-    def write(self, part: Buffer) -> None:
-        rest = memoryview(part).cast("B")
-        while rest:
-            written = self._file.write(rest) or 0
-            self._written += written
-            rest = rest[written:]
-        if self._written - self._flushed >= _FLUSH_BYTES:
-            # Lets the disk begin at once, while we seal what follows; it also keeps a large
-            # document from pushing everybody else's pages out of memory.
-            os.posix_fadvise(
-                self._file.fileno(),
-                self._flushed,
-                self._written - self._flushed,
-                os.POSIX_FADV_DONTNEED,
-            )
-            self._flushed = self._written
-
-    def finish(self) -> None:
-        os.fsync(self._file.fileno())
-        self._file.close()
-        _sync_folder(self._path.parent)
-        if self._is_new_folder:
-            _sync_folder(self._path.parent.parent)
-
-    def abandon(self) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
 
 
 class _StoreBlobWriter:
@@ -147,9 +102,15 @@ def writing(blobs: "ObjectStore", blob_key: str) -> Iterator[BlobWriter]:
 
 
 def _open_writer(blobs: "ObjectStore", blob_key: str) -> BlobWriter:
-    if isinstance(blobs, LocalStore) and blobs.prefix is not None:
-        return _LocalBlobWriter(Path(blobs.prefix), blob_key)
-    return _StoreBlobWriter(blobs, blob_key)
+    folder = _folder_of(blobs)
+    return _StoreBlobWriter(blobs, blob_key) if folder is None else FileWriter(folder, blob_key)
+
+
+def _folder_of(blobs: "ObjectStore") -> Path | None:
+    """Return the folder that a local store is."""
+    if not isinstance(blobs, LocalStore) or blobs.prefix is None:
+        return None
+    return Path(blobs.prefix)
 
 
 class _Translating:
@@ -205,26 +166,40 @@ def read_segments(
 ) -> Iterator[Buffer]:
     """Read segments `first` to `last`, inclusive; segment 0 without its header.
 
-    Each request is for a few segments: a reader that is slow, or gone, holds no connection to the
-    store and no more memory than that.
+    Yields:
+        One buffer may be used for all of them: a segment is valid until the next is asked for.
 
     Raises:
         Undecryptable: The blob is missing, or ends before the asked range.
         StorageUnavailable: 503. The store does not answer.
     """
-    together = _LOCAL_READ_SEGMENTS if isinstance(blobs, LocalStore) else _REMOTE_READ_SEGMENTS
-    for group in range(first, last + 1, together):
-        spans = [
-            LAYOUT.span(index, ciphertext_length)
-            for index in range(group, min(group + together, last + 1))
-        ]
-        start, end = spans[0][0], spans[-1][1]
-        with _reading():
-            block = memoryview(obstore.get_range(blobs, blob_key, start=start, end=end))
-        if block.nbytes != end - start:
-            raise Undecryptable(reason="blob ends early", expected=end)
-        for segment_start, segment_end in spans:
-            yield block[segment_start - start : segment_end - start]
+    # Twice, and never as a list: a stream may have any number of segments.
+    spans, expected = tee(LAYOUT.span(index, ciphertext_length) for index in range(first, last + 1))
+    folder = _folder_of(blobs)
+    segments = (
+        read_spans(folder / blob_key, spans)
+        if folder is not None
+        else _read_remote(blobs, blob_key, spans)
+    )
+    with _reading():
+        for (start, end), segment in zip(expected, segments, strict=True):
+            if segment.nbytes != end - start:
+                raise Undecryptable(reason="blob ends early", expected=end, found=segment.nbytes)
+            yield segment
+
+
+def _read_remote(
+    blobs: "ObjectStore", blob_key: str, spans: Iterator[tuple[int, int]]
+) -> Iterator[memoryview]:
+    """Read through obstore, a few segments a request.
+
+    A reader that is slow, or gone, holds no connection to the store and no more memory than that.
+    """
+    while together := list(islice(spans, _READ_SEGMENTS)):
+        offset, stop = together[0][0], together[-1][1]
+        block = memoryview(obstore.get_range(blobs, blob_key, start=offset, end=stop))
+        for start, end in together:
+            yield block[start - offset : end - offset]
 
 
 def delete(blobs: "ObjectStore", blob_key: str) -> None:
@@ -257,25 +232,3 @@ def _reading() -> Iterator[None]:
         if isinstance(refusal.__cause__, FileNotFoundError):
             raise Undecryptable(reason="blob missing") from refusal.__cause__
         raise
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
-
-
-def _make_folder(folder: Path) -> bool:
-    """Make a folder if it is not there; tell whether it was made."""
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
