@@ -36,7 +36,8 @@ Parameters = Annotated[Form, Depends(read_parameters)]
 # Authorization: RFC 6749, 3.1; OpenID Connect Core, 3.1.2
 
 
-@router.api_route("/authorize", methods=["GET", "POST"], response_class=RedirectResponse)
+@router.get("/authorize", response_class=RedirectResponse)
+@router.post("/authorize", response_class=RedirectResponse)
 def authorize(
     request: Request,
     session: UnitOfWork,
