@@ -25,7 +25,9 @@ _ARGUMENTS = [
 NewPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it is open, Playwright keeps an event loop running in this thread, and
+# tests of other modules that run their own would fail.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"no browser tests: {CHROMIUM} is missing (apt-get install chromium)")
