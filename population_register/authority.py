@@ -11,7 +11,6 @@ same record.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from itertools import groupby, pairwise
 from operator import attrgetter
@@ -63,27 +62,60 @@ AUTHORITY: Mapping[str, tuple[AgencyRole, ...]] = {
 }
 """Who answers for an attribute, strongest first; a role that is not named comes after all named."""
 
-_RANKS: Mapping[tuple[str, AgencyRole], int] = {
-    (name, role): rank for name, roles in AUTHORITY.items() for rank, role in enumerate(roles)
-}
 _LAST_RANK = len(AgencyRole)
+_RANKS: Mapping[AgencyRole, Mapping[str, int]] = {
+    role: {
+        name: roles.index(role) if role in roles else _LAST_RANK
+        for name, roles in AUTHORITY.items()
+    }
+    for role in AgencyRole
+}
 
 
 def rank(role: AgencyRole, attribute: str) -> int:
     """Return 0 for the role that answers for the attribute, more for every other."""
-    return _RANKS.get((attribute, role), _LAST_RANK)
+    return _RANKS[role][attribute]
 
 
-@dataclass(slots=True)
 class _Span:
-    """A value that one source record holds over an interval; it grows while it is derived."""
+    """A value that one source record holds over an interval; it grows while it is derived.
 
-    name: str
-    value: JSONValue
-    ordinal: int  # of an item of a many-valued attribute, in the order in which they were sent
-    valid_from: date
-    valid_to: date | None
-    said_by: SourceRecord
+    Attributes:
+        start: First day, as an ordinal number.
+        end: Day after the last, as an ordinal number.
+        ordinal: Of an item of a many-valued attribute: its place in the list that was sent.
+        strength: Sort key among the spans of one attribute, set before they are sorted.
+    """
+
+    __slots__ = ("end", "name", "ordinal", "said_by", "start", "strength", "value")
+
+    def __init__(
+        self,
+        name: str,
+        value: JSONValue,
+        ordinal: int,
+        *,
+        start: int,
+        end: int,
+        said_by: SourceRecord,
+    ) -> None:
+        self.name = name
+        self.value = value
+        self.ordinal = ordinal
+        self.start = start
+        self.end = end
+        self.said_by = said_by
+        self.strength: tuple[object, ...] = ()
+
+    def part(self, start: int, end: int) -> "_Span":
+        """Return the part of the span between two days."""
+        if start == self.start and end == self.end:
+            return self
+        part = _Span(
+            self.name, self.value, self.ordinal, start=start, end=end, said_by=self.said_by
+        )
+        part.strength = self.strength
+        return part
 
 
 def live_versions(versions: Iterable[SourceRecord]) -> list[SourceRecord]:
@@ -111,75 +143,127 @@ def derive_history(
 ) -> dict[str, tuple[AttributeValue, ...]]:
     """Derive the history of a person from everything that was ever said about them.
 
+    Of a single-valued attribute each agency has one word for each day: its stronger record ends
+    what its weaker ones said. A word that a stronger agency says too, of the same days, is left
+    out: it can neither win nor contradict. Many-valued attributes have one entry per item.
+
     Args:
         records: All versions of all source records of the person, in any order.
         roles: The role of every agency that occurs.
 
     Returns:
-        Every value not taken back, by attribute, strongest first. Many-valued attributes have one
-        entry per item.
+        Every value not taken back, by attribute, strongest first.
     """
-    ranked: list[tuple[tuple[object, ...], _Span]] = []
+    spans: dict[str, list[_Span]] = {}
     by_record = attrgetter("agency_id", "record_number")
-    for _, versions in groupby(sorted(records, key=by_record), key=by_record):
+    for (agency_id, record_number), versions in groupby(
+        sorted(records, key=by_record), key=by_record
+    ):
+        ranks = _RANKS[roles[agency_id]]
         for span in _spans(live_versions(versions)):
-            said_by = span.said_by
-            strength: tuple[object, ...] = (
-                rank(roles[said_by.agency_id], span.name),
-                -said_by.valid_from.toordinal(),
-                said_by.agency_id,
-                said_by.record_number,
-                -said_by.version,
+            span.strength = (
+                ranks[span.name],
+                -span.said_by.valid_from.toordinal(),
+                agency_id,
+                record_number,
+                -span.said_by.version,
                 span.ordinal,
+                span.start,
             )
-            ranked.append((strength, span))
-    ranked.sort(key=lambda pair: pair[0])
-    history: dict[str, list[AttributeValue]] = {}
-    for strength, span in ranked:
-        history.setdefault(span.name, []).append(
-            AttributeValue(
-                value=span.value,
-                source=span.said_by.agency_id,
-                as_of=span.said_by.valid_from,
-                recorded_at=span.said_by.arrived_at,
-                valid_from=span.valid_from,
-                valid_to=span.valid_to,
-                is_authoritative=strength[0] == 0,
-            )
+            spans.setdefault(span.name, []).append(span)
+    history: dict[str, tuple[AttributeValue, ...]] = {}
+    for name, attribute in ATTRIBUTES.items():
+        found = spans.get(name)
+        if found is None:
+            continue
+        if len(found) > 1:
+            found.sort(key=attrgetter("strength"))
+            if not attribute.is_many:
+                found = _one_word_a_day(found)
+        history[name] = tuple(map(_attribute_value, found))
+    return history
+
+
+def _attribute_value(span: _Span) -> AttributeValue:
+    said_by = span.said_by
+    return AttributeValue(
+        value=span.value,
+        source=said_by.agency_id,
+        as_of=said_by.valid_from,
+        recorded_at=said_by.arrived_at,
+        valid_from=date.fromordinal(span.start),
+        valid_to=None if span.end == _OPEN else date.fromordinal(span.end),
+        is_authoritative=span.strength[0] == 0,
+    )
+
+
+def _one_word_a_day(spans: Iterable[_Span]) -> list[_Span]:
+    """Leave each agency one word for each day, and leave out words that repeat a stronger agency's.
+
+    Args:
+        spans: Of one single-valued attribute, strongest first.
+    """
+    kept: list[_Span] = []
+    taken: dict[AgencyId, list[_Span]] = {}
+    for span in spans:
+        own = taken.setdefault(span.said_by.agency_id, [])
+        pieces = [(span.start, span.end)]
+        for stronger in own:
+            pieces = [
+                piece
+                for start, end in pieces
+                for piece in ((start, min(end, stronger.start)), (max(start, stronger.end), end))
+                if piece[0] < piece[1]
+            ]
+        own.append(span)
+        kept.extend(
+            span.part(start, end)
+            for start, end in pieces
+            if not _is_said(kept, span.value, start, end)
         )
-    return {name: tuple(history[name]) for name in ATTRIBUTES if name in history}
+    return kept
+
+
+def _is_said(spans: Iterable[_Span], value: JSONValue, start: int, end: int) -> bool:
+    """Tell whether one of the spans says the value of all these days."""
+    return any(span.start <= start and end <= span.end and span.value == value for span in spans)
 
 
 def _spans(versions: Sequence[SourceRecord]) -> list[_Span]:
     """Cut the life of one source record into intervals, each told by its highest version."""
     if len(versions) == 1:
         only = versions[0]
+        start, end = _days(only)
         return [
-            _Span(name, value, ordinal, only.valid_from, only.valid_to, only)
+            _Span(name, value, ordinal, start=start, end=end, said_by=only)
             for name, value, ordinal in _items(only)
         ]
-    days = {v.valid_from for v in versions} | {v.valid_to for v in versions if v.valid_to}
-    edges: list[date | None] = [*sorted(days), None]
+    edges = sorted({day for version in versions for day in _days(version)})
     spans: list[_Span] = []
     growing: dict[tuple[str, str], _Span] = {}
     for start, end in pairwise(edges):
-        assert start is not None
-        covering = [
-            v
-            for v in versions
-            if v.valid_from <= start and (v.valid_to is None or start < v.valid_to)
-        ]
+        covering = [v for v in versions if _days(v)[0] <= start < _days(v)[1]]
         held: dict[tuple[str, str], _Span] = {}
         for name, value, ordinal in _items(covering[-1]) if covering else ():
             span = growing.get((name, repr(value)))
             if span is None:
-                span = _Span(name, value, ordinal, start, end, covering[-1])
+                span = _Span(name, value, ordinal, start=start, end=end, said_by=covering[-1])
                 spans.append(span)
             else:
-                span.ordinal, span.valid_to, span.said_by = ordinal, end, covering[-1]
+                span.ordinal, span.end, span.said_by = ordinal, end, covering[-1]
             held[name, repr(value)] = span
         growing = held
     return spans
+
+
+_OPEN = date.max.toordinal() + 1
+"""The end of what has no end."""
+
+
+def _days(record: SourceRecord) -> tuple[int, int]:
+    """Return the interval of a record in days; the end is exclusive."""
+    end = _OPEN if record.valid_to is None else record.valid_to.toordinal()
+    return record.valid_from.toordinal(), end
 
 
 def _items(record: SourceRecord) -> Iterable[tuple[str, JSONValue, int]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -133,28 +133,6 @@ class AttributeValue(msgspec.Struct, frozen=True, array_like=True, kw_only=True)
 
 History: TypeAlias = Mapping[str, tuple[AttributeValue, ...]]
 """Every value ever stated and not taken back, by attribute, strongest first (`authority.py`)."""
-
-
-class DerivedRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The person's record as it is stored: all values of all times, in order of strength.
-
-    It does not depend on the day of its making: a value that begins tomorrow is in it already, one
-    that ended yesterday still is. `CurrentRecord` reads it on a day.
-
-    Attributes:
-        v: Version of this stored format.
-        version: Counts the changes of this person's record, from 1.
-        history: See `History`.
-    """
-
-    v: Literal[1] = 1
-    version: int
-    history: dict[str, tuple[AttributeValue, ...]]
-
-    @override
-    def __repr__(self) -> str:
-        """Say the version only."""
-        return f"DerivedRecord(…, version={self.version})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,12 @@ Every form carries its version in `v`. Fields are added with a default; a field 
 meaning. Digests here are keyed (`Keyring.blind_index`): without the root key they say nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Literal
 
 import msgspec
+from typing_extensions import override
 
 from kernel.envelope import associated_data
 from kernel.ids import AgencyId, PersonId
@@ -16,7 +17,7 @@ from kernel.keyring import Keyring, PersonKey
 from population_register.attributes import identifiers_in
 from population_register.identifiers import Identifier, IdentifierKind
 from population_register.model import (
-    DerivedRecord,
+    AttributeValue,
     History,
     JSONValue,
     RecordKind,
@@ -38,9 +39,55 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attributes: dict[str, JSONValue]
 
 
+class _Derived(msgspec.Struct, frozen=True, kw_only=True):
+    """A derived record: all values of all times, in order of strength.
+
+    It does not depend on the day of its making: a value that begins tomorrow is in it already, one
+    that ended yesterday still is. `CurrentRecord` reads it on a day.
+    """
+
+    v: Literal[1]
+    version: int
+    history: dict[str, msgspec.Raw]
+
+
 _encoder = msgspec.json.Encoder()
 _body_decoder = msgspec.json.Decoder(_Body)
-_derived_decoder = msgspec.json.Decoder(DerivedRecord)
+_derived_decoder = msgspec.json.Decoder(_Derived)
+_values_decoder = msgspec.json.Decoder(tuple[AttributeValue, ...])
+
+
+class StoredHistory(Mapping[str, tuple[AttributeValue, ...]]):
+    """A person's history that decodes an attribute when it is asked for: a partner asks for few."""
+
+    __slots__ = ("_decoded", "_stored")
+
+    def __init__(self, stored: Mapping[str, msgspec.Raw]) -> None:
+        self._stored = stored
+        self._decoded: dict[str, tuple[AttributeValue, ...]] = {}
+
+    @override
+    def __getitem__(self, name: str) -> tuple[AttributeValue, ...]:
+        """Return the values of an attribute, strongest first."""
+        values = self._decoded.get(name)
+        if values is None:
+            values = self._decoded[name] = _values_decoder.decode(self._stored[name])
+        return values
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        """Return the names of attributes in the order of the catalogue."""
+        return iter(self._stored)
+
+    @override
+    def __len__(self) -> int:
+        """Return how many attributes have a value."""
+        return len(self._stored)
+
+    @override
+    def __repr__(self) -> str:
+        """Say the names only."""
+        return f"StoredHistory({', '.join(self._stored)})"
 
 
 # Source records
@@ -100,19 +147,21 @@ def _record_place(person_id: PersonId) -> bytes:
     return associated_data("persons", "record_sealed", person_id)
 
 
-def seal_derived(key: PersonKey, record: DerivedRecord) -> bytes:
+def seal_derived(key: PersonKey, version: int, history: History) -> bytes:
     """Seal a person's derived record for its row."""
-    return key.seal(_encoder.encode(record), associated_data=_record_place(key.person_id))
+    form = {"v": 1, "version": version, "history": history}
+    return key.seal(_encoder.encode(form), associated_data=_record_place(key.person_id))
 
 
-def unseal_derived(key: PersonKey, sealed_record: bytes) -> DerivedRecord:
-    """Open a person's derived record.
+def unseal_derived(key: PersonKey, sealed_record: bytes) -> tuple[int, History]:
+    """Open a person's derived record and return its version and history.
 
     Raises:
         Undecryptable: Another person's, or changed.
     """
     plaintext = key.unseal(sealed_record, associated_data=_record_place(key.person_id))
-    return _derived_decoder.decode(plaintext)
+    derived = _derived_decoder.decode(plaintext)
+    return derived.version, StoredHistory(derived.history)
 
 
 # Digests

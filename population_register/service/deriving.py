@@ -10,7 +10,7 @@ from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring, NewPersonKey, PersonKey, insert_person_keys
 from population_register import store
 from population_register.authority import derive_history
-from population_register.model import AgencyRole, DerivedRecord, History, SourceRecord
+from population_register.model import AgencyRole, History, SourceRecord
 from population_register.sealed_forms import (
     body_place,
     decode_body,
@@ -71,7 +71,7 @@ class PersonChanges:
         """
         history = derive_history(said, self.roles)
         version = 1 if was is None else was.record_version + 1
-        sealed = seal_derived(key, DerivedRecord(version=version, history=history))
+        sealed = seal_derived(key, version, history)
         (self._new if was is None else self._changed).append((key.person_id, version, sealed))
         if new_key is not None:
             self._new_keys.append(new_key)

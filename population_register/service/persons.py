@@ -70,12 +70,12 @@ def open_record(
         Undecryptable: 500. Another person's entry, row or key, or a changed value.
     """
     key = keyring.person_key(entry.person_id, wrapped_key, because=entry)
-    derived = unseal_derived(key, sealed_record)
+    version, history = unseal_derived(key, sealed_record)
     return CurrentRecord(
         person_id=entry.person_id,
-        version=derived.version,
+        version=version,
         on=civil_date(entry.entry.occurred_at),
-        history=derived.history,
+        history=history,
     )
 
 

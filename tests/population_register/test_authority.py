@@ -14,6 +14,7 @@ from population_register.model import (
     RecordKind,
     SourceRecord,
 )
+from population_register.reading import conflicts
 from tests.population_register.register_builders import (
     NOON,
     a_record,
@@ -151,6 +152,61 @@ class TestVersions:
 
         assert values_of(on(date(2018, 6, 1), [long, short]))["family_name"] == "Волкова-Лебедева"
         assert values_of(on(date(2019, 1, 1), [long, short]))["family_name"] == "Волкова"
+
+
+class TestOneWordADay:
+    def test_former_value_ends_where_the_new_one_begins(self) -> None:
+        birth = named("civil_registry", "Лебедева", number="b", valid_from=date(1986, 3, 14))
+        marriage = named("civil_registry", "Волкова", number="m", valid_from=date(2009, 6, 20))
+
+        (now, before) = derive_history([birth, marriage], ROLES)["family_name"]
+
+        assert (now.value, now.valid_from, now.valid_to) == ("Волкова", date(2009, 6, 20), None)
+        assert (before.value, before.valid_to) == ("Лебедева", date(2009, 6, 20))
+
+    def test_value_on_both_sides_of_an_interval_is_cut_in_two(self) -> None:
+        long = named("interior", "Волкова", number="1", valid_from=date(2010, 1, 1))
+        short = named(
+            "interior",
+            "Ким",
+            number="2",
+            valid_from=date(2015, 1, 1),
+            valid_to=date(2016, 1, 1),
+        )
+
+        values = derive_history([long, short], ROLES)["family_name"]
+
+        assert [(v.value, v.valid_from, v.valid_to) for v in values] == [
+            ("Ким", date(2015, 1, 1), date(2016, 1, 1)),
+            ("Волкова", date(2010, 1, 1), date(2015, 1, 1)),
+            ("Волкова", date(2016, 1, 1), None),
+        ]
+
+    def test_word_that_a_stronger_agency_says_too_is_left_out(self) -> None:
+        records = [named("civil_registry", "Волкова"), named("health", "Волкова")]
+
+        (value,) = derive_history(records, ROLES)["family_name"]
+
+        assert value.source == "civil_registry"
+
+    def test_word_of_days_of_which_the_stronger_agency_says_nothing_is_kept(self) -> None:
+        records = [
+            named("civil_registry", "Волкова"),
+            named("health", "Волкова", valid_from=date(2019, 12, 31)),
+        ]
+
+        assert len(derive_history(records, ROLES)["family_name"]) == 2
+
+    def test_agency_that_came_round_contradicts_nobody(self) -> None:
+        """Its new word repeats the authority's and is left out; its old one must not return."""
+        records = [
+            named("civil_registry", "Волкова", valid_from=date(2009, 6, 20)),
+            named("health", "Лебедева", number="1", valid_from=date(2005, 1, 1)),
+            named("health", "Волкова", number="2", valid_from=date(2012, 1, 1)),
+        ]
+
+        assert conflicts(on(TODAY, records), "family_name") == ()
+        assert len(conflicts(on(date(2011, 1, 1), records), "family_name")) == 1
 
 
 class TestManyValued:

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.ids import AgencyId, PersonId
+from kernel.keyring import PersonKey
 from population_register.authority import derive_history, live_versions, rank
 from population_register.model import AgencyRole, CurrentRecord, RecordKind, SourceRecord
 from population_register.reading import attributes_of
+from population_register.sealed_forms import seal_derived, unseal_derived
 from tests.population_register.register_builders import NOON
 
 ROLES: Mapping[AgencyId, AgencyRole] = {
@@ -155,3 +157,22 @@ def test_withdrawing_everything_leaves_nothing(records: list[SourceRecord], day:
     ]
 
     assert said(on(day, records + withdrawals)) == {}
+
+
+@given(versions(), DAYS)
+def test_agency_has_one_word_for_each_day(records: list[SourceRecord], day: date) -> None:
+    words = [v for v in derive_history(records, ROLES).get("family_name", ()) if v.holds_on(day)]
+
+    assert len({word.source for word in words}) == len(words)
+
+
+@given(versions(), DAYS)
+def test_stored_history_reads_as_the_derived_one(records: list[SourceRecord], day: date) -> None:
+    derived = on(day, records)
+    key = PersonKey(derived.person_id, bytes(32))
+
+    version, stored = unseal_derived(key, seal_derived(key, 7, derived.history))
+
+    assert version == 7
+    assert dict(stored) == dict(derived.history)
+    assert said(replace(derived, history=stored)) == said(derived)
