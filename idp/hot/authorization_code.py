@@ -14,7 +14,7 @@ from idp.hot.claims_reading import ClaimsRead, ReadRefused, read_claims
 from idp.hot.clients import Caller
 from idp.hot.token import Issue, check_spent, subject_of
 from idp.resource_indicators import PARAMETER as RESOURCE
-from idp.resource_indicators import parse_resources, resources_of
+from idp.resource_indicators import audience_for
 from idp.ring_tokens import AUTHORIZATION_CODE, RingToken
 from idp.statements import AT, admit, grant_binds, has_row, one_row
 from idp.tables import authorization_codes, grants, refresh_tokens
@@ -112,6 +112,16 @@ def _revoke_where(*conditions: Any) -> HotStatement:  # noqa: ANN401  # column e
     )
 
 
+_RESOURCES_OF_CODE = HotStatement(
+    select(grants.c.resources)
+    .join(authorization_codes, authorization_codes.c.grant_id == grants.c.grant_id)
+    .where(
+        authorization_codes.c.slot == bindparam("code_slot", type_=SmallInteger),
+        authorization_codes.c.code_digest == bindparam("code_digest", type_=LargeBinary),
+        authorization_codes.c.client_id == bindparam("client_id", type_=Text),
+    )
+)
+
 _REVOKE_BY_SPENT_CODE = _revoke_where(authorization_codes.c.spent_at.is_not(None))
 
 
@@ -126,7 +136,7 @@ async def redeem(request: Request, caller: Caller) -> Issue:
         CodeMisused: 400 `invalid_grant`. Second use, another redirect URI, another key, or a wrong
             verifier: every token of its grant is revoked. The caller cannot tell which.
         InvalidRequest: 400. `code` is missing. Nothing was spent.
-        InvalidTarget: 400. A resource is not ours. Nothing was spent.
+        InvalidTarget: 400. A resource is not ours, or was not granted. Nothing was spent.
 
     Transaction:
         One statement; safe under concurrent redemption.
@@ -136,7 +146,7 @@ async def redeem(request: Request, caller: Caller) -> Issue:
     """
     pool = request.app.state.hot_pool
     token = _parse_code(caller.form.get("code"))
-    parse_resources(caller.form.every(RESOURCE), known=resources_of(caller.provider.issuer))
+    await _check_resources(pool, caller, token)
     refresh = mint_token(REFRESH_TOKEN_PREFIX)
     proof = caller.proof
     statement = _redeem(has_assertion=caller.has_assertion, has_proof=proof is not None)
@@ -202,6 +212,28 @@ async def _claims_of_id_token(
         ),
     )
     return {} if isinstance(read, ReadRefused) else read
+
+
+async def _check_resources(pool: Any, caller: Caller, token: RingToken) -> None:  # noqa: ANN401
+    """Refuse a resource that was not granted, before anything is spent.
+
+    What a grant was asked for never changes, so it may be read ahead; only who names resources
+    pays for it.
+
+    Raises:
+        InvalidTarget: 400. A resource is not ours, or was not granted.
+    """
+    asked = caller.form.every(RESOURCE)
+    if not asked:
+        return
+    row = await _RESOURCES_OF_CODE.fetchrow(
+        pool,
+        code_slot=token.slot,
+        code_digest=token.digest,
+        client_id=caller.client.client_id,
+    )
+    granted = () if row is None else tuple(row["resources"])
+    audience_for(asked, granted=granted, issuer=caller.provider.issuer)
 
 
 def _parse_code(code: str | None) -> RingToken:

@@ -230,10 +230,14 @@ class RelyingParty:
             proof = self.proof(path)
         if proof:
             sent = {**sent, "DPoP": proof}
-        pairs = list(form.items()) if isinstance(form, Mapping) else list(form)
+        pairs = (
+            list((dict(form) | fields).items())
+            if isinstance(form, Mapping)
+            else [*form, *fields.items()]
+        )
         return self.world.http.post(
             path,
-            content=urlencode([*pairs, *fields.items()]),
+            content=urlencode(pairs),
             headers={
                 "Content-Type": "application/x-www-form-urlencoded",
                 **sent,
