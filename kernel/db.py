@@ -3,9 +3,10 @@
 Locks are taken in this order, and in no other:
 
 1. advisory locks, by the numbers in `AdvisoryLock`, ascending;
-2. `person_keys`, `persons`, then other person-scoped rows, by `person_id` ascending;
-3. rows of clients, partners and agencies;
-4. the audit log's append, which takes no lock that another writer waits for.
+2. a feed's row, then `linking_keys` by digest ascending: whose records may be about one person;
+3. `person_keys`, `persons`, then other person-scoped rows, by `person_id` ascending;
+4. rows of clients, partners and agencies;
+5. the audit log's append, which takes no lock that another writer waits for.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +45,6 @@ class AdvisoryLock(IntEnum):
     MIGRATION = 1
     KEY_ROTATION = 2
     LOG_SEQUENCER = 3
-    FEED_AGENCY = 4
 
 
 def lock(session: Session, which: AdvisoryLock, key: int = 0) -> None:

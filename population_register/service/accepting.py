@@ -122,6 +122,8 @@ def accept_records(
         Waits for other batches that carry one of the same identifiers. Idempotent: a version that
         is known with the same content is `Unchanged`.
     """
+    if not records:
+        return []
     batch = _Batch(session, keyring, agency_id, at=at, request_id=request_id)
     return batch.accept(records)
 
