@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPResponse
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -328,3 +329,19 @@ def http_request(
     if body:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def send_once(server: Running, request: bytes) -> bytes:
+    """Send one request and return the body of its answer.
+
+    Raises:
+        RuntimeError: The answer is not 200.
+    """
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(request)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        body = answer.read()
+    if answer.status != HTTPStatus.OK:
+        raise RuntimeError(f"{answer.status}: {body[:2000]!r}")
+    return body
