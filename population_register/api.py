@@ -5,6 +5,7 @@ Feeds and agencies are for the composition root: the commands of whoever runs th
 
 from population_register.attributes import ATTRIBUTES
 from population_register.errors import PersonUnknown, UnknownAgency, ValueRefused
+from population_register.evaluation import Quality as MatchingQuality
 from population_register.feed_formats import FeedFormat
 from population_register.identifiers import Identifier, IdentifierKind
 from population_register.model import (
@@ -26,6 +27,7 @@ from population_register.model import (
 from population_register.reading import PREDICATES, attributes_of, conflicts, evaluate
 from population_register.service.accepting import accept_record
 from population_register.service.agencies import add_agency, list_agencies, parse_agency
+from population_register.service.evaluating import MatchingReport, evaluate_matching
 from population_register.service.feeds import (
     guess_format,
     list_feeds,
@@ -59,6 +61,8 @@ __all__ = [
     "Identifier",
     "IdentifierKind",
     "LinkOutcome",
+    "MatchingQuality",
+    "MatchingReport",
     "PersonUnknown",
     "RecordKind",
     "RecordOutcome",
@@ -73,6 +77,7 @@ __all__ = [
     "conflicts",
     "current_record",
     "evaluate",
+    "evaluate_matching",
     "find_person",
     "guess_format",
     "list_agencies",

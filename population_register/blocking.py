@@ -24,6 +24,8 @@ SELECTIVE = frozenset(
 )
 """The kinds of keys that the register keeps."""
 
+_LONGEST_MISTYPED = 12  # digits; longer numbers get too many keys
+
 Key = tuple[str, str]
 """Kind and value."""
 
@@ -71,6 +73,11 @@ def _sounds(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _loose_keys(profile: Profile) -> Iterator[Key]:
+    for feature in (*NUMBERS, "phone"):
+        for value in profile.get(feature, ()):
+            if len(value) <= _LONGEST_MISTYPED:
+                for place in range(len(value)):
+                    yield f"{feature} but a digit", f"{place}/{value[:place]}{value[place + 1 :]}"
     folded_given = [latin_fold(name) for name in profile.get("given_name", ())]
     folded_family = [latin_fold(name) for name in profile.get("family_name", ())]
     for one in folded_given:
@@ -141,6 +148,9 @@ def _placed_keys(profile: Profile, names: Sequence[str]) -> Iterator[Key]:
             yield "name+street", f"{sound_key(name)}/{words}"
         if numbers:
             yield "street start+numbers", f"{words[:5]}/{numbers}"
+        for place in profile.get("place", ()):
+            code, town, _ = place.split("|")
+            yield "street start+place", f"{words[:5]}/{code or town}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -160,7 +170,7 @@ def pairs(
     profiles: Sequence[Profile],
     report: BlockingReport,
     *,
-    pairs_per_record: int = 40,
+    pairs_per_record: int = 8,
     sources: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, int]]:
     """Return the pairs of records that have a key in common, each once, the smaller index first.

@@ -328,7 +328,11 @@ DWELLING = Comparator(
 )
 ORDER = Comparator(
     kind="order",
-    words=("names in the same order", "given and family name swapped"),
+    words=(
+        "names in the same order",
+        "given and family name swapped",
+        "one name stands in the other's place",
+    ),
     level=category_level,
     shared=lambda _left, _right, _level: None,
 )
@@ -367,21 +371,28 @@ def best_level(
     return level, comparator.shared(one, other, level)
 
 
-def are_swapped(left: Profile, right: Profile) -> bool:
-    """Tell whether one record has the family name where the other has the given name."""
+def name_order(left: Profile, right: Profile) -> int:
+    """Tell whether one record has the family name where the other has the given name.
+
+    Returns:
+        0 if not, 1 if each name stands in the other's place, 2 if one does and the other is lost;
+        `MISSING` if a name is not known.
+    """
     given, family = left.get("given_name"), left.get("family_name")
     other_given, other_family = right.get("given_name"), right.get("family_name")
     if not (given and family and other_given and other_family):
-        return False
+        return MISSING
     straight = min(
         best_level(NAME, given, other_given)[0], best_level(NAME, family, other_family)[0]
     )
     if straight <= SHORT_FORM:
-        return False
-    crossed = max(
-        best_level(NAME, given, other_family)[0], best_level(NAME, family, other_given)[0]
+        return 0
+    crossed = sorted(
+        (best_level(NAME, given, other_family)[0], best_level(NAME, family, other_given)[0])
     )
-    return crossed <= SIMILAR
+    if crossed[1] <= SIMILAR:
+        return 1
+    return 2 if crossed[0] <= ONE_OFF else 0
 
 
 def swapped(profile: Profile) -> Profile:

@@ -14,7 +14,7 @@ from population_register.blocking import BlockingReport, pairs
 from population_register.clustering import cluster, vote
 from population_register.comparison import Levels, Profile
 from population_register.learning import Patterns, learn
-from population_register.scoring import Model, Scorer
+from population_register.scoring import Model, Scorer, odds_bits
 
 Progress = Callable[[str, int], None]
 """Told the name of a step and how many pairs it has done."""
@@ -138,13 +138,11 @@ def match(
 
 def _score(found: ScoredPairs, patterns: Sequence[Levels], scorer: Scorer) -> int:
     """Give every pair its score; return how many a human would be asked about."""
-    known: dict[tuple[int, float], float] = {}
+    likelihoods = [scorer.likelihoods(levels) for levels in patterns]
     doubtful = 0
     model = scorer.model
     for number, rarity in zip(found.pattern, found.rarity, strict=True):
-        bits = known.get((number, rarity))
-        if bits is None:
-            bits = known[number, rarity] = scorer.bits_of(patterns[number], rarity)
+        bits = odds_bits(likelihoods[number], rarity)
         found.bits.append(bits)
         doubtful += model.ask <= bits < -model.ask
     return doubtful

@@ -46,7 +46,7 @@ _M = {
     "quantity": (0.80, 0.1, 0.05, 0.05),
     "place": (0.70, 0.06, 0.05, 0.05, 0.02, 0.05, 0.07),
     "dwelling": (0.60, 0.12, 0.05, 0.03, 0.20),
-    "order": (0.99, 0.01),
+    "order": (0.985, 0.01, 0.005),
 }
 """Where learning starts, by kind of comparator: records of one person mostly agree."""
 
@@ -88,7 +88,7 @@ def starting_features(kinds: Mapping[str, str]) -> tuple[Feature, ...]:
         kin = _KIN_NUMBER if kind == "number" and name not in _KIN else _KIN.get(name, u)
         features.append(Feature(name=name, kind=kind, m=m, u=u, kin=kin))
     if {"given_name", "family_name"} <= set(kinds):
-        ones = (1.0, 1.0)
+        ones = (1.0, 1.0, 1.0)
         features.append(
             Feature(name=NAME_ORDER, kind="order", m=_M["order"], u=ones, kin=ones, has_fixed_u=True)
         )

@@ -25,8 +25,8 @@ from population_register.comparison import (
     Comparator,
     Levels,
     Profile,
-    are_swapped,
     best_level,
+    name_order,
     swapped,
 )
 
@@ -161,10 +161,9 @@ class Scorer:
         the average of the feature: negative for rare values.
         """
         order = MISSING
-        if self._order is not None and "given_name" in left and "family_name" in right:
-            is_swapped = are_swapped(left, right)
-            order = int(is_swapped)
-            if is_swapped:
+        if self._order is not None:
+            order = name_order(left, right)
+            if order > 0:
                 right = swapped(right)
         levels: list[int] = []
         rarities: list[float] = []
@@ -195,14 +194,17 @@ class Scorer:
 
     def bits_of(self, levels: Levels, rarity: float) -> float:
         """Return the score of levels, given the sum of rarities."""
+        return odds_bits(self.likelihoods(levels), rarity)
+
+    def likelihoods(self, levels: Levels) -> tuple[float, float, float]:
+        """Return the logarithm of how probable levels are: of one person, strangers, household."""
         one, strangers, kin = self._priors
-        strangers += rarity
         for level, (m, u, k) in zip(levels, self._logs, strict=True):
             if level != MISSING:
                 one += m[level]
                 strangers += u[level]
                 kin += k[level]
-        return (one - _log_add(strangers, kin)) / _LN2
+        return one, strangers, kin
 
     def bits_and_against(self, left: Profile, right: Profile) -> tuple[float, float]:
         """Return the score, and the sum of what speaks against one person alone."""
@@ -236,6 +238,12 @@ class Scorer:
             Part(feature="prior", level=0, words="before looking: one of so many", weight=prior)
         )
         return Score(bits=bits, parts=tuple(parts))
+
+
+def odds_bits(likelihoods: tuple[float, float, float], rarity: float) -> float:
+    """Return the score of likelihoods, given the sum of rarities."""
+    one, strangers, kin = likelihoods
+    return (one - _log_add(strangers + rarity, kin)) / _LN2
 
 
 def _log_add(one: float, other: float) -> float:

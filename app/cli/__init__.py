@@ -28,6 +28,7 @@ __all__ = ["main"]
         "partner": "app.cli.clients:partner",
         "client": "app.cli.clients:client",
         "feed": "app.cli.feeds:feed",
+        "matching": "app.cli.matching:matching",
         "operator": "app.cli.people:operator",
         "audit": "app.cli.audit_commands:audit",
         "keys": "app.cli.keys:keys",

@@ -1,0 +1,159 @@
+"""`civitas matching`: how well records are put together to persons."""
+
+import resource
+import sys
+import tomllib
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+
+from app.cli.session import as_json, show
+from population_register.api import MatchingReport, MatchingQuality, evaluate_matching
+
+_KIB = 1024
+
+
+@click.group()
+def matching() -> None:
+    """Measure how well records are put together to persons."""
+
+
+@matching.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--mapping",
+    "mapping_file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML: which column is which attribute; see docs/matching.md.",
+)
+@click.option(
+    "--truth-column", required=True, help="Equal in rows about one person; not looked at."
+)
+@click.option("--without", multiple=True, help="Leave an attribute out, e.g. snils. Repeatable.")
+@click.option("--mistakes", type=click.IntRange(0, 1000), default=0, help="Show so many mistakes.")
+@click.option(
+    "--clusters",
+    "clusters_file",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the person of every row there: line,person.",
+)
+@as_json
+def evaluate(
+    file: Path,
+    mapping_file: Path,
+    truth_column: str,
+    without: tuple[str, ...],
+    mistakes: int,
+    clusters_file: Path | None,
+    *,
+    is_json: bool,
+) -> None:
+    """Match the rows of FILE (CSV) and compare the result with its truth column.
+
+    The weights are learned from the file without its truth; the rows then take the same way as the
+    records of a feed. Prints precision, recall and F1 of pairs and of persons.
+    """
+    try:
+        mapping = tomllib.loads(mapping_file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.BadParameter(str(error), param_hint="--mapping") from error
+    begun = perf_counter()
+    with file.open(encoding="utf-8-sig", newline="") as table:
+        try:
+            report = evaluate_matching(
+                table,
+                mapping,
+                truth_column=truth_column,
+                without=without,
+                progress=None if is_json else _tell,
+                most_mistakes=mistakes,
+            )
+        except UnicodeDecodeError as error:
+            raise click.BadParameter("the file is not UTF-8", param_hint="FILE") from error
+    seconds = perf_counter() - begun
+    if not is_json:
+        click.echo("\r\033[K", err=True, nl=False)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+    if clusters_file is not None:
+        lines = (f"{line},{person}\n" for line, person in enumerate(report.cluster_of, start=2))
+        with clusters_file.open("w", encoding="ascii") as out:
+            out.write("line,person\n")
+            out.writelines(lines)
+    show(is_json, _as_json(report, seconds, peak), lines=_lines(report, seconds, peak))
+
+
+def _tell(step: str, done: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{done:,} pairs {step} ...", err=True, nl=False)
+
+
+def _quality(quality: MatchingQuality) -> dict[str, float | int]:
+    return {
+        "precision": quality.precision,
+        "recall": quality.recall,
+        "f1": quality.f1,
+        "right": quality.right,
+        "wrong": quality.wrong,
+        "missed": quality.missed,
+    }
+
+
+def _as_json(report: MatchingReport, seconds: float, peak: int) -> dict[str, Any]:
+    return {
+        "records": report.records,
+        "people": report.people,
+        "persons_found": report.persons,
+        "features": list(report.features),
+        "candidate_pairs": report.candidates,
+        "blocked_recall": report.blocked_recall,
+        "doubtful_pairs": report.doubtful,
+        "skipped_blocks": {
+            kind: {"blocks": blocks, "largest": largest}
+            for kind, (blocks, largest) in report.skipped_blocks.items()
+        },
+        "pairs": _quality(report.pairs),
+        "clusters": _quality(report.clusters),
+        "seconds": round(seconds, 3),
+        "peak_memory_bytes": peak,
+        "mistakes": [
+            {
+                "lines": mistake.lines,
+                "is_one_person": mistake.is_one_person,
+                "bits": round(mistake.bits, 2),
+                "evidence": mistake.evidence,
+            }
+            for mistake in report.mistakes
+        ],
+    }
+
+
+def _lines(report: MatchingReport, seconds: float, peak: int) -> list[str]:
+    lines = [
+        f"{report.records:,} records of {report.people:,} people; {report.persons:,} persons found.",
+        f"  compared by  {', '.join(report.features)}",
+        f"  candidates   {report.candidates:,} pairs, {report.blocked_recall:.4%} of the true ones;"
+        f" {report.doubtful:,} for a human",
+    ]
+    lines += [
+        f"  skipped      {blocks:,} blocks by {kind}, the largest of {largest:,}"
+        for kind, (blocks, largest) in report.skipped_blocks.items()
+    ]
+    for name, quality in (("pairs", report.pairs), ("clusters", report.clusters)):
+        lines.append(
+            f"  {name:<12} precision {quality.precision:.5f}  recall {quality.recall:.5f}  "
+            f"F1 {quality.f1:.5f}  ({quality.wrong:,} wrong, {quality.missed:,} missed)"
+        )
+    lines.append(
+        f"  time         {seconds:.1f} s, {report.records / seconds:,.0f} records a second"
+    )
+    lines.append(f"  peak memory  {peak / 2**20:.0f} MiB")
+    for mistake in report.mistakes:
+        what = "one person, not seen" if mistake.is_one_person else "two people, taken for one"
+        lines.append(
+            f"  lines {mistake.lines[0]} and {mistake.lines[1]}: {what} ({mistake.bits:+.1f})"
+        )
+        lines += [f"      {words}" for words in mistake.evidence]
+    return lines
