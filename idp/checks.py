@@ -22,7 +22,6 @@ from idp.errors import (
     InvalidScope,
     OAuthError,
     RegistrationNotSupported,
-    RequestNotSupported,
     RequestUriNotSupported,
     UnauthorizedClient,
     UnregisteredRedirectUri,
@@ -45,6 +44,7 @@ class Submission:
         resources: Values of `resource`, which may be repeated.
         channel: `browser` for parameters in the authorization request itself, `pushed` for those
             that the authenticated client sent to the PAR endpoint.
+        is_signed: Whether the parameters come from a verified request object.
         proof_jkt: Thumbprint of the key of the DPoP proof that came with a pushed request.
         known_resources: What tokens can be issued for.
         read_disclosure: Reads one member of `authorization_details`.
@@ -57,6 +57,7 @@ class Submission:
     proof_jkt: str | None
     known_resources: tuple[str, ...]
     read_disclosure: ReadDisclosure
+    is_signed: bool = False
 
 
 Fields: TypeAlias = dict[str, Any]
@@ -70,7 +71,9 @@ class Rule(NamedTuple):
 
 
 RESPONSE_TYPES = ("code",)
-RESPONSE_MODES: tuple[ResponseMode, ...] = ("query", "form_post")
+RESPONSE_MODES: tuple[ResponseMode, ...] = (
+    "query", "form_post", "jwt", "query.jwt", "form_post.jwt",
+)  # fmt: skip
 PROMPTS: tuple[Prompt, ...] = ("none", "login", "consent", "select_account")
 DISPLAYS = ("page", "popup", "touch", "wap")
 
@@ -122,7 +125,7 @@ def check_response_mode(it: Submission) -> Fields:
     """Checked first below the line: it decides how every other refusal travels."""
     mode = it.parameters.get("response_mode", "query")
     if mode not in RESPONSE_MODES:
-        raise InvalidAuthorizationRequest("response_mode is query or form_post.")
+        raise InvalidAuthorizationRequest("response_mode is not one that is offered.")
     return {"response_mode": mode}
 
 
@@ -132,9 +135,7 @@ def check_state(it: Submission) -> Fields:
 
 
 def check_unsupported_parameters(it: Submission) -> Fields:
-    """Request objects that were not pushed, and self-issued registrations."""
-    if "request" in it.parameters:
-        raise RequestNotSupported
+    """Requests that lie elsewhere, and self-issued registrations."""
     if "request_uri" in it.parameters:
         if it.channel == "pushed":
             raise InvalidAuthorizationRequest("request_uri can't be pushed.")  # RFC 9126, 2.1
@@ -148,6 +149,13 @@ def check_pushed(it: Submission) -> Fields:
     """Who must push pushed."""
     if it.client.must_push and it.channel != "pushed":
         raise InvalidAuthorizationRequest("This client has to push its authorization requests.")
+    return {}
+
+
+def check_signed(it: Submission) -> Fields:
+    """Who must sign signed."""
+    if it.client.metadata.require_signed_request_object and not it.is_signed:
+        raise InvalidAuthorizationRequest("This client has to sign its authorization requests.")
     return {}
 
 
@@ -299,6 +307,7 @@ REDIRECTED: tuple[Rule, ...] = (
     Rule(check_state, "RFC 6749, 4.1.1"),
     Rule(check_unsupported_parameters, "OpenID Connect Core, 3.1.2.6; RFC 9126, 2.1"),
     Rule(check_pushed, "RFC 9126, 5; FAPI 2.0 Security Profile, 5.3.2.2"),
+    Rule(check_signed, "RFC 9101, 10.5; FAPI 2.0 Message Signing, 5.3.1"),
     Rule(check_response_type, "RFC 6749, 3.1.1 and 4.1.2.1; FAPI 2.0 Security Profile, 5.3.2.2"),
     Rule(check_scope, "RFC 6749, 3.3; OpenID Connect Core, 3.1.2.1"),
     Rule(check_code_challenge, "RFC 7636, 4.3; RFC 9700, 2.1.1"),
@@ -344,7 +353,7 @@ def refusal_fields(it: Submission, refusal: OAuthError) -> tuple[ResponseMode, s
     if state is not None and not _is_echoable(state):
         state = None
     assert refusal.redirectable
-    return ("form_post" if mode == "form_post" else "query"), state
+    return next((known for known in RESPONSE_MODES if known == mode), "query"), state
 
 
 def _apply(rules: Sequence[Rule], it: Submission) -> Fields:

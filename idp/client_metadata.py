@@ -49,12 +49,14 @@ _KEPT = {
 }  # fmt: skip
 _SWITCHES = (
     "require_pushed_authorization_requests", "dpop_bound_access_tokens", "require_auth_time",
+    "require_signed_request_object",
 )  # fmt: skip
 _LOCALISED = ("client_name#", "client_uri#", "logo_uri#", "policy_uri#", "tos_uri#")
 _ADDRESSES = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri")
 _TEXTS = (
     "client_name", "scope", "sector_identifier_uri", "token_endpoint_auth_method",
     "token_endpoint_auth_signing_alg", "id_token_signed_response_alg",
+    "request_object_signing_alg", "authorization_signed_response_alg",
     "userinfo_signed_response_alg", "subject_type", "application_type", *_ADDRESSES,
 )  # fmt: skip
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -112,6 +114,7 @@ def register(
     if profile is ClientProfile.FAPI2:
         values.setdefault("id_token_signed_response_alg", "ES256")
         values.setdefault("token_endpoint_auth_method", "private_key_jwt")
+        values.setdefault("authorization_signed_response_alg", "ES256")
         values["require_pushed_authorization_requests"] = True
         values["dpop_bound_access_tokens"] = True
     metadata = ClientMetadata(**values, descriptive=descriptive)
@@ -216,6 +219,16 @@ _OFFERS: tuple[_Offer, ...] = (
         "token_endpoint_auth_signing_alg is not offered.",
     ),
     _Offer(
+        lambda m, fapi2: m.authorization_signed_response_alg in _id_token_algorithms(fapi2=fapi2),
+        "authorization_signed_response_alg is not offered.",
+    ),
+    _Offer(
+        lambda m, fapi2: (
+            m.request_object_signing_alg in {None, *(FAPI2_ALGORITHMS if fapi2 else ALGORITHMS)}
+        ),
+        "request_object_signing_alg is not offered.",
+    ),
+    _Offer(
         lambda m, _: set(m.default_acr_values) <= set(ACR_VALUES),
         "A value of default_acr_values is not ours.",
     ),
@@ -261,7 +274,7 @@ def _check_offered(metadata: ClientMetadata, profile: ClientProfile) -> None:
 
 
 def _id_token_algorithms(*, fapi2: bool) -> tuple[str, ...]:
-    return ("ES256",) if fapi2 else ID_TOKEN_ALGORITHMS  # FAPI 2.0, 5.4
+    return FAPI2_ALGORITHMS if fapi2 else ID_TOKEN_ALGORITHMS  # FAPI 2.0, 5.4
 
 
 def _check_keys(metadata: ClientMetadata, profile: ClientProfile) -> None:

@@ -103,11 +103,11 @@ class InvalidRequestUri(OAuthError):
     title = "The request_uri is unknown, has expired or was used."
 
 
-class RequestNotSupported(OAuthError):
-    """A request object by value. OpenID Connect Core, 3.1.2.6."""
+class InvalidRequestObject(OAuthError):
+    """A request object is not the client's, has expired, or is malformed. RFC 9101, 7."""
 
-    code = "request_not_supported"
-    title = "The request parameter is not supported."
+    code = "invalid_request_object"
+    title = "The request object can't be used."
 
 
 class RequestUriNotSupported(OAuthError):

@@ -18,7 +18,8 @@ browser than the one that made the authorization request."""
 
 JSONObject: TypeAlias = Mapping[str, Any]
 
-ResponseMode: TypeAlias = Literal["query", "form_post"]
+ResponseMode: TypeAlias = Literal["query", "form_post", "jwt", "query.jwt", "form_post.jwt"]
+Transport: TypeAlias = Literal["query", "form_post"]
 Prompt: TypeAlias = Literal["none", "login", "consent", "select_account"]
 
 
@@ -113,6 +114,9 @@ class ClientMetadata:
     sector_identifier_uri: str | None = None
     id_token_signed_response_alg: str = "RS256"  # noqa: S105  # OpenID Connect Registration, 2
     userinfo_signed_response_alg: str | None = None
+    request_object_signing_alg: str | None = None
+    require_signed_request_object: bool = False
+    authorization_signed_response_alg: str = "RS256"  # JARM, 3
     default_max_age: int | None = None
     require_auth_time: bool = False
     default_acr_values: tuple[str, ...] = ()
@@ -241,7 +245,7 @@ class AuthorizationResponse:
     """
 
     redirect_uri: str
-    response_mode: ResponseMode
+    response_mode: Transport
     parameters: tuple[tuple[str, str], ...]
 
     @property

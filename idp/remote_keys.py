@@ -6,12 +6,16 @@ What was fetched is kept for a while; an unknown `kid` fetches again, not more t
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 import httpx
+from starlette.requests import Request
 
 from idp.jose import NotVerified, PublicKey, parse_jwks, peek_header
+from idp.model import Client
 from idp.policy import Policy
 from idp.remote import NotFetched, fetch_json
 
@@ -75,6 +79,34 @@ class RemoteKeys:
             return parse_jwks(jwks) if isinstance(jwks, dict) else ()
         except (NotFetched, NotVerified):
             return ()  # the assertion does not verify: the client is told just that
+
+
+def remote_keys_of(request: Request) -> RemoteKeys:
+    """Return the key sets that this process has fetched."""
+    state = request.app.state
+    keys: RemoteKeys | None = getattr(state, "remote_keys", None)
+    if keys is None:
+        keys = state.remote_keys = RemoteKeys()
+    return keys
+
+
+FindRemoteKeys: TypeAlias = Callable[[str, str], Sequence[PublicKey]]
+"""Takes an address and the JWS to be verified; returns the keys at the address."""
+
+
+def no_remote_keys(_jwks_uri: str, _needed_for: str) -> Sequence[PublicKey]:
+    """Find no keys: for callers that serve no client with an address."""
+    return ()
+
+
+def keys_of(client: Client, needed_for: str, remote_keys: FindRemoteKeys) -> Sequence[PublicKey]:
+    """Return a client's keys, wherever it keeps them; none if they are not usable."""
+    if client.metadata.jwks_uri is not None:
+        return remote_keys(client.metadata.jwks_uri, needed_for)
+    try:
+        return () if client.metadata.jwks is None else parse_jwks(client.metadata.jwks)
+    except NotVerified:
+        return ()  # registered before we refused such keys
 
 
 def _kid(compact: str) -> str | None:

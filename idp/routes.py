@@ -1,17 +1,22 @@
 """The ordinary lane of idp: authorization requests, registration, sign-out on a client's wish."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlencode
 
+from anyio import from_thread
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from idp import cookies
 from idp.dependencies import CurrentSession, TheProvider, provider_of
 from idp.errors import InvalidClientMetadata
+from idp.jose import PublicKey
 from idp.model import InteractionStarted
 from idp.registration import check_sector
 from idp.remote import NotFetched, fetch_json
+from idp.remote_keys import remote_keys_of
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.responses import SUBMIT_SCRIPT, SUBMIT_SCRIPT_PATH, respond
 from idp.service import administration, authorization, logout
@@ -48,8 +53,17 @@ def authorize(
     """Check an authorization request and let the person sign in and decide."""
     if _came_without_cookies(request, sign_in is not None, form):
         return _by_get(request, form)
+    at = request.app.state.clock.now()
+
+    def remote_keys(jwks_uri: str, needed_for: str) -> Sequence[PublicKey]:
+        # The key sets belong to the event loop; this is a thread beside it.
+        get = partial(
+            remote_keys_of(request).get, policy=provider.policy, needed_for=needed_for, at=at
+        )
+        return from_thread.run(get, jwks_uri)
+
     started = authorization.start(
-        session, provider, form, sign_in=sign_in, at=request.app.state.clock.now()
+        session, provider, form, sign_in=sign_in, remote_keys=remote_keys, at=at
     )
     if not isinstance(started, InteractionStarted):
         return respond(started)

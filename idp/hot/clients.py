@@ -6,7 +6,7 @@ done once more with what it says now. So a disabled client or a replaced key cou
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -22,7 +22,7 @@ from idp.errors import InvalidClient, InvalidDPoPProof
 from idp.jose import NotVerified, PublicKey, parse_jwks
 from idp.model import Client
 from idp.provider import Provider
-from idp.remote_keys import RemoteKeys
+from idp.remote_keys import remote_keys_of
 from idp.statements import assertion_binds
 from idp.store.clients import client_of, live_client
 from kernel.db import Fetcher, HotStatement
@@ -54,6 +54,7 @@ class Caller:
     Attributes:
         proof: The DPoP proof that came along, verified and still to be spent.
         binds: For the statement: the client as it was known, and its assertion.
+        keys: The client's own keys, for whatever else it signed.
     """
 
     provider: Provider
@@ -62,6 +63,7 @@ class Caller:
     proof: DPoPProof | None
     at: datetime
     binds: dict[str, object]
+    keys: Sequence[PublicKey] = ()
 
     @property
     def proof_binds(self) -> dict[str, object]:
@@ -84,7 +86,6 @@ class KnownClients:
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, KnownClient] = OrderedDict()
-        self.remote_keys = RemoteKeys()
 
     async def get(self, pool: Fetcher, client_id: str, *, fresh: bool) -> KnownClient | None:
         """Return a client; None if there is none that may act.
@@ -152,10 +153,10 @@ async def as_client(
         known = await known_clients.get(state.hot_pool, presented.client_id, fresh=fresh)
         keys = () if known is None else known.keys
         if known is not None and known.client.metadata.jwks_uri is not None:
-            keys = await known_clients.remote_keys.get(
+            keys = await remote_keys_of(request).get(
                 known.client.metadata.jwks_uri,
                 policy=provider.policy,
-                needed_for=presented.assertion,
+                needed_for=presented.assertion or form.get("request"),
                 at=at,
             )
         try:
@@ -176,6 +177,7 @@ async def as_client(
                     proof=proof,
                     at=at,
                     binds=_binds(authenticated),
+                    keys=keys,
                 )
             )
         except InvalidClient:

@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp import checks
-from idp.errors import InvalidClient
+from idp.errors import InvalidRequestObject
 from idp.hot.clients import Caller, as_client
 from idp.hot.token import check_spent
+from idp.request_objects import open_request_object
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.ring_tokens import REQUEST_URI, REQUEST_URI_PREFIX
-from idp.service.authorization import stored_request, submission_of
+from idp.service.authorization import signed_request, stored_request, submission_of
 from idp.statements import admit, has_row, one_row
 from idp.tables import pushed_requests
 from kernel.db import HotStatement, Instant
@@ -51,24 +52,34 @@ def _push(*, has_assertion: bool, has_proof: bool) -> HotStatement:
 
 
 async def par(request: Request) -> Response:
-    """Take an authorization request from an authenticated client, and give it a name.
+    """Take an authorization request from its client, and give it a name.
 
     It passes the same rules as one that comes through the browser, so that the client learns of a
     mistake before it sends a person on their way.
 
     Source:
-        RFC 9126, 2.
+        RFC 9126, 2 and 3.
     """
     form = await read_form(request, repeatable=(RESOURCE,))
 
     async def push(caller: Caller) -> Response:
-        if caller.client.is_public:
-            raise InvalidClient("A public client can't push.", reason="public")
         stored = stored_request(
             form,
             channel="pushed",
             proof_jkt=None if caller.proof is None else caller.proof.jkt,
         )
+        if (compact := form.get("request")) is not None:
+            if "request_uri" in form:  # RFC 9126, 2.1
+                raise InvalidRequestObject("request_uri can't be pushed.")
+            opened = open_request_object(
+                caller.client,
+                compact,
+                caller.keys,
+                issuer=caller.provider.issuer,
+                policy=caller.provider.policy,
+                at=caller.at,
+            )
+            stored = signed_request(stored, opened)
         submission = submission_of(caller.provider, caller.client, stored)
         checks.check_redirected(submission, checks.check_unredirected(submission))
         minted = REQUEST_URI.mint(caller.at)

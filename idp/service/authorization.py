@@ -17,12 +17,13 @@ from consent.api import (
     decide_disclosure,
     give,
 )
-from idp import assurance, checks
+from idp import assurance, checks, jarm
 from idp.disclosures import read_disclosure
 from idp.errors import (
     AccessDenied,
     InteractionGone,
     InvalidAuthorizationRequest,
+    InvalidRequestObject,
     InvalidRequestUri,
     NotSignedIn,
     OAuthError,
@@ -44,6 +45,8 @@ from idp.model import (
     SignInSession,
 )
 from idp.provider import Provider
+from idp.remote_keys import FindRemoteKeys, keys_of, no_remote_keys
+from idp.request_objects import RequestObject, open_request_object
 from idp.resource_indicators import resources_of
 from idp.ring_tokens import (
     AUTHORIZATION_CODE,
@@ -70,6 +73,7 @@ def start(
     form: Form,
     *,
     sign_in: SignInSession | None,
+    remote_keys: FindRemoteKeys = no_remote_keys,
     at: datetime,
 ) -> Started:
     """Check an authorization request, and store it until the person has decided.
@@ -79,6 +83,7 @@ def start(
         provider: Ourselves.
         form: Parameters of the request, from the query or the body.
         sign_in: Who is signed in in this browser.
+        remote_keys: Finds the keys of a client that publishes them at an address of its own.
         at: Now.
 
     Returns:
@@ -93,7 +98,12 @@ def start(
     client = find_client(session, form.get("client_id", ""))
     if client is None:
         raise UnknownClient
-    stored, request_uri = _received(session, client, form, at=at)
+    try:
+        stored, request_uri = _received(
+            session, provider, client, form, remote_keys=remote_keys, at=at
+        )
+    except InvalidRequestObject as refusal:
+        return _refuse_unread(provider, client, form, refusal=refusal, at=at)
     submission = submission_of(provider, client, stored)
     established = checks.check_unredirected(submission)
     try:
@@ -115,7 +125,9 @@ def start(
         if not refusal.redirectable:
             raise
         mode, state = checks.refusal_fields(submission, refusal)
-        return _refusal(provider, established["redirect_uri"], mode, state, refusal=refusal)
+        return _refusal(
+            provider, client, established["redirect_uri"], mode, state, refusal=refusal, at=at
+        )
     minted = INTERACTION.mint(at)
     binding = mint_token(BINDING_PREFIX)
     store.insert_interaction(
@@ -228,10 +240,12 @@ def allow(
     except OAuthError as refusal:
         return _refusal(
             provider,
+            interaction.client,
             request.redirect_uri,
             request.response_mode,
             request.state,
             refusal=refusal,
+            at=at,
         )
 
 
@@ -249,10 +263,12 @@ def deny(
     request = interaction.request
     return _refusal(
         provider,
+        interaction.client,
         request.redirect_uri,
         request.response_mode,
         request.state,
         refusal=AccessDenied(),
+        at=at,
     )
 
 
@@ -272,7 +288,22 @@ def submission_of(provider: Provider, client: Client, stored: JSONObject) -> che
         proof_jkt=stored["proof_jkt"],
         known_resources=resources_of(provider.issuer),
         read_disclosure=read_disclosure,
+        is_signed=stored.get("is_signed", False),
     )
+
+
+def signed_request(stored: dict[str, object], opened: RequestObject) -> dict[str, object]:
+    """Return the request as it is stored when its client signed it: only what was signed.
+
+    Source:
+        RFC 9101, 6.3; RFC 9126, 3.
+    """
+    return {
+        **stored,
+        "parameters": dict(opened.parameters),
+        "resources": list(opened.resources),
+        "is_signed": True,
+    }
 
 
 def stored_request(form: Form, *, channel: str, proof_jkt: str | None) -> dict[str, object]:
@@ -303,12 +334,32 @@ class _Pending:
 
 
 def _received(
-    session: Session, client: Client, form: Form, *, at: datetime
+    session: Session,
+    provider: Provider,
+    client: Client,
+    form: Form,
+    *,
+    remote_keys: FindRemoteKeys,
+    at: datetime,
 ) -> tuple[JSONObject, RingToken | None]:
-    """Return the request: what was pushed, or what stands in the address itself."""
+    """Return the request: what was pushed, what was signed, or what stands in the address."""
     request_uri = form.get("request_uri", "")
     if not request_uri.startswith(REQUEST_URI_PREFIX):
-        return stored_request(form, channel="browser", proof_jkt=None), None
+        stored = stored_request(form, channel="browser", proof_jkt=None)
+        compact = form.get("request")
+        if compact is None:
+            return stored, None
+        if "request_uri" in form:  # RFC 9101, 5
+            raise InvalidRequestObject("request and request_uri exclude each other.")
+        opened = open_request_object(
+            client,
+            compact,
+            keys_of(client, compact, remote_keys),
+            issuer=provider.issuer,
+            policy=provider.policy,
+            at=at,
+        )
+        return signed_request(stored, opened), None
     try:
         token = REQUEST_URI.parse(request_uri.removeprefix(REQUEST_URI_PREFIX))
     except MalformedToken as error:
@@ -317,6 +368,22 @@ def _received(
     if pushed is None:
         raise InvalidRequestUri(reason="unknown, used, expired or another client's")
     return pushed, token
+
+
+def _refuse_unread(
+    provider: Provider, client: Client, form: Form, *, refusal: InvalidRequestObject, at: datetime
+) -> AuthorizationResponse:
+    """Answer a request object that can't be read, if what stands beside it says where to.
+
+    Raises:
+        UnregisteredRedirectUri: 400. It does not: shown as a page.
+    """
+    outside = submission_of(
+        provider, client, stored_request(form, channel="browser", proof_jkt=None)
+    )
+    redirect_uri = checks.check_unredirected(outside)["redirect_uri"]
+    mode, state = checks.refusal_fields(outside, refusal)
+    return _refusal(provider, client, redirect_uri, mode, state, refusal=refusal, at=at)
 
 
 def _evaluate(
@@ -474,10 +541,12 @@ def _issue_code(
     )
     return _response(
         provider,
+        client,
         request.redirect_uri,
-        request.response_mode,
-        (("code", code.token.reveal()),),
-        request.state,
+        response_mode=request.response_mode,
+        parameters=(("code", code.token.reveal()),),
+        state=request.state,
+        at=at,
     )
 
 
@@ -550,34 +619,54 @@ def _answer(session: Session, interaction: Interaction, *, at: datetime) -> None
 
 def _refusal(
     provider: Provider,
+    client: Client,
     redirect_uri: str,
     response_mode: ResponseMode,
     state: str | None,
     *,
     refusal: OAuthError,
+    at: datetime,
 ) -> AuthorizationResponse:
     """Return a refusal as the client gets it (RFC 6749, 4.1.2.1)."""
     assert refusal.redirectable
     assert not isinstance(refusal, UnregisteredRedirectUri)
     return _response(
         provider,
+        client,
         redirect_uri,
-        response_mode,
-        (("error", refusal.code), ("error_description", refusal.detail)),
-        state,
+        response_mode=response_mode,
+        parameters=(("error", refusal.code), ("error_description", refusal.detail)),
+        state=state,
+        at=at,
     )
 
 
 def _response(
     provider: Provider,
+    client: Client,
     redirect_uri: str,
+    *,
     response_mode: ResponseMode,
     parameters: tuple[tuple[str, str], ...],
     state: str | None,
+    at: datetime,
 ) -> AuthorizationResponse:
     echoed: tuple[tuple[str, str], ...] = () if state is None else (("state", state),)
+    if response_mode not in {"query", "form_post"}:
+        return AuthorizationResponse(
+            redirect_uri=redirect_uri,
+            response_mode=jarm.PLAIN_MODES[response_mode],
+            parameters=jarm.sign_response(
+                (*parameters, *echoed),
+                client_id=client.client_id,
+                alg=client.metadata.authorization_signed_response_alg,
+                issuer=provider.issuer,
+                signing=provider.signing,
+                at=at,
+            ),
+        )
     return AuthorizationResponse(
         redirect_uri=redirect_uri,
-        response_mode=response_mode,
+        response_mode="form_post" if response_mode == "form_post" else "query",
         parameters=(*parameters, *echoed, ("iss", provider.issuer)),  # RFC 9207, 2
     )

@@ -13,7 +13,6 @@ from idp.errors import (
     InvalidTarget,
     OAuthError,
     RegistrationNotSupported,
-    RequestNotSupported,
     RequestUriNotSupported,
     UnauthorizedClient,
     UnregisteredRedirectUri,
@@ -130,7 +129,6 @@ class TestRedirectUri:
 
 
 REFUSED: list[tuple[str, type[OAuthError], dict[str, Any]]] = [
-    ("OIDCC-3.1.2.6", RequestNotSupported, {"request": "e30.e30."}),
     ("OIDCC-3.1.2.6", RequestUriNotSupported, {"request_uri": "https://rp.example/request"}),
     ("OIDCC-3.1.2.6", RegistrationNotSupported, {"registration": "{}"}),
     ("RFC6749-4.1.2.1", InvalidAuthorizationRequest, {"response_type": None}),
