@@ -76,6 +76,7 @@ record_links = Table(
     Column("person_id", Uuid, nullable=False),
     PrimaryKeyConstraint("agency_id", "record_digest"),
     Index("ix_record_links_person_id", "person_id"),
+    info={"lookup": True},  # found by the agency's number, distributed by it
 )
 
 # Why: the evidence of every decision, as fields that agree or differ, without their values.
