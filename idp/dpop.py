@@ -19,8 +19,8 @@ from idp.jose import (
     FAPI2_ALGORITHMS,
     NotVerified,
     PublicKey,
+    parse_compact,
     parse_public_jwk,
-    peek_header,
     verify_jws,
 )
 from idp.policy import Policy
@@ -88,12 +88,13 @@ def verify_proof(
         UseDPoPNonce: 400. Our nonce is missing or old.
     """
     try:
-        header = peek_header(proof)  # 2
+        jws = parse_compact(proof)  # 2
+        header = jws.header
         jwk = header.get("jwk")
         if header.get("typ") != "dpop+jwt" or not isinstance(jwk, dict):  # 4
             raise InvalidDPoPProof(reason="typ or jwk")
         key, jkt = _key_of(_canonical(jwk))  # 7
-        claims = verify_jws(proof, (key,), algorithms=ALGORITHMS).claims  # 5, 6
+        claims = verify_jws(jws, (key,), algorithms=ALGORITHMS).claims  # 5, 6
     except NotVerified as error:
         raise InvalidDPoPProof(reason=str(error)) from error
     jti, iat = claims.get("jti"), claims.get("iat")

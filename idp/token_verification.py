@@ -64,6 +64,7 @@ class TokenVerifier:
         self._remembered: OrderedDict[bytes, VerifiedToken] = OrderedDict()
         self._keys: tuple[PublicKey, ...] = ()
         self._published: object = None
+        self._nonce_key = provider.dpop_nonce_key
 
     def verify(self, presented: PresentedToken, *, at: datetime) -> VerifiedToken:
         """Verify what a request brings.
@@ -112,7 +113,7 @@ class TokenVerifier:
                 at=at,
                 policy=self._provider.policy,
                 access_token=token,
-                nonce_key=self._provider.dpop_nonce_key,
+                nonce_key=self._nonce_key,
             )
         except UseDPoPNonce as refusal:
             raise UseResourceNonce(
