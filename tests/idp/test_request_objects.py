@@ -1,4 +1,4 @@
-"""Request objects (RFC 9101): what a client signs is what counts, and nothing else passes for one."""
+"""Request objects (RFC 9101): what a client signs counts, and nothing else passes for one."""
 
 from datetime import timedelta
 from typing import Any
