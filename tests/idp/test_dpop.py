@@ -31,7 +31,7 @@ def jwk_of(key: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def a_proof(
-    key: Any = EC_KEY,
+    key: Any = EC_KEY,  # noqa: ANN401
     alg: str = "ES256",
     header: dict[str, Any] | None = None,
     **change: Any,  # noqa: ANN401

@@ -9,22 +9,26 @@ import pytest
 from audit.api import list_entries
 from consent.service import list_consents, withdraw
 from idp.model import ClientProfile
+from kernel.secret import b64url, sha256
 from tests.idp.idp_world import ISSUER, IdpWorld, Person, ProofKey, claims_of, disclosure
 from tests.idp.pure import OTHER_EC_KEY
 from tests.idp.test_token_endpoint import error
-from kernel.secret import b64url, sha256
 
 PROFILE = "openid profile"
 
 
 def read_log(world: IdpWorld, person: Person) -> list[tuple[str, str | None]]:
-    """Return outcome and reason of each read of this person, the oldest first."""
+    """Return outcome and reason of each read of this person.
+
+    The clock stands still in these tests, so their order in the log says nothing.
+    """
     with world.session() as session:
-        return [
+        found = [
             (logged.entry.outcome, logged.entry.reason)
-            for logged in reversed(list_entries(session, person.person_id, limit=200))
+            for logged in list_entries(session, person.person_id, limit=200)
             if logged.entry.action == "idp.userinfo.read"
         ]
+    return sorted(found, key=str)
 
 
 def withdraw_all(world: IdpWorld, person: Person) -> None:

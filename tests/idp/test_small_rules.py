@@ -78,8 +78,8 @@ class TestAudience:
     )
     def test_is_what_was_asked_within_what_was_granted(
         self,
-        asked: Any,
-        granted: Any,
+        asked: Any,  # noqa: ANN401
+        granted: Any,  # noqa: ANN401
         audience: Any,  # noqa: ANN401
     ) -> None:
         assert audience_for(asked, granted=granted, issuer=ISSUER) == audience

@@ -17,7 +17,7 @@ from tests.idp.pure import OTHER_EC_KEY
 PARTNER_API = f"{ISSUER}/partner/v1"
 
 
-def error(answer: Any) -> tuple[int, str]:
+def error(answer: Any) -> tuple[int, str]:  # noqa: ANN401
     body = answer.json()
     assert set(body) == {"error", "error_description"}
     return answer.status_code, body["error"]
@@ -427,8 +427,9 @@ class TestClientAuthentication:
         assert client.post("/token", form).status_code == 200
 
     def replace(self, world: IdpWorld, client_id: str, keys: list[dict[str, Any]]) -> None:
-        from idp.store.clients import find_client, replace_client  # noqa: PLC0415
         from dataclasses import replace  # noqa: PLC0415
+
+        from idp.store.clients import find_client, replace_client  # noqa: PLC0415
 
         with world.session() as session:
             found = find_client(session, client_id)

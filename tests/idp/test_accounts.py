@@ -1,0 +1,330 @@
+"""Accounts, passwords, sessions of browsers."""
+
+from dataclasses import replace
+from datetime import timedelta
+from time import perf_counter
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from idp.assurance import AssuranceLevel
+from idp.errors import SignInFailed, UnacceptablePassword, UsernameTaken
+from idp.model import SignedIn
+from idp.passwords import PROFILES, PasswordHasher, PasswordMismatch, check_password
+from idp.policy import Policy
+from idp.service import accounts, sessions
+from idp.service.accounts import FREE_ATTEMPTS_PER_NAME
+from idp.tables import accounts as accounts_table
+from idp.tables import session_cookies, sign_in_failures, sign_in_sessions
+from kernel.errors import TooManyRequests, Undecryptable
+from kernel.ids import AccountId, PersonId, new_id
+from kernel.secret import Secret
+from tests.idp.idp_world import PASSWORD, IdpWorld, Person
+from tests.idp.pure import NOON
+
+
+def sign_in(
+    world: IdpWorld, person: Person, password: str = PASSWORD, address: str | None = None
+) -> SignedIn:
+    """Sign in; each person from an address of their own unless one is given."""
+    with world.session() as session:
+        return accounts.sign_in(
+            session,
+            world.keyring,
+            world.hasher,
+            username=person.username,
+            password=Secret(password),
+            address=address or person.username,
+            at=world.clock.now(),
+        )
+
+
+class TestSignIn:
+    def test_right_password_tells_who_it_is(self, world: IdpWorld) -> None:
+        person = world.someone(AssuranceLevel.STANDARD)
+
+        signed_in = sign_in(world, person)
+
+        assert signed_in.person_id == person.person_id
+        assert signed_in.level is AssuranceLevel.STANDARD
+        assert signed_in.amr == ("pwd",)
+        assert signed_in.auth_time == world.clock.now()
+
+    @pytest.mark.parametrize(
+        "written", ["{}", " {} ", "{}".upper()], ids=["same", "spaces", "upper"]
+    )
+    def test_name_is_found_however_it_is_typed(self, world: IdpWorld, written: str) -> None:
+        person = world.someone()
+        typed = person.username.upper() if written.isupper() else written.format(person.username)
+
+        assert sign_in(world, replace(person, username=typed)).person_id == person.person_id
+
+    @pytest.mark.parametrize(
+        "password", ["", "wrong", PASSWORD + " ", PASSWORD.upper(), "x" * 5000], ids=range(5)
+    )
+    def test_any_other_password_is_refused(self, world: IdpWorld, password: str) -> None:
+        with pytest.raises(SignInFailed):
+            sign_in(world, world.someone(), password)
+
+    def test_unknown_name_is_refused_in_the_same_words(self, world: IdpWorld) -> None:
+        person = world.someone()
+        with pytest.raises(SignInFailed) as wrong:
+            sign_in(world, person, "wrong")
+        with pytest.raises(SignInFailed) as unknown:
+            sign_in(world, replace(person, username="nobody"))
+
+        assert wrong.value.detail == unknown.value.detail
+        assert wrong.value.context != unknown.value.context
+
+    def test_disabled_account_is_refused(self, world: IdpWorld) -> None:
+        person = world.someone()
+        with world.session() as session:
+            session.execute(
+                update(accounts_table)
+                .where(accounts_table.c.person_id == person.person_id)
+                .values(disabled_at=NOON)
+            )
+
+        with pytest.raises(SignInFailed):
+            sign_in(world, person)
+
+    def test_failed_attempt_is_kept_although_it_is_refused(self, world: IdpWorld) -> None:
+        with world.session() as session:
+            before = len(session.execute(select(sign_in_failures)).all())
+        with pytest.raises(SignInFailed):
+            sign_in(world, world.someone(), "wrong", address="192.0.2.77")
+
+        with world.session() as session:
+            after = len(session.execute(select(sign_in_failures)).all())
+        assert after == before + 2  # the name and the address
+
+    def test_after_some_failures_one_has_to_wait(self, world: IdpWorld) -> None:
+        person = world.someone()
+        for _ in range(FREE_ATTEMPTS_PER_NAME + 1):
+            with pytest.raises(SignInFailed):
+                sign_in(world, person, "wrong")
+
+        with pytest.raises(SignInFailed) as refused:
+            sign_in(world, person)  # the right one
+
+        assert refused.value.context["reason"] == "throttled"
+        world.later(seconds=2)
+        assert sign_in(world, person)
+
+    def test_wait_doubles_up_to_a_quarter_of_an_hour(self, world: IdpWorld) -> None:
+        person = world.someone()
+        for _ in range(FREE_ATTEMPTS_PER_NAME + 12):
+            with pytest.raises(SignInFailed):
+                sign_in(world, person, "wrong", address=f"192.0.2.{_}")
+            world.later(minutes=15, seconds=1)
+        with pytest.raises(SignInFailed):
+            sign_in(world, person, "wrong", address="192.0.2.200")
+
+        world.later(minutes=14, seconds=59)
+        with pytest.raises(SignInFailed):
+            sign_in(world, person, address="192.0.2.201")
+        world.later(seconds=1)
+        assert sign_in(world, person, address="192.0.2.202")
+
+    def test_right_password_forgives(self, world: IdpWorld) -> None:
+        person = world.someone()
+        for _ in range(3):
+            for _ in range(FREE_ATTEMPTS_PER_NAME):
+                with pytest.raises(SignInFailed):
+                    sign_in(world, person, "wrong")
+            assert sign_in(world, person)
+
+    def test_address_has_to_wait_too(self, world: IdpWorld) -> None:
+        address = "198.51.100.9"
+        for number in range(accounts.FREE_ATTEMPTS_PER_ADDRESS + 1):
+            with pytest.raises(SignInFailed):
+                sign_in(world, Person(person_id=PersonId(new_id(NOON)), username=f"guess-{number}"),
+                        "wrong", address=address)  # fmt: skip
+        person = world.someone()
+
+        with pytest.raises(SignInFailed):
+            sign_in(world, person, address=address)
+        assert sign_in(world, person, address="198.51.100.10")
+
+    def test_name_is_taken_once(self, world: IdpWorld) -> None:
+        person = world.someone()
+
+        with world.session() as session, pytest.raises(UsernameTaken):
+            accounts.create_account(
+                session,
+                world.keyring,
+                world.hasher,
+                person_id=PersonId(new_id(NOON)),
+                username=person.username.upper(),
+                password=Secret(PASSWORD),
+                level=AssuranceLevel.SIMPLIFIED,
+                at=NOON,
+            )
+
+    def test_stored_hash_is_sealed_to_its_account(self, world: IdpWorld) -> None:
+        one, two = world.someone(), world.someone()
+        with world.session() as session:
+            sealed = {
+                row.person_id: row.password_hash_sealed
+                for row in session.execute(select(accounts_table))
+            }
+            assert b"$argon2" not in sealed[one.person_id]
+            session.execute(
+                update(accounts_table)
+                .where(accounts_table.c.person_id == two.person_id)
+                .values(password_hash_sealed=sealed[one.person_id])
+            )
+
+        with pytest.raises(Undecryptable):
+            sign_in(world, two)
+
+
+class TestPasswords:
+    def test_hash_is_argon2id_of_the_profile(self) -> None:
+        hasher = PasswordHasher(PROFILES["recommended"])
+
+        encoded = hasher.hash(Secret(PASSWORD))
+
+        assert encoded.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+        hasher.verify(Secret(PASSWORD), encoded)
+        hasher.close()
+
+    def test_unknown_name_costs_the_time_of_a_wrong_password(self) -> None:
+        hasher = PasswordHasher(replace(PROFILES["recommended"], memory_kib=8192, lanes=1))
+        encoded = hasher.hash(Secret(PASSWORD))
+
+        def fastest(against: str | None, password: str) -> float:
+            times = []
+            for _ in range(5):
+                started = perf_counter()
+                with pytest.raises(PasswordMismatch):
+                    hasher.verify(Secret(password), against)
+                times.append(perf_counter() - started)
+            return min(times)
+
+        known, unknown, long = (
+            fastest(encoded, "wrong"),
+            fastest(None, "wrong"),
+            fastest(encoded, "x" * 100_000),
+        )
+        hasher.close()
+        assert 0.5 < unknown / known < 2
+        assert 0.5 < long / known < 2
+
+    def test_too_many_at_once_are_turned_away(self) -> None:
+        hasher = PasswordHasher(replace(PROFILES["test"], threads=1, waiting=0))
+        hasher._places.acquire()  # noqa: SLF001
+
+        with pytest.raises(TooManyRequests):
+            hasher.hash(Secret(PASSWORD))
+        hasher._places.release()  # noqa: SLF001
+        assert hasher.hash(Secret(PASSWORD))
+        hasher.close()
+
+    @pytest.mark.parametrize(
+        "password",
+        ["short", "x" * 257, "password1", "ПАРОЛЬ123", "aaaaaaaaaa", "abababab", "annavolkova"],
+        ids=range(7),
+    )
+    def test_guessable_one_is_refused(self, password: str) -> None:
+        with pytest.raises(UnacceptablePassword):
+            check_password(Secret(password), username="annavolkova")
+
+    def test_cheap_parameters_are_noticed(self) -> None:
+        cheap, dear = PasswordHasher(PROFILES["test"]), PasswordHasher(PROFILES["recommended"])
+
+        assert dear.needs_rehash(cheap.hash(Secret(PASSWORD)))
+        assert not cheap.needs_rehash(cheap.hash(Secret(PASSWORD)))
+        cheap.close()
+        dear.close()
+
+
+class TestSessions:
+    SIGNED_IN = SignedIn(
+        account_id=AccountId(new_id(NOON)),
+        person_id=PersonId(new_id(NOON)),
+        level=AssuranceLevel.CONFIRMED,
+        amr=("pwd",),
+        auth_time=NOON,
+    )
+    POLICY = Policy()
+
+    def open(self, session: Session, replaces: str | None = None) -> tuple[str, SignedIn]:
+        signed_in = replace(self.SIGNED_IN, person_id=PersonId(new_id(NOON)))
+        opened = sessions.open_session(
+            session, signed_in, policy=self.POLICY, replaces=replaces, at=NOON
+        )
+        return opened.cookie.reveal(), signed_in
+
+    def find(self, session: Session, cookie: str | None, after: timedelta = timedelta(0)) -> object:
+        return sessions.find_session(session, cookie, policy=self.POLICY, at=NOON + after)
+
+    def test_cookie_finds_its_session(self, session: Session) -> None:
+        cookie, signed_in = self.open(session)
+
+        found = sessions.find_session(session, cookie, policy=self.POLICY, at=NOON)
+
+        assert found is not None
+        assert found.person_id == signed_in.person_id
+        assert found.acr == AssuranceLevel.CONFIRMED.acr
+
+    @pytest.mark.parametrize("cookie", [None, "", "x", "cvs_" + "A" * 43 + "_00000000", "é"])
+    def test_any_other_finds_nothing(self, session: Session, cookie: str | None) -> None:
+        assert self.find(session, cookie) is None
+
+    def test_only_the_digest_of_the_cookie_is_stored(self, session: Session) -> None:
+        cookie, _ = self.open(session)
+
+        (digest,) = session.scalars(select(session_cookies.c.cookie_digest)).all()
+
+        assert len(digest) == 32
+        assert cookie.encode() not in digest
+
+    def test_sign_in_ends_the_session_that_the_browser_brought(self, session: Session) -> None:
+        planted, _ = self.open(session)
+
+        fresh, _ = self.open(session, replaces=planted)
+
+        assert fresh != planted
+        assert self.find(session, planted) is None
+        assert self.find(session, fresh) is not None
+
+    def test_session_ends_an_hour_after_its_last_use(self, session: Session) -> None:
+        cookie, _ = self.open(session)
+        minutes = timedelta(minutes=50)
+        assert self.find(session, cookie, minutes)
+        assert self.find(session, cookie, 2 * minutes)
+
+        assert self.find(session, cookie, 2 * minutes + timedelta(hours=1)) is None
+
+    def test_session_ends_after_twelve_hours_however_it_is_used(self, session: Session) -> None:
+        cookie, _ = self.open(session)
+        for half_hours in range(1, 24):
+            assert self.find(session, cookie, timedelta(minutes=30 * half_hours))
+
+        assert self.find(session, cookie, timedelta(hours=12)) is None
+
+    def test_use_is_noted_once_a_minute(self, session: Session) -> None:
+        cookie, _ = self.open(session)
+
+        def noted() -> object:
+            return session.scalar(select(sign_in_sessions.c.last_used_at))
+
+        self.find(session, cookie, timedelta(seconds=59))
+        assert noted() == NOON
+        self.find(session, cookie, timedelta(seconds=60))
+        assert noted() == NOON + timedelta(seconds=60)
+
+    def test_person_sees_and_ends_their_own(self, session: Session) -> None:
+        cookie, mine = self.open(session)
+        foreign, other = self.open(session)
+        (listed,) = sessions.list_sessions(session, mine.person_id, policy=self.POLICY, at=NOON)
+
+        sessions.end_session(session, other.person_id, listed.session_id, at=NOON)
+        assert self.find(session, cookie) is not None
+        sessions.end_session(session, mine.person_id, listed.session_id, at=NOON)
+
+        assert self.find(session, cookie) is None
+        assert self.find(session, foreign) is not None
+        assert not sessions.list_sessions(session, mine.person_id, policy=self.POLICY, at=NOON)
