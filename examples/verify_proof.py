@@ -2,10 +2,10 @@
 
     python examples/verify_proof.py proof.json --key KEY
 
-`proof.json` is what the portal lets you download beside an entry. KEY is the log's verifier key: a
-line of https://…/log/key, taken once, from a place you trust, and kept. The script asks nobody: it
-needs only Python and the `cryptography` package. Exit code 0: the entry is in the log that the key
-signed, exactly as printed. Exit code 1: it is not.
+`proof.json` is what the portal lets you download beside an entry. KEY is a verifier key of the log,
+or a file of such keys: what https://…/log/key shows, taken once, from a place you trust, and kept.
+The script asks nobody: it needs only Python and the `cryptography` package. Exit code 0: the entry
+is in the log that a key signed, exactly as printed. Exit code 1: it is not.
 """
 
 import argparse
@@ -29,23 +29,31 @@ def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def verify_checkpoint(note: str, verifier_key: str) -> tuple[int, bytes]:
-    """Verify the signed note; return the tree's size and root (C2SP tlog-checkpoint)."""
+def parse_key(verifier_key: str) -> tuple[str, str, bytes]:
+    """Return name, identifier and public key of a verifier key (C2SP signed-note)."""
     name, key_id, encoded = verifier_key.strip().split("+", 2)
     algorithm_and_key = base64.b64decode(encoded, validate=True)
     if sha256(f"{name}\n".encode() + algorithm_and_key)[:4].hex() != key_id:
         raise Refused("the key was copied with a mistake")
+    return name, key_id, algorithm_and_key[1:]
+
+
+def verify_checkpoint(note: str, verifier_keys: list[str]) -> tuple[int, bytes]:
+    """Verify the signed note; return the tree's size and root (C2SP tlog-checkpoint)."""
+    keys = {(name, key_id): key for name, key_id, key in map(parse_key, verifier_keys)}
     text, _, signatures = note.rpartition("\n\n")
     signed = f"{text}\n".encode()
     for line in signatures.splitlines():
-        _, signer, signature = line.split(" ")
+        _, name, signature = line.split(" ")
         raw = base64.b64decode(signature, validate=True)
-        if signer == name and raw[:4].hex() == key_id:
-            Ed25519PublicKey.from_public_bytes(algorithm_and_key[1:]).verify(raw[4:], signed)
-            origin, size, root, *_ = text.split("\n")
-            if origin != name:
-                raise Refused("the checkpoint is of another log")
-            return int(size), base64.b64decode(root, validate=True)
+        key = keys.get((name, raw[:4].hex()))
+        if key is None:
+            continue  # signed by somebody else too
+        Ed25519PublicKey.from_public_bytes(key).verify(raw[4:], signed)
+        origin, size, root, *_ = text.split("\n")
+        if origin != name:
+            raise Refused("the checkpoint is of another log")
+        return int(size), base64.b64decode(root, validate=True)
     raise Refused("the checkpoint is not signed by this key")
 
 
@@ -69,7 +77,7 @@ def root_from_path(leaf: bytes, index: int, size: int, path: list[bytes]) -> byt
     return node
 
 
-def verify(proof: dict[str, object], verifier_key: str) -> dict[str, object]:
+def verify(proof: dict[str, object], verifier_keys: list[str]) -> dict[str, object]:
     """Return the entry that the proof proves, or raise `Refused`."""
     try:
         if proof["format"] != "civitas-inclusion-proof/1":
@@ -81,7 +89,7 @@ def verify(proof: dict[str, object], verifier_key: str) -> dict[str, object]:
         if not isinstance(hashes, list):
             raise Refused("a field of the proof has another type")
         path = [base64.b64decode(each, validate=True) for each in hashes]
-        size, root = verify_checkpoint(checkpoint, verifier_key)
+        size, root = verify_checkpoint(checkpoint, verifier_keys)
         if root_from_path(leaf.encode(), index, size, path) != root:
             raise Refused("the entry is not in the signed tree, or was changed")
         entry: dict[str, object] = json.loads(leaf)
@@ -92,15 +100,22 @@ def verify(proof: dict[str, object], verifier_key: str) -> dict[str, object]:
     return entry
 
 
+def keys_of(text: str) -> list[str]:
+    """Return the keys that the command line names: a key, or the lines of a file."""
+    file = Path(text)
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else [text]
+    return [line for line in lines if line.strip()]
+
+
 def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description="Verify a proof from the Civitas access log.")
     parser.add_argument("proof", type=Path, help="the downloaded file")
-    parser.add_argument("--key", required=True, help="the log's verifier key, name+id+key")
+    parser.add_argument("--key", required=True, help="verifier key, name+id+key, or a file of them")
     arguments = parser.parse_args()
     try:
         proof = json.loads(arguments.proof.read_text(encoding="utf-8"))
-        entry = verify(proof, arguments.key)
+        entry = verify(proof, keys_of(arguments.key))
     except (Refused, OSError, ValueError) as error:
         print(f"NOT PROVEN: {error}", file=sys.stderr)
         return 1

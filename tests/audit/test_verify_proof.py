@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from audit.api import prove_inclusion
-from audit.keys import current_key, verifier_key
+from audit.keys import current_key, verifier_key, verifier_keys
 from kernel.ids import EntryId
 from kernel.signing import SigningKeys
 from tests.audit.audit_builders import ORIGIN, a_log
@@ -57,6 +57,21 @@ def test_true_proof_is_proven_and_shown(proof: Proof, run: Run) -> None:
     assert done.returncode == 0, done.stderr
     assert "PROVEN" in done.stdout
     assert "action: partner_api.person.read" in done.stdout
+
+
+def test_key_may_be_one_of_several_in_a_file(
+    proof: Proof, run: Run, key: str, signing: SigningKeys, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.txt"
+    keys = [str(each) for each in verifier_keys(signing, origin=ORIGIN)]
+    assert len(keys) == 2
+    file.write_text("\n".join(keys) + "\n")
+
+    assert run(proof, with_key=str(file)).returncode == 0
+
+    file.write_text(next(each for each in keys if each != key))
+    assert run(proof, with_key=str(file)).returncode == 1
+    assert run(proof, with_key=str(tmp_path / "none")).returncode == 1
 
 
 @pytest.mark.parametrize(
