@@ -39,9 +39,8 @@ def blob_path(vault: Vault, document: Document, version: int = 1) -> Path:
                 document_versions.c.version == version,
             )
         )
-    assert vault.blobs.prefix is not None
     assert key is not None
-    return vault.blobs.prefix / str(key)
+    return vault.folder / str(key)
 
 
 def change(vault: Vault, document: Document, **values: object) -> None:

@@ -60,8 +60,7 @@ class TestStoring:
         vault.store(person_id, a_pdf() + b"Petrova earns 100", title="Справка Петровой")
 
         (blob,) = vault.blob_files()
-        assert vault.blobs.prefix is not None
-        at_rest = (vault.blobs.prefix / blob).read_bytes()
+        at_rest = (vault.folder / blob).read_bytes()
         with vault.sessions() as session:
             rows = repr(session.execute(select(documents)).all())
             rows += repr(session.execute(select(document_versions)).all())
@@ -76,8 +75,7 @@ class TestStoring:
         vault.store(person_id, a_pdf())
         vault.store(person_id, a_pdf())
 
-        assert vault.blobs.prefix is not None
-        one, other = (vault.blobs.prefix / each for each in vault.blob_files())
+        one, other = (vault.folder / each for each in vault.blob_files())
         assert one.read_bytes() != other.read_bytes()
         with vault.sessions() as session:
             digests = set(session.scalars(select(document_versions.c.ciphertext_digest)))
@@ -86,9 +84,8 @@ class TestStoring:
     def test_a_blob_is_readable_by_its_owner_only(self, vault: Vault) -> None:
         vault.store(vault.a_person(), a_pdf())
 
-        assert vault.blobs.prefix is not None
         (blob,) = vault.blob_files()
-        assert (vault.blobs.prefix / blob).stat().st_mode & 0o077 == 0
+        assert (vault.folder / blob).stat().st_mode & 0o077 == 0
 
     def test_filing_takes_the_blob_from_the_sweeper(self, vault: Vault) -> None:
         document = vault.store(vault.a_person(), a_pdf())
@@ -402,8 +399,7 @@ class TestShredding:
             backup_document = dict(session.execute(select(documents)).mappings().one())
             backup_version = dict(session.execute(select(document_versions)).mappings().one())
         (blob,) = vault.blob_files()
-        assert vault.blobs.prefix is not None
-        backup_blob = (vault.blobs.prefix / blob).read_bytes()
+        backup_blob = (vault.folder / blob).read_bytes()
 
         with unit_of_work_of(vault.sessions) as session:
             gone = shred_person(session, vault.entry(document.person_id), at=NOON)
@@ -414,7 +410,7 @@ class TestShredding:
         with unit_of_work_of(vault.sessions) as session:
             session.execute(insert(documents).values(backup_document))
             session.execute(insert(document_versions).values(backup_version))
-        (vault.blobs.prefix / blob).write_bytes(backup_blob)
+        (vault.folder / blob).write_bytes(backup_blob)
         with pytest.raises(NotFound):
             vault.read(document)
         with pytest.raises(Undecryptable), unit_of_work_of(vault.sessions) as session:

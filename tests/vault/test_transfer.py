@@ -417,7 +417,6 @@ class TestDownload:
 
 
 def damage(vault: Vault, how: Callable[[bytes], bytes]) -> None:
-    assert vault.blobs.prefix is not None
     (blob,) = vault.blob_files()
-    path = vault.blobs.prefix / blob
+    path = vault.folder / blob
     path.write_bytes(how(path.read_bytes()))

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
-from obstore.store import LocalStore
+from obstore.store import LocalStore, ObjectStore
 from sqlalchemy.orm import Session, sessionmaker
 
 from audit.api import Actor, NewEntry, RecordedEntry, record_access
@@ -80,7 +81,14 @@ class Vault:
 
     sessions: sessionmaker[Session]
     keyring: Keyring
-    blobs: LocalStore
+    blobs: "ObjectStore"
+
+    @property
+    def folder(self) -> Path:
+        """Where the blobs of a local store lie."""
+        assert isinstance(self.blobs, LocalStore)
+        assert self.blobs.prefix is not None
+        return Path(self.blobs.prefix)
 
     def a_person(self) -> PersonId:
         person_id = PersonId(new_id(NOON))
@@ -169,11 +177,8 @@ class Vault:
 
     def blob_files(self) -> list[str]:
         """Every blob in the folder, finished or not."""
-        assert self.blobs.prefix is not None
         return sorted(
-            str(path.relative_to(self.blobs.prefix))
-            for path in self.blobs.prefix.rglob("*")
-            if path.is_file()
+            str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file()
         )
 
 
