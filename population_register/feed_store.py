@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId
+from population_register.bulk import copy_rows
 from population_register.model import FeedCounts, FeedReport, FieldProblem, Rejection
-from population_register.store import copy_rows
 from population_register.tables import feed_rejections, feeds
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from audit.api import Actor, NewEntry, RecordedEntry, record_accesses
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring, NewPersonKey, PersonKey
-from population_register import store
+from population_register import linking_store, store
 from population_register.events import RecordAccepted
 from population_register.model import (
     Accepted,
@@ -34,14 +34,10 @@ from population_register.model import (
 )
 from population_register.sealed_forms import (
     body_place,
-    content_digest,
-    decode_body,
-    early_withdrawal_place,
-    encode_body,
-    record_digest,
 )
 from population_register.service.deriving import PersonChanges, open_source_record
-from population_register.service.matching import Evidence, Matcher, gather_evidence
+from population_register.service.incoming import Incoming, incoming_of, open_early, seal_early
+from population_register.service.matching import Matcher
 
 if TYPE_CHECKING:
     from population_register.linking import LinkDecision
@@ -58,21 +54,6 @@ _ERASED = FieldProblem(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Incoming:
-    """A version of a record with what its row will say in the clear."""
-
-    record: SourceRecord
-    evidence: Evidence
-    body: bytes
-    record_digest: bytes
-    content_digest: bytes
-
-    @property
-    def key(self) -> tuple[bytes, int]:
-        return self.record_digest, self.record.version
-
-
 @dataclass(slots=True, kw_only=True)
 class _Person:
     """A person whom the batch touches, while it does."""
@@ -80,7 +61,7 @@ class _Person:
     person_id: PersonId
     new_key: NewPersonKey | None = None
     row: store.PersonRow | None = None
-    incoming: list[_Incoming] = field(default_factory=list)
+    incoming: list[Incoming] = field(default_factory=list)
     entries: list[RecordedEntry] = field(default_factory=list)
 
     @property
@@ -149,10 +130,10 @@ class _Batch:
         self._links: dict[bytes, PersonId] = {}
         # Of records that were not known, by the version that made them known.
         self._decisions: dict[tuple[bytes, int], LinkDecision] = {}
-        self._held: list[_Incoming] = []
+        self._held: list[Incoming] = []
 
     def accept(self, records: Sequence[SourceRecord]) -> list[RecordOutcome]:
-        incoming = [self._prepare(record) for record in records]
+        incoming = [incoming_of(self._keyring, record) for record in records]
         self._lock(incoming)
         refusals = self._link(incoming)
         self._lock_persons()
@@ -160,31 +141,21 @@ class _Batch:
         self._write()
         return self._outcomes(incoming, refusals)
 
-    def _prepare(self, record: SourceRecord) -> _Incoming:
-        body = encode_body(record)
-        return _Incoming(
-            record=record,
-            evidence=gather_evidence(self._keyring, record),
-            body=body,
-            record_digest=record_digest(self._keyring, self._agency_id, record.record_number),
-            content_digest=content_digest(self._keyring, body),
-        )
-
     # 1
 
-    def _lock(self, incoming: Iterable[_Incoming]) -> None:
+    def _lock(self, incoming: Iterable[Incoming]) -> None:
         digests = {digest for item in incoming for _, digest in item.evidence.identifiers}
         digests.update(item.record_digest for item in incoming)
-        store.lock_linking_keys(self._session, digests)
+        linking_store.lock_linking_keys(self._session, digests)
 
     # 2
 
-    def _link(self, incoming: Sequence[_Incoming]) -> list[RecordOutcome | None]:
+    def _link(self, incoming: Sequence[Incoming]) -> list[RecordOutcome | None]:
         """Find or decide about whom every record is; None where it is to be accepted."""
         digests = {item.record_digest for item in incoming}
-        self._links = store.find_record_links(self._session, self._agency_id, digests)
+        self._links = linking_store.find_record_links(self._session, self._agency_id, digests)
         versions = store.find_versions(self._session, self._agency_id, self._links)
-        waiting = store.find_early_withdrawals(self._session, self._agency_id, digests)
+        waiting = linking_store.find_early_withdrawals(self._session, self._agency_id, digests)
         versions.update(((w.record_digest, w.version), w.content_digest) for w in waiting)
         matcher = Matcher(
             self._session,
@@ -205,7 +176,7 @@ class _Batch:
         self._adopt(waiting)
         return outcomes
 
-    def _place(self, item: _Incoming, matcher: Matcher) -> None:
+    def _place(self, item: Incoming, matcher: Matcher) -> None:
         person_id = self._links.get(item.record_digest)
         if person_id is None and item.record.kind is RecordKind.WITHDRAWAL:
             self._held.append(item)
@@ -226,7 +197,7 @@ class _Batch:
     def _person(self, person_id: PersonId) -> _Person:
         return self._persons.setdefault(person_id, _Person(person_id=person_id))
 
-    def _adopt(self, waiting: Iterable[store.EarlyWithdrawal]) -> None:
+    def _adopt(self, waiting: Iterable[linking_store.EarlyWithdrawal]) -> None:
         """Give withdrawals that waited for their record to its person, as if it had been first."""
         for item in self._held:
             if item.record_digest in self._links:
@@ -235,33 +206,12 @@ class _Batch:
         adopted = [w for w in waiting if w.record_digest in self._links]
         for withdrawal in adopted:
             self._person(self._links[withdrawal.record_digest]).incoming.append(
-                self._open_withdrawal(withdrawal)
+                open_early(self._keyring, self._agency_id, withdrawal)
             )
         if adopted:
-            store.delete_early_withdrawals(
+            linking_store.delete_early_withdrawals(
                 self._session, self._agency_id, {w.record_digest for w in adopted}
             )
-
-    def _open_withdrawal(self, withdrawal: store.EarlyWithdrawal) -> _Incoming:
-        body = self._keyring.unseal_system(
-            withdrawal.body_sealed,
-            associated_data=early_withdrawal_place(
-                self._agency_id, withdrawal.record_digest, withdrawal.version
-            ),
-        )
-        record = decode_body(
-            body,
-            agency_id=self._agency_id,
-            version=withdrawal.version,
-            arrived_at=withdrawal.arrived_at,
-        )
-        return _Incoming(
-            record=record,
-            evidence=gather_evidence(self._keyring, record),
-            body=body,
-            record_digest=withdrawal.record_digest,
-            content_digest=withdrawal.content_digest,
-        )
 
     # 3
 
@@ -288,7 +238,7 @@ class _Batch:
         for person in living:
             person.entries = [next(recorded) for _ in person.incoming]
 
-    def _entry(self, person_id: PersonId, item: _Incoming) -> NewEntry:
+    def _entry(self, person_id: PersonId, item: Incoming) -> NewEntry:
         return NewEntry(
             entry_id=EntryId(new_id(self._at)),
             action=RecordAccepted.action,
@@ -346,7 +296,7 @@ class _Batch:
         )
 
     def _row(
-        self, person_id: PersonId, item: _Incoming, entry: RecordedEntry, key: PersonKey
+        self, person_id: PersonId, item: Incoming, entry: RecordedEntry, key: PersonKey
     ) -> store.SourceRecordRow:
         place = body_place(person_id, self._agency_id, item.record_digest, item.record.version)
         return store.SourceRecordRow(
@@ -366,7 +316,7 @@ class _Batch:
             for (digest, _), decision in self._decisions.items()
             if not self._persons[self._links[digest]].is_erased
         ]
-        store.insert_links(
+        linking_store.insert_links(
             self._session,
             self._agency_id,
             [
@@ -375,28 +325,14 @@ class _Batch:
             ],
             self._at,
         )
-        store.insert_early_withdrawals(
+        linking_store.insert_early_withdrawals(
             self._session,
             self._agency_id,
-            [
-                store.EarlyWithdrawal(
-                    record_digest=item.record_digest,
-                    version=item.record.version,
-                    content_digest=item.content_digest,
-                    body_sealed=self._keyring.seal_system(
-                        item.body,
-                        associated_data=early_withdrawal_place(
-                            self._agency_id, item.record_digest, item.record.version
-                        ),
-                    ),
-                    arrived_at=item.record.arrived_at,
-                )
-                for item in self._held
-            ],
+            [seal_early(self._keyring, item) for item in self._held],
         )
 
     def _outcomes(
-        self, incoming: Sequence[_Incoming], refusals: Sequence[RecordOutcome | None]
+        self, incoming: Sequence[Incoming], refusals: Sequence[RecordOutcome | None]
     ) -> list[RecordOutcome]:
         entries = {
             item.key: entry.entry_id

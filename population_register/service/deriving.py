@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring, NewPersonKey, PersonKey, insert_person_keys
-from population_register import store
+from population_register import linking_store, store
 from population_register.authority import derive_history
 from population_register.model import AgencyRole, History, SourceRecord
 from population_register.sealed_forms import (
@@ -85,8 +85,8 @@ class PersonChanges:
         store.update_persons(self.session, self._changed, self.at)
         store.insert_source_records(self.session, self._rows)
         changed = [person_id for person_id, _, _ in self._changed]
-        self._replace_identifiers(store.find_identifiers(self.session, changed))
-        self._replace_traits(store.find_traits(self.session, changed))
+        self._replace_identifiers(linking_store.find_identifiers(self.session, changed))
+        self._replace_traits(linking_store.find_traits(self.session, changed))
 
     def _replace_identifiers(self, were: Mapping[PersonId, set[tuple[str, bytes]]]) -> None:
         are = {
@@ -97,8 +97,8 @@ class PersonChanges:
             for person_id, history in self._histories.items()
         }
         gone, come = _differences(were, are)
-        store.delete_identifiers(self.session, gone)
-        store.insert_identifiers(self.session, come)
+        linking_store.delete_identifiers(self.session, gone)
+        linking_store.insert_identifiers(self.session, come)
 
     def _replace_traits(self, were: Mapping[PersonId, set[tuple[str, bytes]]]) -> None:
         are = {
@@ -109,8 +109,8 @@ class PersonChanges:
             for person_id, history in self._histories.items()
         }
         gone, come = _differences(were, are)
-        store.delete_traits(self.session, gone)
-        store.insert_traits(self.session, come)
+        linking_store.delete_traits(self.session, gone)
+        linking_store.insert_traits(self.session, come)
 
 
 def _differences(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from kernel.ids import PersonId
 from kernel.keyring import Keyring
-from population_register import store
+from population_register import linking_store
 from population_register.linking import Agreement, Candidate, LinkDecision, decide_link
 from population_register.model import SourceRecord
 from population_register.sealed_forms import (
@@ -75,10 +75,10 @@ class Matcher:
         """
         self._keyring = keyring
         digests = {digest for one in evidence for _, digest in one.identifiers}
-        self._holders = store.find_identifier_holders(session, digests) if digests else {}
+        self._holders = linking_store.find_identifier_holders(session, digests) if digests else {}
         known = {person_id for holders in self._holders.values() for person_id in holders}
         known.update(linked)
-        self._traits = store.find_traits(session, known) if known else {}
+        self._traits = linking_store.find_traits(session, known) if known else {}
 
     def decide(self, evidence: Evidence) -> LinkDecision:
         """Decide who a record is about."""

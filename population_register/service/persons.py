@@ -8,7 +8,7 @@ from audit.api import RecordedEntry
 from kernel.ids import PersonId
 from kernel.keyring import Keyring
 from kernel.person_keys import load_wrapped_key
-from population_register import identifiers, store
+from population_register import identifiers, linking_store, store
 from population_register.authority import derive_history
 from population_register.errors import PersonUnknown
 from population_register.identifiers import IdentifierKind
@@ -32,7 +32,7 @@ def find_persons(
         ValueRefused: 400. The number is not of its form, or its check digit is wrong.
     """
     digest = identifier_digest(keyring, identifiers.parse(kind, value))
-    holders = store.find_identifier_holders(session, [digest])
+    holders = linking_store.find_identifier_holders(session, [digest])
     return tuple(sorted(holders.get(digest, ())))
 
 

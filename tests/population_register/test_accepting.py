@@ -13,6 +13,7 @@ from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring
 from kernel.tables import person_keys
 from population_register.identifiers import IdentifierKind
+from population_register.linking_store import list_link_decisions
 from population_register.model import (
     Accepted,
     Held,
@@ -24,7 +25,6 @@ from population_register.model import (
 )
 from population_register.service.accepting import accept_record, accept_records
 from population_register.service.persons import find_person, find_persons
-from population_register.store import list_link_decisions
 from population_register.tables import (
     early_withdrawals,
     linking_keys,
