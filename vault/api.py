@@ -25,32 +25,49 @@ from vault.model import (
 )
 from vault.ranges import ByteRange
 from vault.service.deleting import delete_document, shred_person
+from vault.service.exporting import EXPORTED_ITEMS, Export, export_documents
 from vault.service.filing import file_document, file_version, store_document
 from vault.service.listing import get_document, list_documents
 from vault.service.opening import OpenedDocument, get_version, open_document
 from vault.service.receiving import receive_document
+from vault.signatures import (
+    BrokenSignature,
+    SignatureRoots,
+    Signer,
+    TrustedSignature,
+    UntrustedSignature,
+    verify_signatures,
+)
 from vault.store import document_version, sealed_version
 from vault.transfer import Upload, asked_range, document_response, read_upload
 
 __all__ = [
+    "EXPORTED_ITEMS",
+    "BrokenSignature",
     "ByteRange",
     "Document",
     "DocumentKind",
     "DocumentVersion",
+    "Export",
     "MalformedUpload",
     "OpenedDocument",
     "RangeNotSatisfiable",
     "ReceivedDocument",
     "SealedVersion",
+    "SignatureRoots",
+    "Signer",
     "StorageUnavailable",
     "StoredDocument",
+    "TrustedSignature",
     "UnsuitableDocument",
+    "UntrustedSignature",
     "Upload",
     "UploadExpired",
     "asked_range",
     "delete_document",
     "document_response",
     "document_version",
+    "export_documents",
     "file_document",
     "file_version",
     "get_document",
@@ -63,4 +80,5 @@ __all__ = [
     "sealed_version",
     "shred_person",
     "store_document",
+    "verify_signatures",
 ]

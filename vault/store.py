@@ -133,6 +133,16 @@ def get_version(
     return sealed_version(row)
 
 
+def list_sealed_versions(session: Session, person_id: PersonId) -> list[SealedVersion]:
+    """Return every version of every document of a person, documents together, latest first."""
+    query = (
+        _sealed_versions()
+        .where(documents.c.person_id == person_id)
+        .order_by(documents.c.document_id, document_versions.c.version.desc())
+    )
+    return [sealed_version(row) for row in session.execute(query).mappings()]
+
+
 def list_rows(
     session: Session,
     person_id: PersonId,

@@ -108,12 +108,7 @@ def open_document(
     Security:
         Promise 1: without the entry there is no key.
     """
-    decision = decide_opening(
-        access_of(entry),
-        Holding(person_id=sealed.person_id, kind=sealed.kind, source=sealed.source),
-    )
-    if isinstance(decision, Denied):
-        raise NotFound(reason=decision.reason, entry_id=str(entry.entry_id))
+    check_opening(entry, sealed)
     data_key = _unwrap_data_key(keyring, entry, sealed)
     whole = ByteRange(0, sealed.length)
     if asked is not None and not 0 <= asked.start < asked.stop <= whole.stop:
@@ -132,6 +127,20 @@ def open_document(
         return OpenedDocument(sealed, whole, chain([next(parts)], parts))
     parts = _read_part(blobs, sealed, opener, asked)
     return OpenedDocument(sealed, asked, chain([next(parts)], parts))
+
+
+def check_opening(entry: RecordedEntry, sealed: SealedVersion) -> None:
+    """Check that the entry accounts for opening this.
+
+    Raises:
+        NotFound: 404. It is about something else; which rule failed is `context`.
+    """
+    decision = decide_opening(
+        access_of(entry),
+        Holding(person_id=sealed.person_id, kind=sealed.kind, source=sealed.source),
+    )
+    if isinstance(decision, Denied):
+        raise NotFound(reason=decision.reason, entry_id=str(entry.entry_id))
 
 
 def get_version(
