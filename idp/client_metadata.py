@@ -57,6 +57,7 @@ _TEXTS = (
     "client_name", "scope", "sector_identifier_uri", "token_endpoint_auth_method",
     "token_endpoint_auth_signing_alg", "id_token_signed_response_alg",
     "request_object_signing_alg", "authorization_signed_response_alg",
+    "introspection_signed_response_alg",
     "userinfo_signed_response_alg", "subject_type", "application_type", *_ADDRESSES,
 )  # fmt: skip
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -115,6 +116,7 @@ def register(
         values.setdefault("id_token_signed_response_alg", "ES256")
         values.setdefault("token_endpoint_auth_method", "private_key_jwt")
         values.setdefault("authorization_signed_response_alg", "ES256")
+        values.setdefault("introspection_signed_response_alg", "ES256")
         values["require_pushed_authorization_requests"] = True
         values["dpop_bound_access_tokens"] = True
     metadata = ClientMetadata(**values, descriptive=descriptive)
@@ -221,6 +223,10 @@ _OFFERS: tuple[_Offer, ...] = (
     _Offer(
         lambda m, fapi2: m.authorization_signed_response_alg in _id_token_algorithms(fapi2=fapi2),
         "authorization_signed_response_alg is not offered.",
+    ),
+    _Offer(
+        lambda m, fapi2: m.introspection_signed_response_alg in _id_token_algorithms(fapi2=fapi2),
+        "introspection_signed_response_alg is not offered.",
     ),
     _Offer(
         lambda m, fapi2: (

@@ -57,6 +57,7 @@ def provider_metadata(issuer: str, *, has_registration: bool = True) -> dict[str
         "require_pushed_authorization_requests": False,
         "authorization_response_iss_parameter_supported": True,
         "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
+        "introspection_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "authorization_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "userinfo_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "token_endpoint_auth_methods_supported": list(METHODS),

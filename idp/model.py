@@ -117,6 +117,7 @@ class ClientMetadata:
     request_object_signing_alg: str | None = None
     require_signed_request_object: bool = False
     authorization_signed_response_alg: str = "RS256"  # JARM, 3
+    introspection_signed_response_alg: str = "RS256"  # RFC 9701, 6
     default_max_age: int | None = None
     require_auth_time: bool = False
     default_acr_values: tuple[str, ...] = ()

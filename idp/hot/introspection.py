@@ -1,4 +1,4 @@
-"""Token introspection: RFC 7662."""
+"""Token introspection: RFC 7662, signed: RFC 9701."""
 
 from functools import lru_cache
 
@@ -8,6 +8,7 @@ from sqlalchemy.types import LargeBinary, Text, Uuid
 from starlette.requests import Request
 from starlette.responses import Response
 
+from idp import tokens
 from idp.buckets import REVOKED_ACCESS_TOKENS
 from idp.errors import InvalidClient
 from idp.hot.authorization_code import REFRESH_TOKEN_PREFIX
@@ -25,8 +26,9 @@ from idp.tokens import AccessToken, our_keys, verify_access_token
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
 from kernel.secret import MalformedToken, parse_token
-from kernel.web import json_response, read_form
+from kernel.web import NO_STORE, json_response, read_form
 
+JWT_TYPE = "token-introspection+jwt"  # RFC 9701, 5
 _INACTIVE: dict[str, object] = {"active": False}
 
 
@@ -77,9 +79,37 @@ async def introspect(request: Request) -> Response:
         token = form.get("token")
         if token is None:
             raise InvalidRequest("token is required.")
-        return json_response(await _answer(request, caller, token))
+        return _respond(request, caller, await _answer(request, caller, token))
 
     return await as_client(request, form, endpoint="/introspect", takes_proof=False, act=act)
+
+
+def _respond(request: Request, caller: Caller, answer: dict[str, object]) -> Response:
+    """Answer in JSON, or signed if the client asks for that (RFC 9701, 4 and 5).
+
+    `aud` is the client that asked: an answer shown to somebody else is evidence of nothing.
+    """
+    if not _accepts_jwt(request.headers.get("accept", "")):
+        return json_response(answer)
+    signed = tokens.sign(
+        caller.provider.signing,
+        {
+            "iss": caller.provider.issuer,
+            "aud": caller.client.client_id,
+            "iat": int(caller.at.timestamp()),
+            "token_introspection": answer,
+        },
+        typ=JWT_TYPE,
+        alg=caller.client.metadata.introspection_signed_response_alg,
+    )
+    return Response(signed, headers=dict(NO_STORE), media_type=f"application/{JWT_TYPE}")
+
+
+def _accepts_jwt(accept: str) -> bool:
+    return any(
+        media_type.partition(";")[0].strip().lower() == f"application/{JWT_TYPE}"
+        for media_type in accept.split(",")
+    )
 
 
 async def _answer(request: Request, caller: Caller, token: str) -> dict[str, object]:

@@ -126,6 +126,7 @@ def respond(caller: Caller, issue: Issue) -> Response:
                 nonce=issue.nonce,
                 extra=issue.id_token_extra or {},
                 access_token=access_token,
+                alg=client.metadata.id_token_signed_response_alg,
                 at=at,
                 expires_at=at + provider.policy.id_token,
             ),
