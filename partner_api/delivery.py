@@ -1,95 +1,24 @@
-"""Send one webhook attempt. The only place in Civitas that calls an address somebody else chose.
+"""Send one webhook attempt, through `kernel.outbound`."""
 
-The name in the address is resolved here, every address that it has is looked at, and the connection
-goes to the address that was looked at: a name that resolves to something else a moment later
-(DNS rebinding) gains nothing. The certificate is still checked against the name.
-"""
-
-import ipaddress
-import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from datetime import timedelta
 
-import httpx
-import structlog
+from typing_extensions import override
 
+from kernel import outbound
 from partner_api.webhooks import TIMEOUT
-
-log = structlog.get_logger("civitas")
-
-Resolve = Callable[[str, int], list[str]]
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a name.
-
-    Raises:
-        OSError: It has none.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
-    """Sends webhooks.
+class Sender(outbound.Sender):
+    """Sends webhooks."""
 
-    Attributes:
-        allow_local: In the demonstration, this machine may receive them.
-        resolve: How a name becomes addresses.
-        transport: For tests; the network otherwise.
-    """
+    user_agent: str = "Civitas-Webhooks/1"
+    timeout: timedelta = TIMEOUT
 
-    allow_local: bool
-    resolve: Resolve = resolve
-    transport: httpx.BaseTransport | None = None
-
+    @override
     def send(self, uri: str, body: bytes, headers: Mapping[str, str]) -> int | None:
-        """Post `body` to `uri` and return the HTTP status; None if there was no answer.
-
-        Not an answer: a name that does not resolve, an address that is not public, a broken
-        connection, a bad certificate, a timeout. Redirects are not followed and the body of the
-        answer is not read.
-        """
-        parts = urlsplit(uri)
-        host = parts.hostname or ""
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        try:
-            address = self._public_address(host, port)
-            bracketed = f"[{address}]" if ":" in address else address
-            url = httpx.URL(uri).copy_with(host=bracketed)
-            with (
-                httpx.Client(
-                    timeout=TIMEOUT.total_seconds(),
-                    follow_redirects=False,
-                    trust_env=False,
-                    transport=self.transport,
-                ) as client,
-                client.stream(
-                    "POST",
-                    url,
-                    content=body,
-                    headers={
-                        **headers,
-                        "content-type": "application/json",
-                        "host": parts.netloc,
-                        "user-agent": "Civitas-Webhooks/1",
-                    },
-                    extensions={"sni_hostname": host},
-                ) as response,
-            ):
-                return response.status_code
-        except (httpx.HTTPError, OSError) as error:
-            log.info("partner_api.webhook.unanswered", reason=type(error).__name__)
-            return None
-
-    def _public_address(self, host: str, port: int) -> str:
-        addresses = self.resolve(host, port)
-        for address in addresses:
-            ip = ipaddress.ip_address(address.partition("%")[0])
-            if not ip.is_global or ip.is_multicast:
-                if self.allow_local and ip.is_loopback:
-                    continue
-                raise PermissionError("a webhook address resolves to one that is not public")
-        return addresses[0]
+        """Post a webhook and return the HTTP status; None if there was no answer."""
+        headers = {**headers, "content-type": "application/json"}
+        return outbound.Sender.send(self, uri, body, headers)
