@@ -1,6 +1,7 @@
 """The composition root: wires the contexts together, opens and closes what a process holds."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -42,6 +43,7 @@ from app.middleware import Edge
 from app.openapi import describe
 from app.resources import Resources, database_url, open_resources
 from app.route_classes import UPLOAD, RouteClass
+from app.supervisor import SERVER_PID, die_with_parent
 from kernel.clock import Clock, SystemClock
 from kernel.db import make_hot_pool
 from kernel.errors import DomainError
@@ -168,6 +170,8 @@ def _open_tracing(endpoint: str | None) -> "Tracing | None":
 
 def from_environment() -> Civitas:
     """Make the application from `CIVITAS_…`; what the server calls in each of its processes."""
+    if os.environ.get(SERVER_PID) == str(os.getppid()):
+        die_with_parent()  # or a server whose main process was killed would keep its port
     settings = Settings()
     configure_logging(settings.log_level)
     return create_app(settings)

@@ -1,7 +1,7 @@
 """Child processes that are started together, watched, and stopped together.
 
 No orphan stays, however the parent ends: on Ctrl-C and `kill` it stops its children itself; after
-`kill -9` the kernel sends each of them the signal that they asked for with `die_with_parent`.
+`kill -9` the kernel sends each of them the signal that was asked for with `die_with_parent`.
 """
 
 import ctypes
@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Self
+
+SERVER_PID = "CIVITAS_SERVER_PID"
+"""Tells the processes that `civitas serve` starts whose children they are."""
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _STOP_SECONDS = 15.0
@@ -33,7 +36,7 @@ def die_with_parent() -> None:
     """Ask the kernel to end this process when its parent is gone; Linux only, else nothing.
 
     A server that outlives its supervisor would keep the port, and the next start would find it
-    taken.
+    taken. The request outlives `exec`. Not for a process that a shell may start and leave.
     """
     if sys.platform != "linux":
         return
@@ -115,6 +118,7 @@ class Supervisor:
             stdout=self._open_log(child.name),
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509  # we have one thread
         )
         child.started = time.monotonic()
 

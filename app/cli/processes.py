@@ -11,7 +11,7 @@ from app.cli.session import NotPossible, as_json, database, read_settings, show
 from app.metrics import MULTIPROCESS_FOLDER
 from app.ports import PortTaken, check_port_is_free
 from app.resources import database_url
-from app.supervisor import die_with_parent
+from app.supervisor import SERVER_PID
 from kernel.settings import Settings
 
 
@@ -43,12 +43,12 @@ def serve_forever(settings: Settings) -> None:
     from granian.log import LogLevels  # noqa: PLC0415
     from granian.server import Server  # noqa: PLC0415
 
-    die_with_parent()
     try:
         check_port_is_free(settings.host, settings.port)
     except PortTaken as error:
         raise NotPossible(f"{error} Set PORT or CIVITAS_PORT to another one.") from error
     os.environ.update(environment_of(settings))
+    os.environ[SERVER_PID] = str(os.getpid())
     if settings.workers > 1:
         os.environ[MULTIPROCESS_FOLDER] = str(_fresh_folder(settings.data / "metrics"))
     Server(
@@ -70,7 +70,6 @@ def serve_forever(settings: Settings) -> None:
 def worker() -> None:
     """Do background work (log sequencing, webhooks, expiry) until stopped. Any number may run."""
     with database(read_settings(is_process=True)) as settings:
-        die_with_parent()
         # Imported here, so that the other commands need not load every context.
         from app.main import work  # noqa: PLC0415
 

@@ -104,9 +104,8 @@ def start(
     watchdog.cancel()
     summary: dict[str, Any] = json.loads(line) if line else {"error": "not_ready"}
     if "error" in summary:
-        assert process.stderr is not None
-        process.kill()
-        raise InstanceFailed(f"{summary} {process.stderr.read()}")
+        _, said = process.communicate(timeout=_STOP_SECONDS)
+        raise InstanceFailed(f"{summary} {said}")
     return Instance(
         issuer=summary["issuer"],
         bank=summary["bank"],

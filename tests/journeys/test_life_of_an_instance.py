@@ -1,0 +1,181 @@
+"""`civitas run`, from the first start to the plug that is pulled, in one folder."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.demo.browser import Browser, Button
+from app.demo.instance import Instance, InstanceFailed, start
+from app.ports import free_port
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.db,
+    pytest.mark.timeout(240),
+    pytest.mark.xdist_group("life"),
+]
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Return the command lines of every process that works in the folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ", "status"]):
+        if process.pid == os.getpid() or process.info["status"] == psutil.STATUS_ZOMBIE:
+            continue
+        command = " ".join(process.info["cmdline"] or [])
+        environment = process.info["environ"] or {}
+        if str(folder) in command or environment.get("CIVITAS_DATA") == str(folder):
+            found.append(command)
+    return found
+
+
+def allow_the_bank(instance: Instance) -> Browser:
+    """Sign in at the bank and agree, unless that was done before; return the browser."""
+    browser = Browser(language="ru")
+    home = browser.open(f"{instance.bank}/")
+    page = browser.send(home, home.form_to("/sign-in"))
+    form = page.form_with("current-password")
+    person = instance.people[0]
+    typed = {
+        form.by_autocomplete["username"]: str(person["username"]),
+        form.by_autocomplete["current-password"]: str(person["password"]),
+    }
+    page = browser.send(page, form, values=typed)
+    if page.url.startswith(instance.issuer):
+        form = page.form_with_button("decision", "allow")
+        page = browser.send(page, form, Button(name="decision", value="allow"))
+    assert page.url == f"{instance.bank}/application"
+    assert page.status == 200
+    return browser
+
+
+@dataclass(frozen=True)
+class Life:
+    """What was seen in the life of one instance."""
+
+    first_start_seconds: float
+    exit_code_of_ctrl_c: int
+    left_after_ctrl_c: list[str]
+    second_start_seconds: list[float]
+    second_run_refused: str
+    consents_before_kill: int
+    entries_before_kill: int
+    left_after_kill: list[str]
+    consents_after_kill: int
+    report: dict[str, object]
+
+
+def consents_and_bank(instance: Instance, browser: Browser) -> int:
+    return browser.open(f"{instance.issuer}/account/consents").response.text.count("/withdraw")
+
+
+def verify(folder: Path) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", "audit", "verify", "--json"],
+        env={**os.environ, "CIVITAS_DATA": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report: dict[str, object] = json.loads(done.stdout)
+    return report
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
+    folder = tmp_path_factory.mktemp("life") / "data"
+    port, bank_port = free_port(), free_port()
+
+    first = start(folder, port=port, bank_port=bank_port)
+    exit_code = first.stop()
+    left_after_ctrl_c = processes_of(folder)
+
+    seconds = []
+    second = start(folder, port=port, bank_port=bank_port)
+    seconds.append(second.started_in_seconds)
+    try:
+        start(folder, port=free_port(), bank_port=free_port())
+    except InstanceFailed as error:
+        second_run_refused = str(error)
+    else:
+        second_run_refused = ""
+    browser = allow_the_bank(second)
+    consents = consents_and_bank(second, browser)
+    before = verify(folder)
+    second.kill()
+    database = (folder / "postgres" / "postmaster.pid").read_text().splitlines()[0]
+    os.kill(int(database), signal.SIGKILL)
+
+    third = start(folder, port=port, bank_port=bank_port)
+    seconds.append(third.started_in_seconds)
+    left_after_kill = [c for c in processes_of(folder) if "app.cli run" in c]
+    consents_after = consents_and_bank(third, browser)
+    again = allow_the_bank(third)
+    again.close()
+    browser.close()
+    third.stop()
+    fourth = start(folder, port=port, bank_port=bank_port)
+    seconds.append(fourth.started_in_seconds)
+    fourth.stop()
+    return Life(
+        first_start_seconds=first.started_in_seconds,
+        exit_code_of_ctrl_c=exit_code,
+        left_after_ctrl_c=left_after_ctrl_c,
+        second_start_seconds=seconds,
+        second_run_refused=second_run_refused,
+        consents_before_kill=consents,
+        entries_before_kill=int(str(before["tree_size"])) + int(str(before["waiting"])),
+        left_after_kill=left_after_kill,
+        consents_after_kill=consents_after,
+        report=verify(folder),
+    )
+
+
+def test_ctrl_c_ends_everything_cleanly(life: Life) -> None:
+    assert life.exit_code_of_ctrl_c == 0
+    assert life.left_after_ctrl_c == []
+
+
+def test_second_start_is_quick(life: Life) -> None:
+    """Under five seconds on an idle machine; other tests run beside this one."""
+    assert min(life.second_start_seconds) < 10
+
+
+def test_second_run_in_the_same_folder_is_refused(life: Life) -> None:
+    assert "Another `civitas run` uses" in life.second_run_refused
+
+
+def test_consent_and_session_survive_kill_9_of_everything(life: Life) -> None:
+    assert life.consents_before_kill >= 1
+    assert life.consents_after_kill == life.consents_before_kill
+
+
+def test_log_loses_nothing_to_kill_9(life: Life) -> None:
+    report = life.report
+
+    assert report["is_sound"] is True
+    assert int(str(report["tree_size"])) + int(str(report["waiting"])) > life.entries_before_kill
+
+
+def test_only_the_new_run_is_left_after_kill_9(life: Life) -> None:
+    assert len(life.left_after_kill) == 1
+
+
+class TestPorts:
+    @pytest.mark.parametrize("taken", ["PORT", "BANK_PORT"])
+    def test_taken_port_is_named_with_the_way_out(self, tmp_path: Path, taken: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            ports = {"port": free_port(), "bank_port": free_port()}
+            ports["port" if taken == "PORT" else "bank_port"] = port
+
+            with pytest.raises(InstanceFailed, match=f"{taken}={port + 10} make run"):
+                start(tmp_path, port=ports["port"], bank_port=ports["bank_port"])
