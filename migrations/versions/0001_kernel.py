@@ -57,7 +57,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("person_id", name="pk_person_keys"),
         sa.CheckConstraint(
             "(wrapped_key IS NULL) = (shredded_at IS NOT NULL)",
-            name="ck_person_keys_shredded_has_no_key",
+            name="shredded_has_no_key",
         ),
     )
     op.create_index(
@@ -80,7 +80,7 @@ def upgrade() -> None:
         sa.Column("activated_at", INSTANT),
         sa.Column("retired_at", INSTANT),
         sa.PrimaryKeyConstraint("kid", name="pk_signing_keys"),
-        sa.CheckConstraint("state IN ('next', 'current', 'retired')", name="ck_signing_keys_state"),
+        sa.CheckConstraint("state IN ('next', 'current', 'retired')", name="state"),
     )
     for state in ("current", "next"):
         op.create_index(

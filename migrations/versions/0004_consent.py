@@ -38,25 +38,25 @@ def upgrade() -> None:
         sa.Column("ending", sa.Text),
         sa.Column("announced_at", INSTANT),
         sa.PrimaryKeyConstraint("person_id", "consent_id", name="pk_consents"),
-        sa.CheckConstraint("cardinality(items) > 0", name="ck_consents_items_not_empty"),
-        sa.CheckConstraint("expires_at > given_at", name="ck_consents_expires_after_given"),
+        sa.CheckConstraint("cardinality(items) > 0", name="items_not_empty"),
+        sa.CheckConstraint("expires_at > given_at", name="expires_after_given"),
         sa.CheckConstraint(
-            "(ended_at IS NULL) = (ending IS NULL)", name="ck_consents_ended_with_reason"
+            "(ended_at IS NULL) = (ending IS NULL)", name="ended_with_reason"
         ),
         sa.CheckConstraint(
-            "ending IN ('withdrawn', 'expired', 'used_up', 'replaced')", name="ck_consents_ending"
+            "ending IN ('withdrawn', 'expired', 'used_up', 'replaced')", name="ending"
         ),
         sa.CheckConstraint(
-            "given_by_relation IN ('self', 'parent', 'guardian')", name="ck_consents_relation"
+            "given_by_relation IN ('self', 'parent', 'guardian')", name="relation"
         ),
         sa.CheckConstraint(
             "given_by_relation <> 'self' OR given_by_person_id = person_id",
-            name="ck_consents_self_is_the_person",
+            name="self_is_the_person",
         ),
-        sa.CheckConstraint("uses <= max_uses", name="ck_consents_uses_within_limit"),
+        sa.CheckConstraint("uses <= max_uses", name="uses_within_limit"),
         sa.CheckConstraint(
             "announced_at IS NULL OR ended_at IS NOT NULL",
-            name="ck_consents_announced_after_end",
+            name="announced_after_end",
         ),
     )
     op.create_index(

@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("latest_version", sa.Integer, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("person_id", "document_id", name="pk_documents"),
-        sa.CheckConstraint("latest_version > 0", name="ck_documents_has_a_version"),
+        sa.CheckConstraint("latest_version > 0", name="has_a_version"),
     )
     op.create_index("ix_documents_kind", "documents", ["person_id", "kind"])
     op.create_table(
@@ -53,10 +53,10 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "person_id", "blob_key", name="uq_document_versions_person_id_blob_key"
         ),
-        sa.CheckConstraint("version > 0", name="ck_document_versions_version"),
-        sa.CheckConstraint("ciphertext_length > 0", name="ck_document_versions_ciphertext_length"),
+        sa.CheckConstraint("version > 0", name="version"),
+        sa.CheckConstraint("ciphertext_length > 0", name="ciphertext_length"),
         sa.CheckConstraint(
-            "octet_length(ciphertext_digest) = 32", name="ck_document_versions_ciphertext_digest"
+            "octet_length(ciphertext_digest) = 32", name="ciphertext_digest"
         ),
     )
     op.create_table(

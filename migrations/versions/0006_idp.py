@@ -48,7 +48,7 @@ def upgrade() -> None:
         sa.Column("registration_token_digest", sa.LargeBinary, comment="RFC 7592, 3"),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("disabled_at", INSTANT),
-        sa.CheckConstraint("profile IN ('oidc', 'fapi2')", name="ck_clients_profile"),
+        sa.CheckConstraint("profile IN ('oidc', 'fapi2')", name="profile"),
         sa.ForeignKeyConstraint(
             ["partner_id"], ["partners.partner_id"], name="fk_clients_partner_id_partners"
         ),
@@ -63,7 +63,7 @@ def upgrade() -> None:
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("expires_at", INSTANT, nullable=False),
         sa.Column("used_at", INSTANT),
-        sa.CheckConstraint("profile IN ('oidc', 'fapi2')", name="ck_initial_access_tokens_profile"),
+        sa.CheckConstraint("profile IN ('oidc', 'fapi2')", name="profile"),
         sa.ForeignKeyConstraint(
             ["partner_id"],
             ["partners.partner_id"],
@@ -80,7 +80,7 @@ def upgrade() -> None:
         sa.Column("password_changed_at", INSTANT, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("disabled_at", INSTANT),
-        sa.CheckConstraint("level BETWEEN 1 AND 3", name="ck_accounts_level"),
+        sa.CheckConstraint("level BETWEEN 1 AND 3", name="level"),
         sa.PrimaryKeyConstraint("person_id", "account_id", name="pk_accounts"),
     )
     op.create_table(
@@ -124,6 +124,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("cookie_digest", name="pk_session_cookies"),
     )
     op.create_index("ix_session_cookies_expires_at", "session_cookies", ["expires_at"])
+    op.create_table(
+        "session_clients",
+        sa.Column("person_id", sa.Uuid, nullable=False),
+        sa.Column("session_id", sa.Uuid, nullable=False),
+        sa.Column("client_id", sa.Text, nullable=False),
+        sa.Column(
+            "known_session_id", sa.Uuid, nullable=False, comment="whose sid the client has"
+        ),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "person_id", "session_id", "client_id", "known_session_id", name="pk_session_clients"
+        ),
+    )
+    op.create_index("ix_session_clients_expires_at", "session_clients", ["expires_at"])
     op.create_table(
         "approved_clients",
         sa.Column("person_id", sa.Uuid, nullable=False),
@@ -187,7 +201,7 @@ def upgrade() -> None:
         sa.Column("revocation_reason", sa.Text),
         sa.CheckConstraint(
             "(revoked_at IS NULL) = (revocation_reason IS NULL)",
-            name="ck_grants_revoked_with_reason",
+            name="revoked_with_reason",
         ),
         sa.PrimaryKeyConstraint("grant_id", name="pk_grants"),
     )
@@ -265,6 +279,7 @@ def downgrade() -> None:
         "pushed_requests",
         "interactions",
         "approved_clients",
+        "session_clients",
         "session_cookies",
         "sign_in_sessions",
         "sign_in_failures",

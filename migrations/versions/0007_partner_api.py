@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("partner_id", name="pk_webhook_endpoints"),
         sa.CheckConstraint(
             "(previous_secret_sealed IS NULL) = (rotated_at IS NULL)",
-            name="ck_webhook_endpoints_previous_has_date",
+            name="previous_has_date",
         ),
     )
     op.create_table(
@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("webhook_id", name="pk_webhook_deliveries"),
         sa.CheckConstraint(
             "delivered_at IS NULL OR abandoned_at IS NULL",
-            name="ck_webhook_deliveries_one_outcome",
+            name="one_outcome",
         ),
     )
     op.create_index(
@@ -68,7 +68,7 @@ def upgrade() -> None:
         sa.Column("partner_id", sa.Text, nullable=False),
         sa.Column("requests_per_minute", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("partner_id", name="pk_partner_limits"),
-        sa.CheckConstraint("requests_per_minute > 0", name="ck_partner_limits_positive"),
+        sa.CheckConstraint("requests_per_minute > 0", name="positive"),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from importlib import import_module
 
 import pytest
-from sqlalchemy import ForeignKeyConstraint, Table, UniqueConstraint
+from sqlalchemy import Engine, ForeignKeyConstraint, Table, UniqueConstraint, text
 
 from kernel.db import metadata
 
@@ -77,3 +77,28 @@ def test_tables_are_plural_and_instants_are_aware(table: Table) -> None:
     for column in table.columns:
         if column.name.endswith("_at"):
             assert getattr(column.type, "timezone", None) is True, column
+
+
+CONSTRAINTS = text("""
+    SELECT r.relname, c.conname, pg_get_constraintdef(c.oid)
+    FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
+    WHERE r.relnamespace = CAST(:schema AS regnamespace) AND c.contype <> 'n'
+""")
+
+
+def test_migrated_constraints_are_the_declared_ones(fresh_engine: Engine) -> None:
+    """Names and rules: Alembic's own comparison does not look at checks."""
+    with fresh_engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA declared"))
+        connection.execute(text("SET LOCAL search_path = declared"))
+        metadata.create_all(connection)
+        found = {
+            schema: {
+                (table, name, rule.replace(f"{schema}.", ""))
+                for table, name, rule in connection.execute(CONSTRAINTS, {"schema": schema})
+                if table in metadata.tables
+            }
+            for schema in ("public", "declared")
+        }
+
+    assert found["public"] == found["declared"]
