@@ -13,6 +13,7 @@ from vault.errors import (
     StorageUnavailable,
     UnsuitableDocument,
     UploadExpired,
+    UploadStalled,
 )
 from vault.model import (
     Document,
@@ -63,6 +64,7 @@ __all__ = [
     "UntrustedSignature",
     "Upload",
     "UploadExpired",
+    "UploadStalled",
     "asked_range",
     "delete_document",
     "document_response",

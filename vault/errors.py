@@ -17,6 +17,14 @@ class MalformedUpload(InvalidRequest):
     title = "The form with the file is malformed or incomplete."
 
 
+class UploadStalled(DomainError):
+    """The sender sent next to nothing for minutes (RFC 9110, 15.5.9)."""
+
+    code = "upload_stalled"
+    status = 408
+    title = "The upload stopped. Please send the file again."
+
+
 class UploadExpired(Conflict):
     """The file was received too long ago: its blob was swept, or is about to be."""
 

@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 import anyio.from_thread
 import anyio.to_thread
+from anyio import CapacityLimiter, move_on_after
+from anyio.lowlevel import RunVar
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
@@ -20,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from kernel.errors import PayloadTooLarge
-from vault.errors import MalformedUpload
+from vault.errors import MalformedUpload, UploadStalled
 from vault.formats import EXTENSIONS
 from vault.model import SealedVersion
 from vault.ranges import ByteRange, parse_range
@@ -33,7 +35,16 @@ MAX_FIELDS_BYTES: Final = 64 * 1024
 BLOCK_BYTES: Final = 1 << 20
 """How much is gathered before it goes to the sealing thread: a hop per block, not per packet."""
 
+BLOCK_SECONDS: Final = 300.0
+"""A sender slower than 3.5 KiB/s for so long is taken for gone."""
+
+UPLOADS_AT_ONCE: Final = 64
+"""In one process. Each holds a thread while it waits for its sender, so they have threads of their
+own: however many there are, every other route finds one."""
+
 _T = TypeVar("_T")
+
+_slots: RunVar[CapacityLimiter] = RunVar("vault uploads")
 
 
 @final
@@ -45,13 +56,16 @@ class Upload:
         filename: As the browser named it; empty if it did not. Never a path of ours.
     """
 
-    __slots__ = ("_body", "_parts", "fields", "filename")
+    __slots__ = ("_block_seconds", "_body", "_parts", "fields", "filename")
 
-    def __init__(self, parts: "_Parts", body: AsyncIterator[bytes]) -> None:
+    def __init__(
+        self, parts: "_Parts", body: AsyncIterator[bytes], *, block_seconds: float
+    ) -> None:
         self.fields: Mapping[str, str] = parts.fields
         self.filename = parts.filename
         self._parts = parts
         self._body = body
+        self._block_seconds = block_seconds
 
     async def consume(self, use: Callable[[Iterator[bytes]], _T]) -> _T:
         """Let `use` read the file in a worker thread; return what it returns.
@@ -62,6 +76,7 @@ class Upload:
 
         Raises:
             MalformedUpload: 400. The form does not end as it should.
+            UploadStalled: 408. Less than a block arrived in the time for one.
             PayloadTooLarge: 413. The file is longer than the limit.
         """
 
@@ -69,28 +84,45 @@ class Upload:
             while block := anyio.from_thread.run(self._next_block):
                 yield block
 
-        return await anyio.to_thread.run_sync(lambda: use(blocks()))
+        return await anyio.to_thread.run_sync(lambda: use(blocks()), limiter=_upload_slots())
 
     async def _next_block(self) -> bytes:
         """Return the next part of the file; empty at the end of a form that ended properly."""
-        while self._parts.waiting < BLOCK_BYTES:
-            packet = await anext(self._body, None)
-            if packet is None:
-                self._parts.check_complete()
-                break
-            self._parts.feed(packet)
+        with move_on_after(self._block_seconds) as patience:
+            while self._parts.waiting < BLOCK_BYTES:
+                packet = await anext(self._body, None)
+                if packet is None:
+                    self._parts.check_complete()
+                    break
+                self._parts.feed(packet)
+        if patience.cancelled_caught:
+            raise UploadStalled(received=self._parts.waiting)
         return self._parts.take()
 
 
-async def read_upload(request: Request, *, limit: int) -> Upload:
+def _upload_slots() -> CapacityLimiter:
+    """Return the threads of this event loop's uploads."""
+    try:
+        return _slots.get()
+    except LookupError:
+        limiter = CapacityLimiter(UPLOADS_AT_ONCE)
+        _slots.set(limiter)
+        return limiter
+
+
+async def read_upload(
+    request: Request, *, limit: int, block_seconds: float = BLOCK_SECONDS
+) -> Upload:
     """Read a form up to the first byte of its file.
 
     Args:
         request: A POST of `multipart/form-data`; nobody else may have read its body.
         limit: Largest file taken, in bytes.
+        block_seconds: How long the fields may take, and each mebibyte of the file.
 
     Raises:
         MalformedUpload: 400. Not such a form, no file in it, a field twice, or too many of them.
+        UploadStalled: 408. The fields took longer.
         PayloadTooLarge: 413. By `Content-Length`, before anything is read; or once it is more.
 
     Source:
@@ -105,12 +137,15 @@ async def read_upload(request: Request, *, limit: int) -> Upload:
         raise MalformedUpload("The file is sent as multipart/form-data.")
     parts = _Parts(boundary, limit)
     body = request.stream()
-    while not parts.has_file:
-        packet = await anext(body, None)
-        if packet is None:
-            raise MalformedUpload("The form has no file.")
-        parts.feed(packet)
-    return Upload(parts, body)
+    with move_on_after(block_seconds) as patience:
+        while not parts.has_file:
+            packet = await anext(body, None)
+            if packet is None:
+                raise MalformedUpload("The form has no file.")
+            parts.feed(packet)
+    if patience.cancelled_caught:
+        raise UploadStalled
+    return Upload(parts, body, block_seconds=block_seconds)
 
 
 class _Parts:

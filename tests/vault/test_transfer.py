@@ -15,6 +15,7 @@ from starlette.routing import Route
 from kernel.errors import DomainError, PayloadTooLarge
 from tests.asgi import client_of
 from tests.vault.vault_builders import MIB, NOON, Vault, a_dicom, a_pdf, an_entry
+from vault import transfer
 from vault.api import (
     Document,
     MalformedUpload,
@@ -26,6 +27,7 @@ from vault.api import (
     read_upload,
     receive_document,
 )
+from vault.errors import UploadStalled
 from vault.transfer import BLOCK_BYTES, MAX_FIELDS, MAX_FIELDS_BYTES
 
 LIMIT = 10 * MIB
@@ -58,6 +60,7 @@ def a_request(
     length: int | None = None,
     content_type: str = f"multipart/form-data; boundary={BOUNDARY}",
     disconnects: bool = False,
+    stalls: bool = False,
     on_read: Callable[[int], None] = lambda _: None,
 ) -> Request:
     headers = [(b"content-type", content_type.encode())]
@@ -75,6 +78,8 @@ def a_request(
 
     async def receive() -> dict[str, object]:
         message = next(waiting)
+        if stalls and not message.get("body"):
+            await asyncio.sleep(3600)
         body = message.get("body", b"")
         assert isinstance(body, bytes)
         on_read(len(body))
@@ -83,11 +88,13 @@ def a_request(
     return Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
 
 
-def upload(request: Request, *, limit: int = LIMIT) -> tuple[dict[str, str], str, list[bytes]]:
+def upload(
+    request: Request, *, limit: int = LIMIT, block_seconds: float = 30
+) -> tuple[dict[str, str], str, list[bytes]]:
     """Read a form as a route does; the file as the blocks that the sealing thread saw."""
 
     async def run() -> tuple[dict[str, str], str, list[bytes]]:
-        received = await read_upload(request, limit=limit)
+        received = await read_upload(request, limit=limit, block_seconds=block_seconds)
         blocks = await received.consume(list)
         return dict(received.fields), received.filename, blocks
 
@@ -252,6 +259,23 @@ class TestRefusals:
     def test_a_client_that_goes_away(self) -> None:
         with pytest.raises(ClientDisconnect):
             upload(a_request([form(a_pdf(MIB))[: MIB // 2]], disconnects=True))
+
+    @pytest.mark.parametrize("sent", [60, MIB // 2], ids=["in a field", "in the file"])
+    def test_a_sender_that_stops_sending(self, sent: int) -> None:
+        body = form(a_pdf(MIB))
+
+        with pytest.raises(UploadStalled):
+            upload(a_request([body[:sent]], stalls=True), block_seconds=0.05)
+
+    def test_more_uploads_than_slots_wait_for_one_another(self) -> None:
+        async def run() -> list[int]:
+            async def one() -> int:
+                received = await read_upload(a_request([form()]), limit=LIMIT)
+                return await received.consume(lambda chunks: len(list(chunks)))
+
+            return await asyncio.gather(*(one() for _ in range(transfer.UPLOADS_AT_ONCE + 8)))
+
+        assert set(asyncio.run(run())) == {1}
 
     @given(st.lists(st.binary(max_size=60), max_size=6))
     def test_noise_is_refused_and_nothing_else(self, packets: list[bytes]) -> None:
