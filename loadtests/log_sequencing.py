@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
+from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 import migrations
@@ -27,32 +28,20 @@ ENTRIES = 200_000
 QUICK_ENTRIES = 10_000
 QUICK_SECONDS = 1.0
 BATCH = 5_000
+KEY_FILE = "log-root"
 ORIGIN = "benchmark.example/log"
 
 
 def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
-    """Measure sequencing and verification, in a process of their own on the server's core."""
+    """Measure sequencing and verification, each in a process of its own on the server's core."""
     count = QUICK_ENTRIES if machine.seconds < QUICK_SECONDS else ENTRIES
     url = machine.database("log_sequencing")
     migrations.upgrade(url)
-    with machine.on_core(machine.cores.server):
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "loadtests.log_sequencing",
-                url,
-                str(machine.folder),
-                str(count),
-            ],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        raise RuntimeError(f"The measurement failed:\n{done.stderr[-4000:]}")
-    sequenced, verified, memory = (float(each) for each in done.stdout.splitlines()[-1].split())
+    LocalKeyFile.create(machine.folder / KEY_FILE)
+    fill_log(machine, url, count)
+    (sequenced,) = in_a_process(machine, "sequence", url)
+    verified, memory, verified_size = in_a_process(machine, "verify", url)
+    assert verified_size == count
     return [
         Figure(name="log.sequenced", value=count / sequenced, unit="entries/s"),
         Figure(name="log.verified", value=count / verified, unit="entries/s"),
@@ -65,36 +54,60 @@ def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
     ]
 
 
-def main() -> None:
-    """Fill a log, sequence it, verify it; print seconds, seconds and MiB."""
-    url, folder, count = sys.argv[1:]
-    sessions = make_sessions(make_engine(url))
-    at = datetime.now(UTC)
-    root_keys = LocalKeyFile.create(Path(folder) / "log-root.key")
-    signing = SigningKeys.open(root_keys, sessions, at=at)
-    fill(sessions, int(count), at)
+def in_a_process(machine: Machine, what: str, url: str) -> list[float]:
+    """Run one part in a fresh process on the server's core; return what it printed."""
+    arguments = [sys.executable, "-m", "loadtests.log_sequencing", what, url, str(machine.folder)]
+    with machine.on_core(machine.cores.server):
+        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"The measurement failed:\n{done.stderr[-4000:]}")
+    return [float(each) for each in done.stdout.splitlines()[-1].split()]
 
+
+def main() -> None:
+    """Do one part of it; print what was measured."""
+    what, url, folder = sys.argv[1:]
+    sessions = make_sessions(make_engine(url))
+    root_keys = LocalKeyFile.open(Path(folder) / KEY_FILE)
+    signing = SigningKeys.open(root_keys, sessions, at=datetime.now(UTC))
+    parts = {"sequence": sequence_all, "verify": verify_all}
+    print(*parts[what](sessions, signing))  # noqa: T201
+
+
+def sequence_all(sessions: sessionmaker[Session], signing: SigningKeys) -> list[float]:
+    """Sequence everything; return the seconds."""
     started = time.perf_counter()
     added = 1
     while added:
         with unit_of_work_of(sessions) as session:
-            added = sequence(session, signing, origin=ORIGIN, at=at)
-    sequenced = time.perf_counter() - started
+            added = sequence(session, signing, origin=ORIGIN, at=datetime.now(UTC))
+    return [time.perf_counter() - started]
 
-    before = psutil.Process().memory_info().rss
-    peak = before
+
+def verify_all(sessions: sessionmaker[Session], signing: SigningKeys) -> list[float]:
+    """Verify everything; return seconds, MiB above the idle process, and leaves."""
+    process = psutil.Process()
+    with sessions() as session:
+        session.execute(text("SELECT 1"))
+    before = peak = process.memory_info().rss
 
     def watch(_done: int, _of: int) -> None:
         nonlocal peak
-        peak = max(peak, psutil.Process().memory_info().rss)
+        peak = max(peak, process.memory_info().rss)
 
     started = time.perf_counter()
     with sessions() as session:
         report = verify_log(session, signing, progress=watch)
-    verified = time.perf_counter() - started
     assert report.is_sound
-    assert report.tree_size == int(count)
-    print(sequenced, verified, (peak - before) / 2**20)  # noqa: T201
+    return [time.perf_counter() - started, (peak - before) / 2**20, report.tree_size]
+
+
+def fill_log(machine: Machine, url: str, count: int) -> None:
+    """Append `count` entries."""
+    with machine.on_core(machine.cores.server):
+        engine = make_engine(url)
+        fill(make_sessions(engine), count, datetime.now(UTC))
+        engine.dispose()
 
 
 def fill(sessions: sessionmaker[Session], count: int, at: datetime) -> None:
