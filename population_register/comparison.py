@@ -372,23 +372,15 @@ def best_level(
 
 
 def name_order(left: Profile, right: Profile) -> int:
-    """Tell whether one record has the family name where the other has the given name.
+    """Tell which name stands where, of two records whose names disagree as they stand.
 
     Returns:
-        0 if not, 1 if each name stands in the other's place, 2 if one does and the other is lost;
-        `MISSING` if a name is not known.
+        0 if each in its place, 1 if each stands in the other's place, 2 if one does and the other
+        is lost.
     """
-    given, family = left.get("given_name"), left.get("family_name")
-    other_given, other_family = right.get("given_name"), right.get("family_name")
-    if not (given and family and other_given and other_family):
-        return MISSING
-    straight = min(
-        best_level(NAME, given, other_given)[0], best_level(NAME, family, other_family)[0]
-    )
-    if straight <= SHORT_FORM:
-        return 0
     crossed = sorted(
-        (best_level(NAME, given, other_family)[0], best_level(NAME, family, other_given)[0])
+        best_level(NAME, left[one], right[other])[0]
+        for one, other in (("given_name", "family_name"), ("family_name", "given_name"))
     )
     if crossed[1] <= SIMILAR:
         return 1

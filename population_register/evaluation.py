@@ -120,7 +120,9 @@ def match(
 
     rounds = 0
     if model is None:
-        learned = learn(profiles, kinds, compare, version=version)
+        learned = learn(
+            profiles, kinds, compare, version=version, total_pairs=_possible(profiles, sources)
+        )
         model, rounds = learned.model, learned.rounds
     else:
         compare(Scorer(model))
@@ -134,6 +136,16 @@ def match(
         doubtful=doubtful,
         rounds=rounds,
     )
+
+
+def _possible(profiles: Sequence[Profile], sources: Sequence[str] | None) -> float:
+    """Return how many pairs may be one person."""
+
+    def pairs_of(count: int) -> float:
+        return count * (count - 1) / 2
+
+    inside = sum(map(pairs_of, Counter(sources).values())) if sources is not None else 0
+    return max(1.0, pairs_of(len(profiles)) - inside)
 
 
 def _score(found: ScoredPairs, patterns: Sequence[Levels], scorer: Scorer) -> int:

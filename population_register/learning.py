@@ -101,6 +101,7 @@ def learn(
     candidates: Callable[[Scorer], Patterns],
     *,
     version: str,
+    total_pairs: float | None = None,
 ) -> Learned:
     """Learn a model from records.
 
@@ -110,8 +111,10 @@ def learn(
         candidates: Compares the candidate pairs, with a scorer that knows strangers and
             frequencies already; returns their patterns.
         version: Names the model.
+        total_pairs: How many pairs may be one person, if not all.
     """
-    total_pairs = max(1.0, len(profiles) * (len(profiles) - 1) / 2)
+    if total_pairs is None:
+        total_pairs = max(1.0, len(profiles) * (len(profiles) - 1) / 2)
     likely = min(0.05, 0.5 * len(profiles) / total_pairs)
     features = tuple(_with_values(feature, profiles) for feature in starting_features(kinds))
     has_kin = bool(_PLACES & set(kinds)) and "given_name" in kinds

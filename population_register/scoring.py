@@ -22,6 +22,7 @@ from population_register.comparison import (
     COMPARATORS,
     MISSING,
     NAME_ORDER,
+    SHORT_FORM,
     Comparator,
     Levels,
     Profile,
@@ -132,6 +133,7 @@ class Scorer:
             (
                 feature.name,
                 feature.comparator,
+                feature.comparator.level,
                 feature.frequencies,
                 feature.rarest,
                 log(max(feature.u[0], 1e-12)),
@@ -141,6 +143,11 @@ class Scorer:
             if feature.name != NAME_ORDER
         )
         self._order = self._names.index(NAME_ORDER) if NAME_ORDER in self._names else None
+        if self._order is not None:
+            if self._order != len(self._names) - 1:
+                raise ValueError("name_order is the last feature of a model that has it")
+            self._given = self._names.index("given_name")
+            self._family = self._names.index("family_name")
         self._logs = tuple(
             tuple(
                 tuple(log(max(share, 1e-12)) for share in shares)
@@ -160,20 +167,34 @@ class Scorer:
         The second are natural logarithms by which strangers' odds of sharing the value differ from
         the average of the feature: negative for rare values.
         """
+        levels, rarities = self._straight(left, right)
+        if self._order is None:
+            return tuple(levels), tuple(rarities)
+        given, family = levels[self._given], levels[self._family]
         order = MISSING
-        if self._order is not None:
-            order = name_order(left, right)
-            if order > 0:
-                right = swapped(right)
+        if given != MISSING and family != MISSING:
+            order = 0
+            if given > SHORT_FORM and family > SHORT_FORM:
+                order = name_order(left, right)
+                if order > 0:
+                    levels, rarities = self._straight(left, swapped(right))
+        return (*levels, order), (*rarities, 0.0)
+
+    def _straight(self, left: Profile, right: Profile) -> tuple[list[int], list[float]]:
+        """Compare every feature with itself."""
         levels: list[int] = []
         rarities: list[float] = []
-        for name, comparator, frequencies, rarest, usual, crowded in self._rows:
+        for name, comparator, alike, frequencies, rarest, usual, crowded in self._rows:
             ours, theirs = left.get(name), right.get(name)
             if ours is None or theirs is None:
                 levels.append(MISSING)
                 rarities.append(0.0)
                 continue
-            level, shared = best_level(comparator, ours, theirs)
+            if len(ours) == 1 and len(theirs) == 1:
+                level = alike(ours[0], theirs[0])
+                shared = comparator.shared(ours[0], theirs[0], level)
+            else:
+                level, shared = best_level(comparator, ours, theirs)
             rarity = 0.0
             if shared is not None:
                 if shared in crowded:
@@ -182,10 +203,7 @@ class Scorer:
                     rarity = log(max(frequencies.get(shared, 0.0), rarest)) - usual
             levels.append(level)
             rarities.append(rarity)
-        if self._order is not None:
-            levels.insert(self._order, order)
-            rarities.insert(self._order, 0.0)
-        return tuple(levels), tuple(rarities)
+        return levels, rarities
 
     def bits(self, left: Profile, right: Profile) -> float:
         """Return the score alone."""
