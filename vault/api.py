@@ -21,7 +21,6 @@ from vault.model import (
     DocumentVersion,
     ReceivedDocument,
     SealedVersion,
-    StoredDocument,
     parse_kind,
 )
 from vault.ranges import ByteRange
@@ -58,7 +57,6 @@ __all__ = [
     "SignatureRoots",
     "Signer",
     "StorageUnavailable",
-    "StoredDocument",
     "TrustedSignature",
     "UnsuitableDocument",
     "UntrustedSignature",

@@ -72,10 +72,6 @@ class Document:
     current: DocumentVersion
 
 
-StoredDocument = Document
-"""What storing returns: the document with the version that was just stored."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedDocument:
     """A blob that was written, and that no row names yet.
