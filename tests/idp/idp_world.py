@@ -52,8 +52,8 @@ class Person:
 class Browser:
     """A browser: cookies, and redirects that are looked at one by one."""
 
-    def __init__(self, world: "IdpWorld") -> None:
-        self.http = httpx.Client(transport=_Transport(world.app, world.portal), base_url=ISSUER)
+    def __init__(self, http: httpx.Client) -> None:
+        self.http = http
 
     def get(self, url: str, **kwargs: Any) -> httpx.Response:  # noqa: ANN401
         return self.http.get(url, **kwargs)
@@ -98,12 +98,16 @@ class Browser:
         self, url: str, person: Person | None = None, decision: str = "allow"
     ) -> dict[str, str]:
         """Go through sign-in and consent as far as they are shown; return what the client gets."""
+        return parameters_of(self.follow(url, person, decision))
+
+    def follow(self, url: str, person: Person | None = None, decision: str = "allow") -> str:
+        """Go through the pages as far as they are shown; return where the browser is sent."""
         answer = self.http.get(url)
         for _ in range(6):
             if answer.status_code == 303:
                 location = answer.headers["location"]
                 if not location.startswith("/interaction/"):
-                    return parameters_of(location)
+                    return str(location)
                 answer = self.http.get(location)
             elif 'autocomplete="username"' in answer.text:
                 assert person is not None, "the person has to sign in"
@@ -174,7 +178,7 @@ class RelyingParty:
         browser: Browser | None = None,
         **change: str | None,
     ) -> str:
-        browser = browser or Browser(self.world)
+        browser = browser or self.world.browser()
         push = self.method == "private_key_jwt" and self.dpop_key is not None
         url = self.pushed_url(verifier, **change) if push else self.url(verifier, **change)
         return browser.authorize(url, person)["code"]
@@ -396,7 +400,8 @@ class IdpWorld(World):
         )
 
     def browser(self) -> Browser:
-        return Browser(self)
+        transport = _Transport(self.app, self.portal)
+        return Browser(httpx.Client(transport=transport, base_url=ISSUER))
 
     def later(self, **delta: float) -> datetime:
         """Move the clock forward."""
