@@ -11,15 +11,16 @@ from sqlalchemy import (
     RowMapping,
     and_,
     case,
+    func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
-from sqlalchemy.types import Text
+from sqlalchemy.types import Integer
 
 from consent.model import (
     ConsentRecord,
@@ -33,6 +34,10 @@ from consent.tables import consents
 from kernel.ids import ClientId, ConsentId, PartnerId, PersonId
 
 MOST_LISTED = 500
+
+# Written out, not bound: each bind of a hot statement is a value to send.
+_ZERO: ColumnElement[int] = literal_column("0", Integer)
+_ONE: ColumnElement[int] = literal_column("1", Integer)
 
 
 def _record_of(values: RowMapping) -> ConsentRecord:
@@ -225,6 +230,7 @@ def covering_consent(
     purpose: ColumnElement[Any],
     items: ColumnElement[Any],
     at: ColumnElement[Any],
+    consent_id: ColumnElement[Any] | None = None,
 ) -> CTE:
     """Return this context's part of a composed statement: the one consent that covers a read.
 
@@ -238,25 +244,27 @@ def covering_consent(
         purpose: What for; compared exactly.
         items: Array of text: everything the read will return. Empty is covered by nothing.
         at: Now. Compared with `expires_at` only, exclusive: see `ConsentRecord.ending_at`.
+        consent_id: Only this one is looked at: the read covered by it, or not at all.
 
     Returns:
         Columns `person_id`, `consent_id`, `expires_at`, `max_uses`.
     """
     c = consents.c
+    covering = select(c.person_id, c.consent_id, c.expires_at, c.max_uses).where(
+        c.person_id == person_id,
+        c.client_id == client_id,
+        c.purpose == purpose,
+        c.ended_at.is_(None),
+        c.expires_at > at,
+        or_(c.max_uses.is_(None), c.uses < c.max_uses),
+        c["items"].contains(items),
+        func.cardinality(items) > _ZERO,
+    )
+    if consent_id is not None:
+        return covering.where(c.consent_id == consent_id).cte("covering_consent")
     return (
-        select(c.person_id, c.consent_id, c.expires_at, c.max_uses)
-        .where(
-            c.person_id == person_id,
-            c.client_id == client_id,
-            c.purpose == purpose,
-            c.ended_at.is_(None),
-            c.expires_at > at,
-            or_(c.max_uses.is_(None), c.uses < c.max_uses),
-            c["items"].contains(items),
-            items != literal([], ARRAY(Text)),
-        )
-        .order_by(c.max_uses.is_(None).desc(), c.given_at.desc(), c.consent_id.desc())
-        .limit(1)
+        covering.order_by(c.max_uses.is_(None).desc(), c.given_at.desc(), c.consent_id.desc())
+        .limit(_ONE)
         .cte("covering_consent")
     )
 
@@ -279,7 +287,7 @@ def spend_use(source: FromClause, *, at: ColumnElement[Any]) -> CTE:
         use, one gets it, and a withdrawal that came first is obeyed.
     """
     c = consents.c
-    used = c.uses + 1
+    used = c.uses + _ONE
     spent = (
         update(consents)
         .where(

@@ -40,7 +40,6 @@ class Attempt:
             "read_purpose": selection.purpose,
             # Of what the token was not granted nothing is looked at, and no use is counted.
             "read_items": selection.items if selection.is_granted else (),
-            "read_at": self.at,
         }
 
     def entry(self, consent_id: ConsentId | None, *, reason: str | None = None) -> NewEntry:

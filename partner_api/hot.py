@@ -7,6 +7,7 @@ appends the access entry. When it says no, the ordinary lane finds the reason, l
 refuses (`service.refusals`).
 """
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
@@ -51,13 +52,12 @@ async def _read(reader: Reader, attempt: Attempt, remembered: Remembered) -> byt
     """Read once; a second time if another consent covers the read than was expected."""
     binds = attempt.binds()
     if remembered.consent_id is None:
-        ahead = await LOOK_AHEAD.fetchrow(reader.pool, **binds)
-        remembered.consent_id = None if ahead is None else ahead["consent_id"]
+        await _look_ahead(reader, binds, remembered)
     statement = READ_PERSON
     while True:
         expected = remembered.consent_id or NO_CONSENT
         entry = attempt.entry(expected)
-        row = await statement.fetchrow(
+        row = await statement[remembered.is_limited].fetchrow(
             reader.pool, **binds, **entry_binds(entry), read_consent_id=expected
         )
         assert row is not None  # it always answers
@@ -73,8 +73,15 @@ async def _read(reader: Reader, attempt: Attempt, remembered: Remembered) -> byt
         covering = await run_in_threadpool(find_covering, reader.sessions, attempt, person_id)
         if covering == expected or statement is READ_PERSON_AGAIN:
             raise await run_in_threadpool(absent, reader.sessions, attempt, person_id, covering)
-        remembered.consent_id = covering
+        await _look_ahead(reader, binds, remembered)
         statement = READ_PERSON_AGAIN
+
+
+async def _look_ahead(reader: Reader, binds: Mapping[str, object], remembered: Remembered) -> None:
+    row = await LOOK_AHEAD.fetchrow(reader.pool, **binds)
+    if row is not None:
+        remembered.consent_id = row["consent_id"]
+        remembered.is_limited = row["max_uses"] is not None
 
 
 def _sign(reader: Reader, entry: NewEntry, record: CurrentRecord) -> bytes:

@@ -72,10 +72,12 @@ class Remembered:
 
     Attributes:
         consent_id: The consent that covered it the last time; the statement asks for this one.
+        is_limited: Whether that consent allows a number of reads only; it is what was signed.
     """
 
     selection: Selection
     consent_id: ConsentId | None = None
+    is_limited: bool = False
 
 
 class Reader:

@@ -33,7 +33,7 @@ from vault.api import document_version
 
 # No bind is named like a column of a table that a part writes to: SQLAlchemy takes the keys of the
 # parameters it is given for columns to SET, in every INSERT and UPDATE of the statement.
-AT = bindparam("read_at", type_=Instant)
+AT = bindparam("idp_at", type_=Instant)  # the one of `live_grant`
 CLIENT_ID = bindparam("read_client_id", type_=Text())
 CONSENT_ID = bindparam("read_consent_id", type_=Uuid())
 DOCUMENT_ID = bindparam("read_document_id", type_=Uuid())
@@ -57,19 +57,25 @@ _DOCUMENT = (
 )
 
 
-def _consent(grant: CTE, items: ColumnElement[Any] = ITEMS) -> CTE:
+def _consent(
+    grant: CTE,
+    items: ColumnElement[Any] = ITEMS,
+    consent_id: ColumnElement[Any] | None = None,
+) -> CTE:
     return covering_consent(
-        person_id=grant.c.person_id, client_id=CLIENT_ID, purpose=PURPOSE, items=items, at=AT
+        person_id=grant.c.person_id,
+        client_id=CLIENT_ID,
+        purpose=PURPOSE,
+        items=items,
+        at=AT,
+        consent_id=consent_id,
     )
 
 
 def _proof(*, is_spent_already: bool = False) -> CTE:
     """Spend the proof, or stand in for it in the second statement of one request."""
-    spent = select(true().label("fresh")) if is_spent_already else None
-    if spent is None:
-        rows = spend_proof()
-        spent = select(true().label("fresh")).select_from(rows)
-    return spent.cte("fresh_proof")
+    fresh = select(true().label("fresh"))
+    return (fresh if is_spent_already else fresh.select_from(spend_proof())).cte("fresh_proof")
 
 
 def _used(permitted: CTE, columns: tuple[str, ...]) -> CTE:
@@ -102,21 +108,24 @@ def look_ahead() -> Select[Any]:
     The entry's bytes are fixed before the hot statement runs, so the consent is looked up once and
     remembered. That memory decides nothing: the read asks again, and for this very consent.
     """
-    return select(_consent(live_grant()).c.consent_id)
+    consent = _consent(live_grant())
+    return select(consent.c.consent_id, consent.c.max_uses)
 
 
-def read_person(*, is_spent_already: bool = False) -> Select[Any]:
+def read_person(*, is_limited: bool, is_spent_already: bool = False) -> Select[Any]:
     """Compose the read of a person's record, with its access entry appended.
 
     The row's `consent_id` and sealed columns are those of the appended entry: without the entry
     there are none.
 
     Args:
+        is_limited: The consent allows a number of reads, which are counted. Otherwise a consent
+            with such a number permits nothing.
         is_spent_already: This request's proof was spent by its own first statement.
     """
     grant = live_grant()
     proof = _proof(is_spent_already=is_spent_already)
-    consent = _consent(grant)
+    consent = _consent(grant, consent_id=CONSENT_ID)
     record = current_record(grant.c.person_id)
     permitted = (
         select(
@@ -127,12 +136,11 @@ def read_person(*, is_spent_already: bool = False) -> Select[Any]:
         )
         .select_from(grant)
         .join(proof, true())
-        .join(consent, true())
+        .join(consent, true() if is_limited else consent.c.max_uses.is_(None))
         .join(record, true())
-        .where(consent.c.consent_id == CONSENT_ID)
         .cte("permitted")
     )
-    readable = _used(permitted, _RECORD)
+    readable = _used(permitted, _RECORD) if is_limited else permitted
     entry = append_entry(readable.c.person_id, source=readable)
     return (
         _one_row(grant, proof, readable.c.consent_id, *(readable.c[name] for name in _RECORD))
@@ -199,7 +207,12 @@ def read_document() -> Select[Any]:
 
 
 LOOK_AHEAD = HotStatement(look_ahead())
-READ_PERSON = HotStatement(read_person())
-READ_PERSON_AGAIN = HotStatement(read_person(is_spent_already=True))
+READ_PERSON = {
+    is_limited: HotStatement(read_person(is_limited=is_limited)) for is_limited in (False, True)
+}
+READ_PERSON_AGAIN = {
+    is_limited: HotStatement(read_person(is_limited=is_limited, is_spent_already=True))
+    for is_limited in (False, True)
+}
 LIST_DOCUMENTS = list_documents()
 READ_DOCUMENT = read_document()

@@ -32,6 +32,16 @@ covering = store.covering_consent(
 )
 sql_form = select(covering.c.consent_id)
 
+covering_this_one = store.covering_consent(
+    person_id=bindparam("person_id", type_=Uuid()),
+    client_id=bindparam("client_id", type_=Text()),
+    purpose=bindparam("purpose", type_=Text()),
+    items=bindparam("items", type_=ARRAY(Text)),
+    at=bindparam("at", type_=Instant),
+    consent_id=bindparam("consent_id", type_=Uuid()),
+)
+sql_form_of_one = select(covering_this_one.c.consent_id)
+
 
 @st.composite
 def a_history(draw: st.DrawFn) -> list[ConsentRecord]:
@@ -106,22 +116,25 @@ def test_sql_and_pure_form_name_the_same_consent(
         requested=names(*requested),
         at=at,
     )
-    found = session.scalars(
-        sql_form,
-        {
-            "person_id": person_id,
-            "client_id": client_id,
-            "purpose": purpose,
-            "items": sorted(requested),
-            "at": at,
-        },
-    ).all()
+    asked = {
+        "person_id": person_id,
+        "client_id": client_id,
+        "purpose": purpose,
+        "items": sorted(requested),
+        "at": at,
+    }
+    found = session.scalars(sql_form, asked).all()
 
     match pure:
         case Covered(consent_id):
             assert found == [consent_id]
         case NotCovered():
             assert found == []
+    for record in history:
+        ours = [record] if record.client_id == client_id else []
+        alone = decide(ours, purpose=purpose, requested=names(*requested), at=at)
+        this_one = session.scalars(sql_form_of_one, {**asked, "consent_id": record.consent_id})
+        assert bool(this_one.all()) is isinstance(alone, Covered)
 
 
 @pytest.mark.db
