@@ -37,6 +37,13 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process and all below it have used."""
+    main = psutil.Process(pid)
+    times = [process.cpu_times() for process in (main, *main.children(recursive=True))]
+    return float(sum(each.user + each.system for each in times))
+
+
 def allow_the_bank(instance: Instance) -> Browser:
     """Sign in at the bank and agree, unless that was done before; return the browser."""
     browser = Browser(language="ru")
@@ -64,7 +71,7 @@ class Life:
     first_start_seconds: float
     exit_code_of_ctrl_c: int
     left_after_ctrl_c: list[str]
-    second_start_seconds: list[float]
+    work_of_second_start_seconds: float
     second_run_refused: str
     consents_before_kill: int
     entries_before_kill: int
@@ -98,9 +105,8 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     exit_code = first.stop()
     left_after_ctrl_c = processes_of(folder)
 
-    seconds = []
     second = start(folder, port=port, bank_port=bank_port)
-    seconds.append(second.started_in_seconds)
+    work = cpu_seconds(second.process.pid)
     try:
         start(folder, port=free_port(), bank_port=free_port())
     except InstanceFailed as error:
@@ -115,21 +121,17 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     os.kill(int(database), signal.SIGKILL)
 
     third = start(folder, port=port, bank_port=bank_port)
-    seconds.append(third.started_in_seconds)
     left_after_kill = [c for c in processes_of(folder) if "app.cli run" in c]
     consents_after = consents_and_bank(third, browser)
     again = allow_the_bank(third)
     again.close()
     browser.close()
     third.stop()
-    fourth = start(folder, port=port, bank_port=bank_port)
-    seconds.append(fourth.started_in_seconds)
-    fourth.stop()
     return Life(
         first_start_seconds=first.started_in_seconds,
         exit_code_of_ctrl_c=exit_code,
         left_after_ctrl_c=left_after_ctrl_c,
-        second_start_seconds=seconds,
+        work_of_second_start_seconds=work,
         second_run_refused=second_run_refused,
         consents_before_kill=consents,
         entries_before_kill=int(str(before["tree_size"])) + int(str(before["waiting"])),
@@ -144,9 +146,9 @@ def test_ctrl_c_ends_everything_cleanly(life: Life) -> None:
     assert life.left_after_ctrl_c == []
 
 
-def test_second_start_is_quick(life: Life) -> None:
-    """Under five seconds on an idle machine; other tests run beside this one."""
-    assert min(life.second_start_seconds) < 10
+def test_second_start_is_little_work(life: Life) -> None:
+    """Under five seconds on two idle cores. Other tests run beside this one, so work is counted."""
+    assert life.work_of_second_start_seconds < 8.5
 
 
 def test_second_run_in_the_same_folder_is_refused(life: Life) -> None:
