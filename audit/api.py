@@ -11,13 +11,14 @@ from audit.service.access import (
 )
 from audit.service.proving import InclusionProof, latest_checkpoint, prove_inclusion
 from audit.service.sequencing import sequence
-from audit.service.verification import Finding, LogReport, verify_log
+from audit.service.verification import Finding, IsSubject, LogReport, verify_log
 from audit.store import SignedCheckpoint, append_entry
 
 __all__ = [
     "Actor",
     "Finding",
     "InclusionProof",
+    "IsSubject",
     "LogDamaged",
     "LogReport",
     "LoggedEntry",

@@ -43,8 +43,10 @@ from idp.service.administration import (
     issue_initial_access_token,
     list_clients,
     list_partners,
+    tell_subjects,
 )
 from idp.service.sessions import end_session, list_sessions
+from idp.signing_out import leave
 from idp.statements import live_grant, spend_proof, token_binds
 from idp.token_verification import PresentedToken, TokenVerifier, challenge
 
@@ -79,6 +81,7 @@ __all__ = [
     "disable_client",
     "end_session",
     "issue_initial_access_token",
+    "leave",
     "list_clients",
     "list_partners",
     "list_sessions",
@@ -87,5 +90,6 @@ __all__ = [
     "policy_of",
     "provider_of",
     "spend_proof",
+    "tell_subjects",
     "token_binds",
 ]

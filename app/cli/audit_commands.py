@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import click
+from sqlalchemy.orm import Session
 
 from app.cli.session import NOT_ALL_GOOD, as_json, resources, show
-from audit.api import LogReport, verify_log
+from app.resources import Resources
+from audit.api import IsSubject, LogReport, NewEntry, verify_log
+from idp.api import tell_subjects
+from kernel.ids import PersonId
 
 
 @click.group()
@@ -40,11 +44,29 @@ def verify(ctx: click.Context, kept: tuple[Path, ...], *, is_json: bool) -> None
             bar.length = max(1, of)
             bar.update(done - bar.pos)
 
-        report = verify_log(session, opened.signing, progress=tell, kept=notes)
+        report = verify_log(
+            session,
+            opened.signing,
+            progress=tell,
+            kept=notes,
+            is_subject=_is_subject(session, opened),
+        )
         bar.finish()
     show(is_json, _as_json(report), lines=_lines(report))
     if not report.is_sound:
         ctx.exit(NOT_ALL_GOOD)
+
+
+def _is_subject(session: Session, opened: Resources) -> IsSubject:
+    """Tell an entry that lies with another person by its pseudonym, which is in the signed leaf."""
+    sub_at = tell_subjects(session, opened.keyring)
+
+    def is_subject(entry: NewEntry, person_id: PersonId) -> bool:
+        if entry.client_id is None:
+            return entry.subject == opened.keyring.pseudonym("audit", person_id)
+        return entry.subject == sub_at(entry.client_id, person_id)
+
+    return is_subject
 
 
 def _as_json(report: LogReport) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Partners and clients: added by an operator, or registered by themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,7 +16,8 @@ from idp.store import authorization
 from idp.store import clients as store
 from idp.token_verification import challenge
 from kernel.errors import Conflict, InvalidRequest, NotFound
-from kernel.ids import ClientId, PartnerId
+from kernel.ids import ClientId, PartnerId, PersonId
+from kernel.keyring import Keyring
 from kernel.secret import (
     MalformedToken,
     MintedToken,
@@ -113,6 +114,20 @@ def add_client(
 def list_clients(session: Session, partner_id: str | None = None) -> Sequence[JSONObject]:
     """Return every client, disabled ones too, in the order in which they came."""
     return store.list_clients(session, None if partner_id is None else PartnerId(partner_id))
+
+
+def tell_subjects(session: Session, keyring: Keyring) -> Callable[[ClientId, PersonId], str]:
+    """Return what tells by which `sub` a client knows a person, for the access log's verification.
+
+    The sectors are read once, here. A client that there is not knows nobody: the empty text.
+    """
+    sectors = store.list_sectors(session)
+
+    def sub(client_id: ClientId, person_id: PersonId) -> str:
+        sector = sectors.get(client_id)
+        return "" if sector is None else keyring.pseudonym(f"client:{sector}", person_id)
+
+    return sub
 
 
 def disable_client(session: Session, client_id: str, *, at: datetime) -> None:

@@ -86,6 +86,12 @@ def list_clients(session: Session, partner_id: PartnerId | None = None) -> Seque
     return [dict(row) for row in session.execute(query).mappings()]
 
 
+def list_sectors(session: Session) -> Mapping[ClientId, str]:
+    """Return the sector of every client, disabled ones too."""
+    rows = session.execute(select(clients.c.client_id, clients.c.sector))
+    return {ClientId(client_id): sector for client_id, sector in rows}
+
+
 def insert_client(
     session: Session,
     *,
