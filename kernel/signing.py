@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeAlias, assert_never, cast
+from typing import Any, TypeAlias, assert_never, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -20,12 +20,13 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_private_key,
 )
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import Row, delete, insert, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 from typing_extensions import override
 
 from kernel.db import AdvisoryLock, lock
 from kernel.envelope import associated_data
+from kernel.errors import Undecryptable
 from kernel.root_keys import RootKeys
 from kernel.secret import b64url, sha256
 from kernel.tables import signing_keys
@@ -85,6 +86,7 @@ class SigningKeys:
         self._root = root
         self._sessions = sessions
         self._snapshot = _Snapshot({}, {})
+        self._authentic: dict[str, Mapping[str, str]] = {}
 
     @override
     def __repr__(self) -> str:
@@ -117,7 +119,13 @@ class SigningKeys:
         return keys
 
     def reload(self, *, at: datetime) -> None:
-        """Read the keys again; every process does so every half minute."""
+        """Read the keys again; every process does so every half minute.
+
+        Raises:
+            Undecryptable: A row that the root did not seal, or whose public key is not that of its
+                private key. Nothing of it is published: whoever can write to the database could
+                otherwise sign in our name.
+        """
         with self._sessions() as session:
             rows = session.execute(
                 select(signing_keys)
@@ -133,12 +141,9 @@ class SigningKeys:
         published: dict[str, list[Mapping[str, str]]] = {use: [] for use in ALGORITHMS_BY_USE}
         current: dict[tuple[str, str], SigningKey] = {}
         for row in rows:
-            published[row.use].append(row.public_jwk)
+            published[row.use].append(self._authenticate(row))
             if row.state == "current":
-                der = self._root.unwrap(
-                    row.private_key_sealed,
-                    associated_data=_private_key_place(row.kid),
-                )
+                der = self._unseal(row)
                 current[row.use, row.alg] = SigningKey(
                     kid=row.kid,
                     use=row.use,
@@ -147,6 +152,21 @@ class SigningKeys:
                     public_jwk=row.public_jwk,
                 )
         self._snapshot = _Snapshot(current, {use: {"keys": k} for use, k in published.items()})
+
+    def _authenticate(self, row: Row[Any]) -> Mapping[str, str]:
+        """Return the public key of a row whose private key was sealed by our root."""
+        known = self._authentic.get(row.kid)
+        if known is None:
+            self._unseal(row)  # bound to the kid, which is the public key's thumbprint
+            if _thumbprint(row.public_jwk) != row.kid:
+                raise Undecryptable(reason="public key of another private key", kid=row.kid)
+            known = self._authentic[row.kid] = row.public_jwk
+        return known
+
+    def _unseal(self, row: Row[Any]) -> bytes:
+        return self._root.unwrap(
+            row.private_key_sealed, associated_data=_private_key_place(row.kid)
+        )
 
     def current(self, use: str, alg: str = "ES256") -> SigningKey:
         """Return the key that signs for `use` with `alg`.
@@ -259,5 +279,11 @@ def _public_jwk(private_key: PrivateKey, alg: str) -> dict[str, str]:
             members = {"crv": "Ed25519", "kty": "OKP", "x": b64url(raw)}
         case _:
             assert_never(private_key)
+    return {**members, "use": "sig", "alg": alg, "kid": _thumbprint(members)}
+
+
+def _thumbprint(jwk: Mapping[str, str]) -> str:
+    """Return the thumbprint of a public JWK (RFC 7638, 3)."""
+    members = {name: jwk[name] for name in ("crv", "e", "kty", "n", "x", "y") if name in jwk}
     canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
-    return {**members, "use": "sig", "alg": alg, "kid": b64url(sha256(canonical))}
+    return b64url(sha256(canonical))

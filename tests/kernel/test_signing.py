@@ -9,9 +9,11 @@ import pytest
 from joserfc import jws
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet
+from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from kernel.db import make_engine, make_sessions, unit_of_work_of
+from kernel.errors import Undecryptable
 from kernel.root_keys import LocalKeyFile
 from kernel.signing import OIDC_RETIRED_FOR, SigningKeys
 
@@ -95,3 +97,47 @@ def test_a_retired_key_disappears_when_its_tokens_have_expired(
 def test_a_private_key_does_not_show(signing: SigningKeys) -> None:
     assert "private" not in repr(signing.current("oidc"))
     assert '"d"' not in json.dumps(signing.public_jwks("oidc"))
+
+
+FORGERIES = {
+    "a key of somebody else's": (
+        "INSERT INTO signing_keys"
+        " (kid, use, alg, state, private_key_sealed, public_jwk, created_at, retired_at) SELECT 'forged', use, alg, 'retired', private_key_sealed,"
+        " jsonb_set(public_jwk, '{kid}', '\"forged\"'), created_at, created_at"
+        " FROM signing_keys WHERE use = 'log' AND state = 'current'"
+    ),
+    "somebody else's public key under ours": (
+        "UPDATE signing_keys SET public_jwk = jsonb_set(public_jwk, '{x}',"
+        " '\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"') WHERE use = 'log'"
+    ),
+    "two keys exchanged": (
+        "UPDATE signing_keys a SET public_jwk = b.public_jwk FROM signing_keys b"
+        " WHERE a.use = 'log' AND b.use = 'log' AND a.kid <> b.kid"
+    ),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+def test_a_key_written_into_the_database_is_not_published(
+    sessions: Sessions, tmp_path: Path, forgery: str
+) -> None:
+    root = LocalKeyFile.create(tmp_path / "root.key")
+    SigningKeys.open(root, sessions, at=AT)
+    with sessions.begin() as session:
+        session.execute(text(forgery))
+
+    with pytest.raises(Undecryptable):
+        SigningKeys.open(root, sessions, at=AT)
+
+
+def test_a_forged_key_leaves_a_running_process_with_the_keys_it_had(
+    signing: SigningKeys, sessions: Sessions
+) -> None:
+    before = json.dumps(signing.public_jwks("log"))
+    with sessions.begin() as session:
+        session.execute(text(FORGERIES["a key of somebody else's"]))
+
+    with pytest.raises(Undecryptable):
+        signing.reload(at=AT)
+
+    assert json.dumps(signing.public_jwks("log")) == before
