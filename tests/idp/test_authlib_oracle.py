@@ -20,7 +20,6 @@ CHALLENGES: tuple[Mapping[str, str], ...] = (
     {"code_challenge": CHALLENGE, "code_challenge_method": "S256"},
     {"code_challenge": CHALLENGE, "code_challenge_method": "plain"},
     {"code_challenge": "short", "code_challenge_method": "S256"},
-    {},
 )
 
 
@@ -74,7 +73,7 @@ def test_authorization_requests_are_answered_alike(world: IdpWorld, party: Relyi
 
         assert ours(world, sent) == oracle.authorize(sent), sent
         compared += 1
-    assert compared > 50
+    assert compared > 40
 
 
 @pytest.mark.spec("RFC6749-3.1.2.3")
@@ -92,14 +91,17 @@ def test_redirect_uri_is_always_named_here(world: IdpWorld, party: RelyingParty)
 
 
 @pytest.mark.spec("RFC7636-4.3")
-def test_omitted_challenge_method_is_refused_here(world: IdpWorld, party: RelyingParty) -> None:
-    """It means `plain`, which neither offers; Authlib lets it pass."""
+@pytest.mark.parametrize("challenge", [{"code_challenge": CHALLENGE}, {}], ids=["plain", "none"])
+def test_public_client_without_s256_is_refused_before_the_person_is_asked_here(
+    world: IdpWorld, party: RelyingParty, challenge: dict[str, str]
+) -> None:
+    """Authlib lets both pass and refuses the token request (an omitted method means `plain`)."""
     sent = {
         "client_id": party.client_id,
         "response_type": "code",
         "redirect_uri": REDIRECT_URI,
         "scope": "openid",
-        "code_challenge": CHALLENGE,
+        **challenge,
     }
 
     assert oracle_for(party).authorize(sent) == Said(None)
