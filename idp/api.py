@@ -6,6 +6,7 @@ composition root: accounts, partners and clients.
 """
 
 from idp.assurance import AssuranceLevel
+from idp.client_certificates import client_certificate_of, load_authorities
 from idp.dependencies import (
     CurrentPerson,
     CurrentSession,
@@ -76,6 +77,7 @@ __all__ = [
     "add_client",
     "add_partner",
     "challenge",
+    "client_certificate_of",
     "create_account",
     "current_person",
     "disable_client",
@@ -86,6 +88,7 @@ __all__ = [
     "list_partners",
     "list_sessions",
     "live_grant",
+    "load_authorities",
     "password_hasher_of",
     "policy_of",
     "provider_of",

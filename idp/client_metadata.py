@@ -15,6 +15,7 @@ from authlib.oidc.registration import ClientMetadataClaims as OIDCClaims
 from authlib.oidc.rpinitiated import ClientMetadataClaims as LogoutClaims
 from joserfc.errors import JoseError
 
+from idp import mtls
 from idp.assurance import ACR_VALUES
 from idp.claims import CLAIMS_OF_SCOPE
 from idp.client_authentication import FAPI2_METHODS, METHODS
@@ -44,21 +45,24 @@ _LISTS = {
 }  # fmt: skip
 _KEPT = {
     "contacts", "software_id", "software_version", "application_type", "subject_type",
-    "backchannel_logout_uri", "backchannel_logout_session_required",
-    "frontchannel_logout_uri", "frontchannel_logout_session_required",
 }  # fmt: skip
 _SWITCHES = (
     "require_pushed_authorization_requests", "dpop_bound_access_tokens", "require_auth_time",
-    "require_signed_request_object",
+    "require_signed_request_object", "backchannel_logout_session_required",
+    "frontchannel_logout_session_required", "tls_client_certificate_bound_access_tokens",
 )  # fmt: skip
 _LOCALISED = ("client_name#", "client_uri#", "logo_uri#", "policy_uri#", "tos_uri#")
-_ADDRESSES = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri")
+_ADDRESSES = (
+    "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri",
+    "backchannel_logout_uri", "frontchannel_logout_uri",
+)  # fmt: skip
 _TEXTS = (
     "client_name", "scope", "sector_identifier_uri", "token_endpoint_auth_method",
     "token_endpoint_auth_signing_alg", "id_token_signed_response_alg",
     "request_object_signing_alg", "authorization_signed_response_alg",
     "introspection_signed_response_alg",
     "userinfo_signed_response_alg", "subject_type", "application_type", *_ADDRESSES,
+    *mtls.SUBJECT_FIELDS,
 )  # fmt: skip
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _DANGEROUS_SCHEMES = {"javascript", "data", "vbscript", "file", "about", "blob", "ftp", "ws", "wss"}
@@ -118,11 +122,15 @@ def register(
         values.setdefault("authorization_signed_response_alg", "ES256")
         values.setdefault("introspection_signed_response_alg", "ES256")
         values["require_pushed_authorization_requests"] = True
-        values["dpop_bound_access_tokens"] = True
+        # FAPI 2.0, 5.3.2.1: every token is bound, to a certificate or to a key.
+        if values.get("tls_client_certificate_bound_access_tokens") is not True:
+            values["dpop_bound_access_tokens"] = True
     metadata = ClientMetadata(**values, descriptive=descriptive)
     _check_offered(metadata, profile)
     _check_keys(metadata, profile)
+    _check_certificates(metadata, server)
     _check_addresses(metadata, policy)
+    _check_logout(metadata)
     for uri in metadata.redirect_uris:
         _check_redirect_uri(uri, policy, profile)
     for uri in metadata.post_logout_redirect_uris:
@@ -298,6 +306,27 @@ def _check_keys(metadata: ClientMetadata, profile: ClientProfile) -> None:
         raise InvalidClientMetadata("private_key_jwt needs jwks or jwks_uri with a usable key.")
 
 
+def _check_certificates(metadata: ClientMetadata, server: JSONObject) -> None:
+    """Hold what is said about certificates against what we offer (RFC 8705, 2.1.2, 2.2 and 3.4)."""
+    method = metadata.token_endpoint_auth_method
+    is_bound = metadata.tls_client_certificate_bound_access_tokens
+    if method in mtls.METHODS and method not in server["token_endpoint_auth_methods_supported"]:
+        raise InvalidClientMetadata("token_endpoint_auth_method is not offered.")
+    if is_bound and not server.get("tls_client_certificate_bound_access_tokens"):
+        raise InvalidClientMetadata("Tokens are not bound to certificates here.")
+    if is_bound and method == NO_AUTHENTICATION:
+        # Its refresh token would have to be bound too: RFC 8705, 4 leaves that to us.
+        raise InvalidClientMetadata("A public client binds its tokens by DPoP.")
+    if (wrong := mtls.check_subject_fields(metadata)) is not None:
+        raise InvalidClientMetadata(wrong)
+    if (
+        method == mtls.SELF_SIGNED_TLS_CLIENT_AUTH
+        and metadata.jwks_uri is None
+        and not mtls.certificates_of(metadata.jwks)
+    ):
+        raise InvalidClientMetadata("self_signed_tls_client_auth needs a key with x5c.")
+
+
 def _check_addresses(metadata: ClientMetadata, policy: Policy) -> None:
     for name in _ADDRESSES:
         value = getattr(metadata, name)
@@ -311,6 +340,31 @@ def _check_addresses(metadata: ClientMetadata, policy: Policy) -> None:
         )
         if not is_allowed:
             raise InvalidClientMetadata(f"{name} has to be an https address.")
+
+
+def _check_logout(metadata: ClientMetadata) -> None:
+    """Hold the addresses of sign-out against what may be called and what may be framed.
+
+    Source:
+        OpenID Connect Back-Channel Logout, 2.2; Front-Channel Logout, 2.
+    """
+    for name in ("backchannel_logout_uri", "frontchannel_logout_uri"):
+        uri = getattr(metadata, name)
+        if uri is None:
+            if getattr(metadata, f"{name.removesuffix('uri')}session_required"):
+                raise InvalidClientMetadata(f"{name} is missing.")
+        elif "#" in uri or not uri.isascii() or "@" in urlsplit(uri).netloc:
+            raise InvalidClientMetadata(f"{name} is not acceptable.")
+    framed = metadata.frontchannel_logout_uri
+    if framed is not None and _origin(framed) not in {
+        _origin(uri) for uri in metadata.redirect_uris
+    }:
+        raise InvalidClientMetadata("frontchannel_logout_uri has the origin of no redirect URI.")
+
+
+def _origin(uri: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(uri)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _check_redirect_uri(uri: str, policy: Policy, profile: ClientProfile) -> None:

@@ -2,7 +2,7 @@
 
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
-from idp import checks, dpop, jose, pkce
+from idp import checks, dpop, jose, mtls, pkce
 from idp.assurance import ACR_VALUES
 from idp.claims import CLAIMS_OF_SCOPE, ITEMS_OF_CLAIM
 from idp.client_authentication import METHODS
@@ -13,17 +13,33 @@ AUTHORIZATION_DETAILS_TYPES = ("civitas_disclosure",)
 UI_LOCALES = ("ru", "en")
 
 
-def provider_metadata(issuer: str, *, has_registration: bool = True) -> dict[str, object]:
+MTLS_ENDPOINTS = (
+    "token_endpoint", "userinfo_endpoint", "pushed_authorization_request_endpoint",
+    "introspection_endpoint", "revocation_endpoint",
+)  # fmt: skip
+"""What a client may call by its certificate: RFC 8705, 5."""
+
+
+def provider_metadata(
+    issuer: str,
+    *,
+    has_registration: bool = True,
+    mtls_url: str | None = None,
+    has_authorities: bool = False,
+) -> dict[str, object]:
     """Return the metadata document, checked by Authlib's own rules.
 
     Args:
         issuer: Our issuer identifier.
         has_registration: Whether the registration endpoint is published.
+        mtls_url: Where certificates are asked for; None if mutual TLS is not offered.
+        has_authorities: Whether there are authorities whose certificates authenticate clients.
 
     Raises:
         ValueError: It breaks a rule of OpenID Connect Discovery or RFC 8414: a defect of ours.
     """
-    authenticated = [method for method in METHODS if method != "none"]
+    methods = _methods(has_mtls=mtls_url is not None, has_authorities=has_authorities)
+    authenticated = [method for method in methods if method != "none"]
     document: dict[str, object] = {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
@@ -60,22 +76,42 @@ def provider_metadata(issuer: str, *, has_registration: bool = True) -> dict[str
         "introspection_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "authorization_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "userinfo_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
-        "token_endpoint_auth_methods_supported": list(METHODS),
+        "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": list(jose.ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": authenticated,
         "introspection_endpoint_auth_signing_alg_values_supported": list(jose.ALGORITHMS),
-        "revocation_endpoint_auth_methods_supported": list(METHODS),
+        "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": list(jose.ALGORITHMS),
         "code_challenge_methods_supported": list(pkce.METHODS),
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "authorization_details_types_supported": list(AUTHORIZATION_DETAILS_TYPES),
-        "backchannel_logout_supported": False,
-        "frontchannel_logout_supported": False,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+        "frontchannel_logout_supported": True,
+        "frontchannel_logout_session_supported": True,
     }  # fmt: skip
     if has_registration:
         document["registration_endpoint"] = f"{issuer}/register"
+    if mtls_url is not None:
+        document["tls_client_certificate_bound_access_tokens"] = True
+        document["mtls_endpoint_aliases"] = {
+            name: f"{mtls_url}{str(document[name]).removeprefix(issuer)}"
+            for name in MTLS_ENDPOINTS
+            if name in document
+        }
     check_provider_metadata(document)
     return document
+
+
+def _methods(*, has_mtls: bool, has_authorities: bool) -> list[str]:
+    """Return the methods of client authentication that work here."""
+    offered: list[str] = []
+    for method in METHODS:
+        needs_authorities = method == mtls.TLS_CLIENT_AUTH
+        if method in mtls.METHODS and not (has_mtls and (has_authorities or not needs_authorities)):
+            continue
+        offered.append(method)
+    return offered
 
 
 def check_provider_metadata(document: dict[str, object]) -> None:

@@ -123,8 +123,18 @@ class ClientMetadata:
     default_acr_values: tuple[str, ...] = ()
     initiate_login_uri: str | None = None
     post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = False
+    frontchannel_logout_uri: str | None = None
+    frontchannel_logout_session_required: bool = False
     require_pushed_authorization_requests: bool = False
     dpop_bound_access_tokens: bool = False
+    tls_client_certificate_bound_access_tokens: bool = False  # RFC 8705, 3.4
+    tls_client_auth_subject_dn: str | None = None  # RFC 8705, 2.1.2
+    tls_client_auth_san_dns: str | None = None
+    tls_client_auth_san_uri: str | None = None
+    tls_client_auth_san_ip: str | None = None
+    tls_client_auth_san_email: str | None = None
     authorization_details_types: tuple[str, ...] = ()
     descriptive: JSONObject = field(default_factory=dict)
 
@@ -171,7 +181,14 @@ class Client:
     @property
     def must_prove_possession(self) -> bool:
         """Whether its access tokens must be bound to a key (RFC 9449, 5.2)."""
-        return self.is_fapi2 or self.metadata.dpop_bound_access_tokens
+        if self.metadata.dpop_bound_access_tokens:
+            return True
+        return self.is_fapi2 and not self.binds_to_certificate
+
+    @property
+    def binds_to_certificate(self) -> bool:
+        """Whether its access tokens are bound to its certificate (RFC 8705, 3.4)."""
+        return self.metadata.tls_client_certificate_bound_access_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +209,35 @@ class ClaimsRequest:
     acr_values: tuple[str, ...] = ()
     sub: str | None = None
     wants_auth_time: bool = False
+
+
+class AccessRequest(Protocol):
+    """What a person is asked to allow, whichever way the client asks."""
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """Values that we know."""
+        ...
+
+    @property
+    def acr_values(self) -> tuple[str, ...]:
+        """Values of `acr` that are preferred."""
+        ...
+
+    @property
+    def claims(self) -> ClaimsRequest:
+        """The `claims` parameter."""
+        ...
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """Resource indicators."""
+        ...
+
+    @property
+    def authorization_details(self) -> tuple[Disclosure, ...]:
+        """What is asked for under a purpose."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +351,18 @@ class SignInSession:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionClient:
+    """A client that knows a session.
+
+    Attributes:
+        session_id: Whose `sid` it has: the session's own, or that of one which it followed.
+    """
+
+    client_id: ClientId
+    session_id: SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedSession:
     """A new session, and the value of the cookie that carries it; only its digest is stored."""
 
@@ -373,6 +431,7 @@ class VerifiedToken:
         grant_id: None for a token without a person.
         disclosures: Its `authorization_details`.
         jkt: Thumbprint of the key it is bound to; None for a bearer token.
+        x5t: Thumbprint of the certificate it is bound to (RFC 8705, 3.1); None for none.
         token_digest: Names the token itself, to be looked up among those revoked.
         proof_digest: Names the DPoP proof of this very request, to be spent; None for bearer.
         proof_made_at: When the proof says it was made.
@@ -392,3 +451,9 @@ class VerifiedToken:
     expires_at: datetime
     proof_digest: bytes | None = None
     proof_made_at: datetime | None = None
+    x5t: str | None = None
+
+    @property
+    def is_sender_constrained(self) -> bool:
+        """Whether only its owner can use it."""
+        return self.jkt is not None or self.x5t is not None

@@ -15,7 +15,8 @@ from idp.errors import NotSignedIn, SignInFailed
 from idp.model import AuthorizationResponse, Interaction
 from idp.page_views import asked_disclosures, asker_of, shown_digest
 from idp.responses import respond
-from idp.service import accounts, authorization, sessions
+from idp.service import accounts, authorization, logout, sessions
+from idp.signing_out import leave
 from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.form_guard import FormFromOurPage
 from kernel.pages import PagePart, RefusalText, language_of, render
@@ -110,12 +111,8 @@ def show_sign_out(request: Request) -> Response:
 @router.post("/sign-out", dependencies=_ONE_FORM)
 def sign_out(request: Request, session: UnitOfWork, sign_in: CurrentSession) -> Response:
     """End the session of this browser."""
-    if sign_in is not None:
-        at = request.app.state.clock.now()
-        sessions.end_session(session, sign_in.person_id, sign_in.session_id, at=at)
-    response = _see("/signed-out")
-    cookies.clear_session_cookie(request, response)
-    return response
+    known_to = logout.sign_out(session, sign_in, at=request.app.state.clock.now())
+    return leave(request, session, known_to, then=None)
 
 
 @router.get("/signed-out")

@@ -20,6 +20,7 @@ from idp.remote_keys import remote_keys_of
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.responses import SUBMIT_SCRIPT, SUBMIT_SCRIPT_PATH, respond
 from idp.service import administration, authorization, logout
+from idp.signing_out import CONTINUE_SCRIPT, CONTINUE_SCRIPT_PATH, leave
 from kernel.db import UnitOfWork
 from kernel.form_guard import FIELD, FormGuard
 from kernel.pages import render
@@ -163,7 +164,17 @@ def delete_registration(request: Request, session: UnitOfWork, client_id: str) -
     return Response(status_code=204, headers=dict(NO_STORE))
 
 
-# Sign-out: OpenID Connect RP-Initiated Logout
+# Sign-out: OpenID Connect RP-Initiated Logout, Front-Channel Logout
+
+
+@router.get(CONTINUE_SCRIPT_PATH, include_in_schema=False)
+def continue_script() -> Response:
+    """Return the script that goes on when every client has been told."""
+    return Response(
+        CONTINUE_SCRIPT,
+        media_type="text/javascript",
+        headers={"Cache-Control": "public, max-age=86400"},
+    )
 
 
 @router.api_route("/end-session", methods=["GET", "POST"], include_in_schema=False)
@@ -203,10 +214,8 @@ def confirm_end_session(
 def _sign_out(
     request: Request, session: UnitOfWork, sign_in: CurrentSession, return_to: str | None
 ) -> Response:
-    logout.sign_out(session, sign_in, at=request.app.state.clock.now())
-    response = RedirectResponse(return_to or "/signed-out", status_code=303, headers=dict(NO_STORE))
-    cookies.clear_session_cookie(request, response)
-    return response
+    known_to = logout.sign_out(session, sign_in, at=request.app.state.clock.now())
+    return leave(request, session, known_to, then=return_to)
 
 
 def _came_without_cookies(request: Request, is_signed_in: bool, form: Form) -> bool:  # noqa: FBT001

@@ -132,15 +132,30 @@ session_cookies = Table(
 )
 Index("ix_session_cookies_expires_at", session_cookies.c.expires_at)
 
+# Who knows a session under a `sid`, and has to be told when it ends. A session that follows another
+# of the same person in the same browser takes its clients over: they know it under the first's.
+session_clients = Table(
+    "session_clients",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("session_id", Uuid, primary_key=True),
+    Column("client_id", Text, primary_key=True),
+    Column("known_session_id", Uuid, primary_key=True, comment="whose sid the client has"),
+    Column("expires_at", Instant, nullable=False),
+)
+Index("ix_session_clients_expires_at", session_clients.c.expires_at)
+
 # Where a person has been: the first visit to a client is always confirmed on a page.
 approved_clients = Table(
     "approved_clients",
     metadata,
     Column("person_id", Uuid, primary_key=True),
     Column("client_id", Text, primary_key=True),
+    Column("sub", Text, nullable=False, comment="pairwise; by which the client names the person"),
     Column("first_approved_at", Instant, nullable=False),
     Column("last_approved_at", Instant, nullable=False),
 )
+Index("ix_approved_clients_client_id_sub", approved_clients.c.client_id, approved_clients.c.sub)
 
 interactions = Table(
     "interactions",

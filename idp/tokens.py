@@ -17,6 +17,7 @@ from kernel.secret import b64url, sha256
 from kernel.signing import SigningKeys
 
 USE = "oidc"
+X5T = "x5t#S256"  # RFC 8705, 3.1
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type: RFC 9068, 2.1
 ACCESS_TOKEN_ALG = "ES256"  # noqa: S105
 ID_TOKEN_ALGORITHMS: tuple[str, ...] = ("RS256", "ES256", "PS256", "EdDSA")
@@ -56,11 +57,12 @@ def access_token_claims(
     jkt: str | None,
     at: datetime,
     expires_at: datetime,
+    x5t: str | None = None,
 ) -> dict[str, object]:
     """Return the claims of an access token.
 
     Source:
-        RFC 9068, 2.2; RFC 9396, 9.1; RFC 9449, 6.1.
+        RFC 9068, 2.2; RFC 9396, 9.1; RFC 9449, 6.1; RFC 8705, 3.1.
     """
     claims: dict[str, object] = {
         "iss": issuer,
@@ -83,8 +85,11 @@ def access_token_claims(
         claims["userinfo"] = list(subject.claims)
     if subject.authorization_details:
         claims["authorization_details"] = list(subject.authorization_details)
-    if jkt is not None:
-        claims["cnf"] = {"jkt": jkt}
+    bound_to = {
+        name: value for name, value in (("jkt", jkt), (X5T, x5t)) if value is not None
+    }
+    if bound_to:
+        claims["cnf"] = bound_to
     return claims
 
 
@@ -165,6 +170,7 @@ class AccessToken:
     issued_at: datetime
     expires_at: datetime
     claims: JSONObject
+    x5t: str | None = None
 
     @property
     def digest(self) -> bytes:
@@ -207,6 +213,7 @@ def verify_access_token(
         grant_id=None if grant_id is None else GrantId(UUID(grant_id)),
         jti=claims["jti"],
         jkt=claims.get("cnf", {}).get("jkt"),
+        x5t=claims.get("cnf", {}).get(X5T),
         issued_at=datetime.fromtimestamp(claims["iat"], UTC),
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
         claims=claims,
@@ -232,7 +239,8 @@ def verify_id_token_hint(
     """
     verified = verify_jws(hint, keys, algorithms=ID_TOKEN_ALGORITHMS)
     claims = verified.claims
-    if verified.header.get("typ") == ACCESS_TOKEN_TYPE or claims.get("iss") != issuer:
+    # Nothing else that we sign is an ID token: neither an access token nor a logout token.
+    if verified.header.get("typ") != "JWT" or claims.get("iss") != issuer:
         raise NotVerified("not an ID token of ours")
     if not isinstance(claims.get("sub"), str) or not isinstance(claims.get("aud"), str):
         raise NotVerified("sub or aud")

@@ -14,7 +14,14 @@ from starlette.responses import RedirectResponse, Response
 
 from audit.api import prove_inclusion
 from consent.api import get_consent, issue_receipt, withdraw
-from idp.api import CurrentPerson, current_person, end_session, list_sessions, provider_of
+from idp.api import (
+    CurrentPerson,
+    current_person,
+    end_session,
+    leave,
+    list_sessions,
+    provider_of,
+)
 from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.errors import DomainError
 from kernel.form_guard import FIELD, FormFromOurPage
@@ -229,9 +236,15 @@ def show_sessions(request: Request, session: UnitOfWork, person: CurrentPerson) 
 
 
 @router.post("/account/sessions/{session_id:uuid}/end", dependencies=_ONE_FORM)
-def end_one_session(session: UnitOfWork, visit: CurrentVisit, session_id: UUID) -> Response:
-    """End a session of the person, this one or another."""
-    end_session(session, visit.person_id, SessionId(session_id), at=visit.at)
+def end_one_session(
+    request: Request, session: UnitOfWork, person: CurrentPerson, session_id: UUID
+) -> Response:
+    """End a session of the person, this one or another; the sites that know it are told."""
+    known_to = end_session(
+        session, person.person_id, SessionId(session_id), at=request.app.state.clock.now()
+    )
+    if session_id == person.session_id:
+        return leave(request, session, known_to, then=None)
     return _see("/account/sessions")
 
 

@@ -7,17 +7,7 @@ from typing import TypeAlias, cast
 
 from sqlalchemy.orm import Session
 
-from consent.api import (
-    ConsentRequest,
-    Covered,
-    GivenBy,
-    ItemName,
-    PurposeCode,
-    Relation,
-    decide_disclosure,
-    give,
-)
-from idp import assurance, checks, jarm
+from idp import checks, jarm
 from idp.disclosures import read_disclosure
 from idp.errors import (
     AccessDenied,
@@ -55,10 +45,10 @@ from idp.ring_tokens import (
     REQUEST_URI_PREFIX,
     RingToken,
 )
+from idp.service.agreements import agree, uncovered
 from idp.store import authorization as store
 from idp.store.clients import find_client
 from idp.tokens import our_keys, verify_id_token_hint
-from kernel.ids import GrantId, PersonId, new_id
 from kernel.secret import MalformedToken, mint_token, parse_token
 from kernel.web import Form
 
@@ -409,11 +399,10 @@ def _evaluate(
         person = None
     if person is None:
         return _Pending(session=None, asked=request.disclosures, is_first_visit=True)
-    asked = tuple(
-        disclosure
-        for disclosure in request.disclosures
+    asked = (
+        request.disclosures
         if "consent" in request.prompt
-        or not _is_covered(session, person.person_id, client, disclosure, at=at)
+        else uncovered(session, person.person_id, client, request.disclosures, at=at)
     )
     return _Pending(
         session=person,
@@ -421,20 +410,6 @@ def _evaluate(
         is_first_visit="consent" in request.prompt
         or not store.has_approved(session, person.person_id, client.client_id),
     )
-
-
-def _is_covered(
-    session: Session, person_id: PersonId, client: Client, disclosure: Disclosure, *, at: datetime
-) -> bool:
-    decision = decide_disclosure(
-        session,
-        person_id,
-        client_id=client.client_id,
-        purpose=PurposeCode(disclosure.purpose),
-        items=frozenset(ItemName(item) for item in disclosure.items),
-        at=at,
-    )
-    return isinstance(decision, Covered)
 
 
 def _answer_silently(
@@ -482,47 +457,20 @@ def _issue_code(
     at: datetime,
 ) -> AuthorizationResponse:
     """Store the consents, the grant and the code; answer with the code."""
-    assurance.check_essential_acr(person.level, request.claims.essential_acr)
     if request_uri is not None and not store.use_pushed(session, request_uri, at=at):
         raise InvalidRequestUri(reason="used")
-    sub = provider.sub(client, person.person_id)
-    acr = assurance.acr_for(person.level, (*request.claims.acr_values, *request.acr_values))
-    for disclosure in asked:
-        give(
-            session,
-            provider.signing,
-            _consent(client, disclosure, person, sub=sub, language=language, at=at),
-            at=at,
-        )
-    store.approve(session, person.person_id, client.client_id, at=at)
     policy = provider.policy
-    is_refreshable = may_refresh(client, request.scope)
-    grant_id = GrantId(new_id(at))
-    store.insert_grant(
+    grant_id = agree(
         session,
-        store.NewGrant(
-            grant_id=grant_id,
-            person_id=person.person_id,
-            client_id=client.client_id,
-            partner_id=client.partner_id,
-            sub=sub,
-            scope=request.scope,
-            authorization_details=[
-                disclosure.as_authorization_details()
-                for disclosure in request.authorization_details
-            ],
-            claims=list(request.claims.userinfo),
-            resources=request.resources,
-            is_refreshable=is_refreshable,
-            session_id=person.session_id,
-            acr=acr,
-            amr=person.amr,
-            auth_time=person.auth_time,
-            created_at=at,
-            expires_at=at
-            + policy.authorization_code
-            + (policy.refresh_token if is_refreshable else policy.access_token),
-        ),
+        provider,
+        client,
+        request,
+        person,
+        asked=asked,
+        binds_session=True,
+        redeemable_for=policy.authorization_code,
+        language=language,
+        at=at,
     )
     code = AUTHORIZATION_CODE.mint(at)
     store.insert_code(
@@ -547,43 +495,6 @@ def _issue_code(
         parameters=(("code", code.token.reveal()),),
         state=request.state,
         at=at,
-    )
-
-
-def may_refresh(client: Client, scope: Sequence[str]) -> bool:
-    """Tell whether a refresh token is issued.
-
-    The client registered for it, and an OpenID Connect request asked for it by `offline_access`
-    (OpenID Connect Core, 11).
-    """
-    return "refresh_token" in client.metadata.grant_types and (
-        "offline_access" in scope or "openid" not in scope
-    )
-
-
-def _consent(
-    client: Client,
-    disclosure: Disclosure,
-    person: SignInSession,
-    *,
-    sub: str,
-    language: str,
-    at: datetime,
-) -> ConsentRequest:
-    return ConsentRequest(
-        person_id=person.person_id,
-        subject=sub,
-        client_id=client.client_id,
-        partner_id=client.partner_id,
-        partner_name=client.partner_name,
-        purpose=PurposeCode(disclosure.purpose),
-        items=frozenset(ItemName(item) for item in disclosure.items),
-        expires_at=at + disclosure.expires_in,
-        retention=disclosure.retention,
-        given_by=GivenBy(relation=Relation.SELF, person_id=person.person_id),
-        acr=person.acr,
-        language="ru" if language == "ru" else "en",
-        max_uses=disclosure.max_uses,
     )
 
 

@@ -1,5 +1,6 @@
 """Sign-out that a client asks for: OpenID Connect RP-Initiated Logout."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from idp.errors import InvalidLogoutRequest
 from idp.jose import NotVerified
-from idp.model import Client, SignInSession
+from idp.model import Client, SessionClient, SignInSession
 from idp.provider import Provider
 from idp.service.sessions import end_session
 from idp.store.clients import find_client
@@ -78,10 +79,13 @@ def read_logout_request(
     )
 
 
-def sign_out(session: Session, sign_in: SignInSession | None, *, at: datetime) -> None:
-    """End the session of this browser; nothing happens if there is none."""
-    if sign_in is not None:
-        end_session(session, sign_in.person_id, sign_in.session_id, at=at)
+def sign_out(
+    session: Session, sign_in: SignInSession | None, *, at: datetime
+) -> Sequence[SessionClient]:
+    """End the session of this browser, if there is one; return the clients that know it."""
+    if sign_in is None:
+        return ()
+    return end_session(session, sign_in.person_id, sign_in.session_id, at=at)
 
 
 def _with_state(return_to: str, state: str | None) -> str:

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from idp.model import OpenedSession, SignedIn, SignInSession
+from idp.model import OpenedSession, SessionClient, SignedIn, SignInSession
 from idp.policy import Policy
+from idp.service.logout_notices import announce
+from idp.store import session_clients
 from idp.store import sessions as store
 from kernel.ids import PersonId, SessionId, new_id
 from kernel.secret import MalformedToken, mint_token, parse_token
@@ -27,14 +29,14 @@ def open_session(
         signed_in: From `accounts.sign_in`, in this transaction.
         policy: How long the session lives.
         replaces: The cookie that the browser sent along with the sign-in, if any: that session
-            ends, so that nobody who planted it shares the new one (session fixation).
+            ends, so that nobody who planted it shares the new one (session fixation). If it was
+            the same person's, its clients go over to the new one; if not, they are told.
         at: Now.
 
     Returns:
         The session under a fresh identifier and a fresh cookie.
     """
-    if replaces is not None:
-        end_by_cookie(session, replaces, at=at)
+    replaced = None if replaces is None else _end_by_cookie(session, replaces, at=at)
     cookie = mint_token(COOKIE_PREFIX)
     opened = SignInSession(
         session_id=SessionId(new_id(at)),
@@ -48,6 +50,16 @@ def open_session(
         expires_at=at + policy.session,
     )
     store.insert_session(session, opened, cookie_digest=cookie.digest)
+    if replaced is not None and replaced.person_id == opened.person_id:
+        session_clients.hand_over(
+            session,
+            opened.person_id,
+            ended=replaced.session_id,
+            to=opened.session_id,
+            until=opened.expires_at,
+        )
+    elif replaced is not None:
+        announce(session, replaced.person_id, replaced.session_id)
     return OpenedSession(session=opened, cookie=cookie.token)
 
 
@@ -76,15 +88,23 @@ def list_sessions(
 
 def end_session(
     session: Session, person_id: PersonId, session_id: SessionId, *, at: datetime
-) -> None:
-    """End a session of this person; nothing happens if it has ended, or is somebody else's."""
-    store.end(session, person_id, session_id, at=at)
+) -> Sequence[SessionClient]:
+    """End a session of this person, and let the clients that know it learn of that.
+
+    Returns:
+        Those clients. None if the session had ended, or is somebody else's.
+
+    Transaction:
+        Of many that end one session at once, one tells the clients.
+    """
+    if not store.end(session, person_id, session_id, at=at):
+        return ()
+    return announce(session, person_id, session_id)
 
 
-def end_by_cookie(session: Session, cookie: str, *, at: datetime) -> None:
-    """End the session that a browser presents; nothing happens if there is none."""
+def _end_by_cookie(session: Session, cookie: str, *, at: datetime) -> store.EndedSession | None:
     try:
         digest = parse_token(cookie, COOKIE_PREFIX)
     except MalformedToken:
-        return
-    store.end_by_cookie(session, digest, at=at)
+        return None
+    return store.end_by_cookie(session, digest, at=at)

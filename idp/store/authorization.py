@@ -48,7 +48,7 @@ class NewGrant:
     claims: list[str]
     resources: tuple[str, ...]
     is_refreshable: bool
-    session_id: SessionId
+    session_id: SessionId | None
     acr: str
     amr: tuple[str, ...]
     auth_time: datetime
@@ -184,15 +184,23 @@ def has_approved(session: Session, person_id: PersonId, client_id: ClientId) -> 
     return bool(found)
 
 
-def approve(session: Session, person_id: PersonId, client_id: ClientId, *, at: datetime) -> None:
+def approve(
+    session: Session, person_id: PersonId, client_id: ClientId, *, sub: str, at: datetime
+) -> None:
     """Remember that a person signed in at this client."""
     t = approved_clients
     session.execute(
         upsert(t)
-        .values(person_id=person_id, client_id=client_id, first_approved_at=at, last_approved_at=at)
+        .values(
+            person_id=person_id,
+            client_id=client_id,
+            sub=sub,
+            first_approved_at=at,
+            last_approved_at=at,
+        )
         .on_conflict_do_update(
             index_elements=[t.c.person_id, t.c.client_id],
-            set_={"last_approved_at": func.greatest(t.c.last_approved_at, at)},
+            set_={"sub": sub, "last_approved_at": func.greatest(t.c.last_approved_at, at)},
         )
     )
 

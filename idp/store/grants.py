@@ -12,6 +12,7 @@ from idp.tables import (
     grants,
     initial_access_tokens,
     refresh_tokens,
+    session_clients,
     session_cookies,
     sign_in_failures,
     sign_in_sessions,
@@ -26,6 +27,11 @@ _EXPIRING: tuple[tuple[Any, Any, tuple[Any, ...]], ...] = (
         sign_in_sessions,
         sign_in_sessions.c.expires_at,
         (sign_in_sessions.c.person_id, sign_in_sessions.c.session_id),
+    ),
+    (
+        session_clients,
+        session_clients.c.expires_at,
+        tuple(session_clients.primary_key.columns),
     ),
     (
         initial_access_tokens,

@@ -1,6 +1,7 @@
 """Queries: sign-in sessions and their cookies."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -116,20 +117,33 @@ def end(session: Session, person_id: PersonId, session_id: SessionId, *, at: dat
     return ended is not None
 
 
-def end_by_cookie(session: Session, cookie_digest: bytes, *, at: datetime) -> None:
-    """End the session that a cookie carries, if there is one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedSession:
+    """A session that was ended a moment ago."""
+
+    person_id: PersonId
+    session_id: SessionId
+
+
+def end_by_cookie(session: Session, cookie_digest: bytes, *, at: datetime) -> EndedSession | None:
+    """End the session that a cookie carries; return it if it was this call that ended it."""
     row = session.execute(
         delete(session_cookies)
         .where(session_cookies.c.cookie_digest == cookie_digest)
         .returning(session_cookies.c.person_id, session_cookies.c.session_id)
     ).one_or_none()
-    if row is not None:
-        session.execute(
-            update(sign_in_sessions)
-            .where(
-                _t.person_id == row.person_id,
-                _t.session_id == row.session_id,
-                _t.ended_at.is_(None),
-            )
-            .values(ended_at=at)
+    if row is None:
+        return None
+    ended = session.execute(
+        update(sign_in_sessions)
+        .where(
+            _t.person_id == row.person_id,
+            _t.session_id == row.session_id,
+            _t.ended_at.is_(None),
         )
+        .values(ended_at=at)
+        .returning(_t.person_id, _t.session_id)
+    ).one_or_none()
+    if ended is None:
+        return None
+    return EndedSession(person_id=PersonId(ended.person_id), session_id=SessionId(ended.session_id))

@@ -129,9 +129,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Uuid, nullable=False),
         sa.Column("session_id", sa.Uuid, nullable=False),
         sa.Column("client_id", sa.Text, nullable=False),
-        sa.Column(
-            "known_session_id", sa.Uuid, nullable=False, comment="whose sid the client has"
-        ),
+        sa.Column("known_session_id", sa.Uuid, nullable=False, comment="whose sid the client has"),
         sa.Column("expires_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint(
             "person_id", "session_id", "client_id", "known_session_id", name="pk_session_clients"
@@ -142,10 +140,17 @@ def upgrade() -> None:
         "approved_clients",
         sa.Column("person_id", sa.Uuid, nullable=False),
         sa.Column("client_id", sa.Text, nullable=False),
+        sa.Column(
+            "sub",
+            sa.Text,
+            nullable=False,
+            comment="pairwise; by which the client names the person",
+        ),
         sa.Column("first_approved_at", INSTANT, nullable=False),
         sa.Column("last_approved_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("person_id", "client_id", name="pk_approved_clients"),
     )
+    op.create_index("ix_approved_clients_client_id_sub", "approved_clients", ["client_id", "sub"])
     op.create_table(
         "interactions",
         sa.Column("slot", sa.SmallInteger, nullable=False),

@@ -30,7 +30,7 @@ from idp.interaction_state import expected_sub, is_acceptable, silent_refusal
 from idp.model import AuthorizationRequest, AuthorizationResponse, ClaimsRequest, SignInSession
 from idp.pkce import verify_code_verifier
 from idp.resource_indicators import audience_for, resources_of
-from idp.service.authorization import may_refresh
+from idp.service.agreements import may_refresh
 from kernel.ids import AccountId, ClientId, PersonId, SessionId
 from tests.idp.pure import ISSUER, NOON, REDIRECT_URI, a_client
 
