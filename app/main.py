@@ -41,12 +41,13 @@ from app.logs import configure_logging
 from app.metrics import Metrics
 from app.middleware import Edge
 from app.openapi import describe
+from app.proxies import TrustedProxies
 from app.resources import Resources, database_url, open_resources
 from app.route_classes import UPLOAD, RouteClass
 from app.supervisor import SERVER_PID, die_with_parent
 from kernel.clock import Clock, SystemClock
 from kernel.db import make_hot_pool
-from kernel.errors import DomainError
+from kernel.errors import DomainError, Undecryptable
 from kernel.jobs import JobContext, Tasks, run_worker
 from kernel.pages import PagePart, Pages, Static
 from kernel.settings import Settings
@@ -154,6 +155,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
         tracing=tracing,
         is_https=settings.is_https,
         body_limits=body_limit,
+        proxies=TrustedProxies(settings.trusted_proxies),
     )
     return Civitas(api, edge)
 
@@ -194,7 +196,7 @@ def _reloading_keys(resources: Resources) -> Iterator[None]:
             await asyncio.sleep(RELOAD_SECONDS)
             try:
                 await asyncio.to_thread(reload)
-            except SQLAlchemyError:
+            except (SQLAlchemyError, Undecryptable):  # away, or somebody wrote into the key tables
                 log.warning("app.keys.not_reloaded", exc_info=True)
 
     task = asyncio.get_running_loop().create_task(every_half_minute())

@@ -102,7 +102,8 @@ def test_a_private_key_does_not_show(signing: SigningKeys) -> None:
 FORGERIES = {
     "a key of somebody else's": (
         "INSERT INTO signing_keys"
-        " (kid, use, alg, state, private_key_sealed, public_jwk, created_at, retired_at) SELECT 'forged', use, alg, 'retired', private_key_sealed,"
+        " (kid, use, alg, state, private_key_sealed, public_jwk, created_at, retired_at)"
+        " SELECT 'forged', use, alg, 'retired', private_key_sealed,"
         " jsonb_set(public_jwk, '{kid}', '\"forged\"'), created_at, created_at"
         " FROM signing_keys WHERE use = 'log' AND state = 'current'"
     ),
