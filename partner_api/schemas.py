@@ -1,6 +1,6 @@
 """What partners receive as JSON. Names are those of the published description."""
 
-from datetime import datetime
+from datetime import date
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -17,7 +17,7 @@ class SharedDocument(BaseModel):
     media_type: str
     length: int
     source: str | None
-    stored_at: datetime
+    stored_on: date
 
 
 class SharedDocuments(BaseModel):

@@ -5,7 +5,7 @@ in the same transaction, and only after that committed is anything opened and se
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import RowMapping, Select
@@ -19,6 +19,7 @@ from partner_api.attempt import Attempt, person_of
 from partner_api.document_ids import external_id
 from partner_api.service.refusals import absent, find_covering
 from partner_api.statements import LIST_DOCUMENTS, READ_DOCUMENT
+from population_register.api import civil_date
 from vault.api import (
     Document,
     DocumentKind,
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedDocument:
-    """A document in a partner's list, under the identifier that this client knows."""
+    """A document in a partner's list, under the identifier that this client knows.
+
+    Attributes:
+        stored_on: The day only: an instant would be the same at every partner, and nobody else's.
+    """
 
     id: "UUID"
     item: str
@@ -42,7 +47,7 @@ class SharedDocument:
     media_type: str
     length: int
     source: str | None
-    stored_at: datetime
+    stored_on: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,5 +130,5 @@ def _shared(keyring: Keyring, attempt: Attempt, document: Document) -> SharedDoc
         media_type=document.current.media_type,
         length=document.current.length,
         source=document.source,
-        stored_at=document.current.stored_at,
+        stored_on=civil_date(document.current.stored_at),
     )

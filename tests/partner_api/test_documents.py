@@ -66,7 +66,7 @@ class TestList:
             "media_type": "application/dicom",
             "length": len(DICOM),
             "source": None,
-            "stored_at": "2026-11-23T12:00:00Z",
+            "stored_on": "2026-11-23",
         }
         assert document["id"] != str(scan.document_id)
         (entry,) = world.logged(access)
