@@ -1,6 +1,7 @@
 """Blobs and rows that somebody, or some disk, has changed: nothing wrong is ever given out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,26 @@ class TestRow:
 
         with pytest.raises(Undecryptable):
             vault.read(document)
+
+    @pytest.mark.parametrize("length", [5000, 2 * MIB])
+    def test_a_digest_that_was_wrong_from_the_start(self, vault: Vault, length: int) -> None:
+        """Every tag is right, and the whole is not what was written down: no last part is given."""
+        received = vault.receive(vault.a_person(), a_pdf(length))
+        document = vault.file(replace(received, ciphertext_digest=bytes(32)))
+
+        with pytest.raises(Undecryptable) as refusal:
+            vault.read(document)
+
+        assert refusal.value.context == {"reason": "digest"}
+
+    def test_a_length_that_was_wrong_from_the_start(self, vault: Vault) -> None:
+        received = vault.receive(vault.a_person(), a_pdf())
+        document = vault.file(replace(received, ciphertext_length=received.ciphertext_length - 1))
+
+        with pytest.raises(Undecryptable) as refusal:
+            vault.read(document)
+
+        assert refusal.value.context["reason"] == "length of blob"
 
     def test_a_scan_passed_off_as_a_certificate(self, vault: Vault) -> None:
         """A consent for certificates must not give out a CT scan whose row was relabelled."""

@@ -128,8 +128,20 @@ class Vault:
         at: datetime = NOON,
     ) -> Document:
         received = self.receive(person_id, content, kind=kind, at=at)
+        return self.file(received, title=title, source=source, at=at)
+
+    def file(
+        self,
+        received: ReceivedDocument,
+        *,
+        title: str = "Справка о доходах",
+        source: AgencyId | None = None,
+        at: datetime = NOON,
+    ) -> Document:
         with unit_of_work_of(self.sessions) as session:
-            entry = record_access(session, _storing(kind, source), person_id=person_id)
+            entry = record_access(
+                session, _storing(received.kind, source), person_id=received.person_id
+            )
             return file_document(
                 session, self.keyring, entry, received, title=title, source=source, at=at
             )
