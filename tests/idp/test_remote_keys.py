@@ -1,0 +1,152 @@
+"""Documents at addresses that clients chose: what is fetched, what never is."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx
+import orjson
+import pytest
+
+from idp.policy import Policy
+from idp.remote import LARGEST_ANSWER, NotFetched, fetch_json
+from idp.remote_keys import RemoteKeys
+from tests.idp.pure import EC_KEY, NOON, OTHER_EC_KEY, public_jwk, signed
+
+STRICT, OPEN = Policy(), Policy(allows_http=True)
+ADDRESS = "https://rp.example/jwks"
+
+
+class Site(httpx.AsyncBaseTransport):
+    """A client's own site."""
+
+    def __init__(self, answer: httpx.Response | Exception) -> None:
+        self.answer = answer
+        self.asked = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:  # noqa: ARG002
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return httpx.Response(
+            self.answer.status_code, headers=self.answer.headers, content=self.answer.content
+        )
+
+
+def site(content: object = None, status: int = 200, **headers: str) -> Site:
+    body = content if isinstance(content, bytes) else orjson.dumps(content)
+    return Site(httpx.Response(status, content=body, headers=headers))
+
+
+def fetch(uri: str, at: Site, policy: Policy = OPEN) -> object:
+    return asyncio.run(fetch_json(uri, policy=policy, transport=at))
+
+
+class TestFetch:
+    def test_document_is_returned(self) -> None:
+        assert fetch(ADDRESS, site({"a": 1})) == {"a": 1}
+
+    @pytest.mark.parametrize(
+        "at",
+        [
+            site({}, status=404),
+            site({}, status=302, location="http://127.0.0.1/"),
+            site(b"not json"),
+            site(b"x" * (LARGEST_ANSWER + 1)),
+            Site(httpx.ConnectError("refused")),
+            Site(httpx.ReadTimeout("slow")),
+        ],
+        ids=["missing", "redirect", "no json", "large", "refused", "slow"],
+    )
+    def test_anything_else_is_not(self, at: Site) -> None:
+        with pytest.raises(NotFetched):
+            fetch(ADDRESS, at)
+        assert at.asked == 1
+
+    @pytest.mark.parametrize(
+        "uri",
+        [
+            "http://rp.example/jwks",
+            "file:///etc/passwd",
+            "ftp://rp.example/",
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://10.0.0.1/",
+            "https://192.168.1.1/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://0.0.0.0/",
+            "https://localhost/",
+            "gopher://rp.example",
+            "jwks",
+        ],
+    )
+    def test_strict_policy_asks_nobody_inside(self, uri: str) -> None:
+        at = site({})
+
+        with pytest.raises(NotFetched):
+            fetch(uri, at, STRICT)
+        assert at.asked == 0
+
+    def test_demonstration_may_ask_its_own_machine(self) -> None:
+        assert fetch("http://127.0.0.1:8001/jwks", site({"a": 1})) == {"a": 1}
+
+
+class TestKeys:
+    TOKEN = signed({}, kid="a")
+
+    def get(
+        self, keys: RemoteKeys, needed_for: str | None = TOKEN, seconds: float = 0
+    ) -> set[str | None]:
+        at = NOON + timedelta(seconds=seconds)
+        found = asyncio.run(keys.get(ADDRESS, policy=OPEN, needed_for=needed_for, at=at))
+        return {key.kid for key in found}
+
+    def test_keys_are_fetched_when_they_are_needed_and_kept_a_while(self) -> None:
+        at = site({"keys": [public_jwk(EC_KEY, kid="a")]})
+        keys = RemoteKeys(at)
+
+        assert self.get(keys, None) == set()
+        assert at.asked == 0
+        for seconds in (0, 100, 299):
+            assert self.get(keys, seconds=seconds) == {"a"}
+        assert at.asked == 1
+        self.get(keys, seconds=300)
+        assert at.asked == 2
+
+    @pytest.mark.spec("OIDCC-10.1.1")
+    def test_rotated_key_is_found_without_waiting(self) -> None:
+        at = site({"keys": [public_jwk(EC_KEY, kid="a")]})
+        keys = RemoteKeys(at)
+        self.get(keys)
+        at.answer = httpx.Response(
+            200, content=orjson.dumps({"keys": [public_jwk(OTHER_EC_KEY, kid="b")]})
+        )
+
+        assert self.get(keys, signed({}, kid="b"), seconds=31) == {"b"}
+
+    def test_unknown_kid_does_not_make_us_ask_for_ever(self) -> None:
+        at = site({"keys": [public_jwk(EC_KEY, kid="a")]})
+        keys = RemoteKeys(at)
+        for seconds in range(29):
+            self.get(keys, signed({}, kid="guess"), seconds=seconds)
+
+        assert at.asked == 1
+
+    @pytest.mark.parametrize(
+        "content",
+        [{"keys": "x"}, [], {"keys": [{"kty": "oct", "k": "AA"}]}, b"broken"],
+        ids=range(4),
+    )
+    def test_bad_set_has_no_keys(self, content: object) -> None:
+        assert self.get(RemoteKeys(site(content))) == set()
+
+    def test_many_at_once_ask_once(self) -> None:
+        at = site({"keys": [public_jwk(EC_KEY, kid="a")]})
+        keys = RemoteKeys(at)
+
+        async def all_at_once() -> None:
+            await asyncio.gather(
+                *(keys.get(ADDRESS, policy=OPEN, needed_for=self.TOKEN, at=NOON) for _ in range(40))
+            )
+
+        asyncio.run(all_at_once())
+        assert at.asked == 1

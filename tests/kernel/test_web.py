@@ -1,0 +1,157 @@
+"""Strict forms and JSON."""
+
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import Request
+
+from kernel.errors import InvalidRequest, PayloadTooLarge
+from kernel.strict_json import parse_json
+from kernel.web import (
+    FORM_TYPE,
+    LONGEST_VALUE,
+    MOST_FIELDS,
+    json_response,
+    parse_form,
+    read_body,
+    read_form,
+    read_json,
+    read_query,
+)
+
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def a_request(body: bytes = b"", *, content_type: str = FORM_TYPE, query: bytes = b"") -> Request:
+    parts = [body[: len(body) // 2], body[len(body) // 2 :]]
+
+    async def receive() -> dict[str, object]:
+        part = parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "query_string": query,
+        "headers": [(b"content-type", content_type.encode())],
+    }
+    return Request(scope, receive)
+
+
+class TestForm:
+    @given(values=st.dictionaries(TEXTS, TEXTS, max_size=20))
+    def test_what_was_written_is_read(self, values: dict[str, str]) -> None:
+        assert dict(parse_form(urlencode(values).encode())) == values
+
+    @given(encoded=st.binary(max_size=200))
+    def test_anything_is_read_or_refused(self, encoded: bytes) -> None:
+        try:
+            form = parse_form(encoded)
+        except InvalidRequest:
+            return
+        assert all("\0" not in value for value in form.values())
+
+    @pytest.mark.spec("RFC6749-3.1")
+    def test_empty_parameter_counts_as_left_out(self) -> None:
+        assert dict(parse_form(b"a=&b=1&c")) == {"b": "1"}
+
+    @pytest.mark.spec("RFC6749-3.1")
+    @pytest.mark.parametrize("encoded", [b"a=1&a=1", b"a=1&a=2", b"a=&a=1", b"a=1&%61=2", b"a&a"])
+    def test_repeated_parameter_is_refused(self, encoded: bytes) -> None:
+        with pytest.raises(InvalidRequest):
+            parse_form(encoded)
+
+    @pytest.mark.spec("RFC8707-2")
+    def test_parameter_that_may_be_repeated_is_read_whole(self) -> None:
+        form = parse_form(b"resource=a&x=1&resource=b&resource=", repeatable=("resource",))
+
+        assert form.every("resource") == ("a", "b")
+        assert form["resource"] == "a"
+        assert form.every("x") == ()
+
+    @pytest.mark.parametrize(
+        "encoded",
+        [
+            b"\xff=1",
+            "é=1".encode(),
+            b"a=%ff",
+            b"a=%c0%80",
+            b"a=%00",
+            b"%00=a",
+            b"a=" + b"x" * (LONGEST_VALUE + 1),
+            b"&".join(b"a%d=1" % number for number in range(MOST_FIELDS + 1)),
+        ],
+        ids=range(8),
+    )
+    def test_what_is_no_form_is_refused(self, encoded: bytes) -> None:
+        with pytest.raises(InvalidRequest):
+            parse_form(encoded)
+
+    def test_values_do_not_show(self) -> None:
+        assert repr(parse_form(b"client_secret=s3cret")) == "Form(client_secret)"
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize(
+        "content_type", ["", "text/plain", "application/json", "multipart/form-data"]
+    )
+    async def test_other_content_types_are_refused(self, content_type: str) -> None:
+        with pytest.raises(InvalidRequest):
+            await read_form(a_request(b"a=1", content_type=content_type))
+
+    @pytest.mark.anyio
+    async def test_parameters_of_the_type_and_its_case_do_not_matter(self) -> None:
+        request = a_request(b"a=1", content_type="Application/X-WWW-Form-Urlencoded; charset=UTF-8")
+
+        assert dict(await read_form(request)) == {"a": "1"}
+
+    @pytest.mark.anyio
+    async def test_body_is_read_up_to_its_limit(self) -> None:
+        assert await read_body(a_request(b"x" * 10), limit=10) == b"x" * 10
+        with pytest.raises(PayloadTooLarge):
+            await read_body(a_request(b"x" * 11), limit=10)
+
+    def test_query_is_read_alike(self) -> None:
+        assert dict(read_query(a_request(query=b"a=1&b="))) == {"a": "1"}
+
+
+class TestJSON:
+    @pytest.mark.spec("RFC8259-8.1")
+    @pytest.mark.parametrize(
+        "text",
+        ["", "{", "NaN", "Infinity", "{'a': 1}", "[1,]", '"\\u0000"', '{"a\\u0000": 1}', '"\\ud800"',  # noqa: E501
+         "[" * 10_000, " " * 300_000],
+        ids=range(11),
+    )  # fmt: skip
+    def test_what_is_not_interchanged_is_refused(self, text: str) -> None:
+        with pytest.raises(InvalidRequest):
+            parse_json(text)
+        with pytest.raises(InvalidRequest):
+            parse_json(text.encode())
+
+    def test_bytes_that_are_not_utf_8_are_refused(self) -> None:
+        with pytest.raises(InvalidRequest):
+            parse_json(b'"\xff"')
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("body", [b"[]", b'"text"', b"1", b"null"])
+    async def test_body_is_an_object(self, body: bytes) -> None:
+        with pytest.raises(InvalidRequest):
+            await read_json(a_request(body, content_type="application/json"))
+
+    @pytest.mark.spec("RFC6749-5.1")
+    def test_answer_is_not_stored(self) -> None:
+        response = json_response({"a": "ж"}, status=201, headers={"X": "1"})
+
+        assert response.status_code == 201
+        assert response.body == '{"a":"ж"}'.encode()
+        assert response.headers["cache-control"] == "no-store"
+        assert response.headers["pragma"] == "no-cache"
+        assert response.headers["x"] == "1"
