@@ -20,6 +20,7 @@ from idp.api import (
     TokenVerifier,
     VerifiedToken,
     challenge,
+    client_certificate_of,
     provider_of,
 )
 from kernel.ids import ConsentId, PartnerId
@@ -149,9 +150,10 @@ class Reader:
             proofs=headers.getlist("dpop"),
             method=request.method,
             uri=self.issuer + request.scope["path"],
+            certificate=client_certificate_of(request),
         )
         token = self.verifier.verify(presented, at=at)
-        if token.jkt is None:  # FAPI 2.0 Security Profile, 5.3.4: only sender-constrained tokens
+        if not token.is_sender_constrained:  # FAPI 2.0 Security Profile, 5.3.4
             raise InvalidToken(headers=challenge("dpop", "invalid_token"), reason="not bound")
         if token.grant_id is None:
             raise InsufficientScope(

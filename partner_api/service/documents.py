@@ -5,7 +5,7 @@ in the same transaction, and only after that committed is anything opened and se
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import RowMapping, Select
@@ -19,7 +19,6 @@ from partner_api.attempt import Attempt, person_of
 from partner_api.document_ids import external_id
 from partner_api.service.refusals import absent, find_covering
 from partner_api.statements import LIST_DOCUMENTS, READ_DOCUMENT
-from population_register.api import civil_date
 from vault.api import (
     Document,
     DocumentKind,
@@ -130,5 +129,5 @@ def _shared(keyring: Keyring, attempt: Attempt, document: Document) -> SharedDoc
         media_type=document.current.media_type,
         length=document.current.length,
         source=document.source,
-        stored_on=civil_date(document.current.stored_at),
+        stored_on=document.current.stored_at.astimezone(UTC).date(),
     )
