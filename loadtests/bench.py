@@ -16,8 +16,9 @@ import importlib
 import importlib.util
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
-from loadtests.figures import Figure, header, write_results
+from loadtests.figures import RESULTS, Figure, header, write_results
 from loadtests.machine import Machine
 
 ORDER = (
@@ -40,6 +41,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each round")
     parser.add_argument("--connections", type=int, default=32, help="of the load generator")
     parser.add_argument("--quick", action="store_true", help="one short round: does it run at all?")
+    parser.add_argument(
+        "--output", type=Path, default=RESULTS / "latest.json", help="where the JSON goes"
+    )
     arguments = parser.parse_args()
     for name in arguments.names:
         if name not in ORDER:
@@ -58,12 +62,13 @@ def main() -> int:
             for figure in importlib.import_module(module).run(machine, dict(figures)):
                 figures[figure.name] = figure
                 print(figure.line(), flush=True)  # noqa: T201
-        path = write_results(
+        write_results(
+            arguments.output,
             figures.values(),
             command=["python", "-m", "loadtests.bench", *sys.argv[1:]],
             cores=asdict(machine.cores),
         )
-    print(f"\nwritten to {path.relative_to(path.parent.parent.parent)}")  # noqa: T201
+    print(f"\nwritten to {arguments.output}")  # noqa: T201
     return 0 if all(figure.is_reached for figure in figures.values()) else 1
 
 

@@ -59,10 +59,11 @@ def header() -> str:
     return f"{'name':<44} {'value':>10} {'unit':<11} {'ratio':>6} {'target':>8}"
 
 
-def write_results(figures: Iterable[Figure], *, command: Sequence[str], cores: object) -> Path:
-    """Write `results/latest.json`: the figures, and where and when they were measured."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / "latest.json"
+def write_results(
+    path: Path, figures: Iterable[Figure], *, command: Sequence[str], cores: object
+) -> None:
+    """Write the figures as JSON, and where and when they were measured."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(command),
@@ -72,7 +73,6 @@ def write_results(figures: Iterable[Figure], *, command: Sequence[str], cores: o
         "figures": [asdict(figure) | {"is_reached": figure.is_reached} for figure in figures],
     }
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return path
 
 
 def describe_machine() -> dict[str, object]:
