@@ -376,7 +376,11 @@ def a_disclosure(*items: str, purpose: str = PURPOSE) -> dict[str, object]:
 
 
 @contextmanager
-def open_world(database_url: str, folder: Path) -> Iterator[World]:
+def open_world(
+    database_url: str,
+    folder: Path,
+    **more: Any,  # noqa: ANN401
+) -> Iterator[World]:
     """Open the application on a migrated database."""
     clock = FrozenClock(NOON)
     settings = Settings(
@@ -385,6 +389,7 @@ def open_world(database_url: str, folder: Path) -> Iterator[World]:
         data=folder,
         database_url=SecretStr(database_url),
         password_profile="test",
+        **more,
     )
     app = create_app(settings, clock=clock)
     with (
