@@ -53,7 +53,7 @@ def authorize(
 ) -> Response:
     """Check an authorization request and let the person sign in and decide."""
     if _came_without_cookies(request, sign_in is not None, form):
-        return _by_get(request, form)
+        return _by_get("/authorize", form)
     at = request.app.state.clock.now()
 
     def remote_keys(jwks_uri: str, needed_for: str) -> Sequence[PublicKey]:
@@ -186,7 +186,7 @@ def end_session(
 ) -> Response:
     """Sign a person out because a client asks; ask them when it is not clear that they want it."""
     if _came_without_cookies(request, sign_in is not None, form):
-        return _by_get(request, form)
+        return _by_get("/end-session", form)
     asked = logout.read_logout_request(session, provider_of(request), form, sign_in=sign_in)
     if asked.needs_confirmation:
         return render(
@@ -227,12 +227,10 @@ def _came_without_cookies(request: Request, is_signed_in: bool, form: Form) -> b
     return request.method == "POST" and not is_signed_in and "client_secret" not in form
 
 
-def _by_get(request: Request, form: Form) -> Response:
+def _by_get(path: str, form: Form) -> Response:
     query = [(name, value) for name, value in form.items() if name != RESOURCE]
     query += [(RESOURCE, value) for value in form.every(RESOURCE)]
-    return RedirectResponse(
-        f"{request.url.path}?{urlencode(query)}", status_code=303, headers=dict(NO_STORE)
-    )
+    return RedirectResponse(f"{path}?{urlencode(query)}", status_code=303, headers=dict(NO_STORE))
 
 
 def _registration(content: dict[str, object], status: int = 200) -> Response:
