@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.access_log import AccessLog, Line
 from app.errors import Defect, render
 from app.metrics import Metrics
+from app.proxies import TrustedProxies
 from app.route_classes import RouteClass, route_class_of
 from kernel.errors import DomainError, PayloadTooLarge
 from kernel.secret import random_bytes
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("civitas")
 
+NO_PROXIES = TrustedProxies(())
 REQUEST_ID_BYTES = 12  # 96 random bits: unique without a register
 
 # What a response gets unless it brings its own. A page brings a policy that lets it load its
@@ -57,6 +59,7 @@ class Edge:
         tracing: "Tracing | None" = None,
         is_https: bool,
         body_limits: Callable[[RouteClass], int] | None = None,
+        proxies: TrustedProxies = NO_PROXIES,
     ) -> None:
         """Wrap `app`.
 
@@ -68,6 +71,7 @@ class Edge:
             tracing: Spans, when a collector is configured.
             is_https: Whether the issuer is https: adds HSTS.
             body_limits: The limit of a kind of address in bytes, if other than its own.
+            proxies: Whose word is taken for who called, and with which certificate.
         """
         self.app = app
         self.application = application
@@ -75,6 +79,7 @@ class Edge:
         self.access_log = access_log
         self.tracing = tracing
         self.default_headers = (*_DEFAULT_HEADERS, _HSTS) if is_https else _DEFAULT_HEADERS
+        self.proxies = proxies
         self.body_limits = body_limits or (lambda route_class: route_class.body_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,6 +88,8 @@ class Edge:
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
+        if self.proxies:
+            scope = self.proxies.seen_through(scope)
         exchange = _Exchange(self, scope, receive, send)
         try:
             if self.tracing is None:

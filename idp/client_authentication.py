@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 from urllib.parse import unquote_plus
 
+from idp import mtls
 from idp.errors import InvalidClient
 from idp.jose import ALGORITHMS, FAPI2_ALGORITHMS, NotVerified, PublicKey, peek_claims, verify_jws
 from idp.model import Client
@@ -19,12 +20,18 @@ from kernel.errors import InvalidRequest
 from kernel.ids import ClientId
 from kernel.secret import Secret, equal, sha256
 
-Method: TypeAlias = Literal["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
+Method: TypeAlias = Literal[
+    "none", "client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth",
+    "self_signed_tls_client_auth",
+]  # fmt: skip
 
 METHODS: tuple[Method, ...] = (
-    "client_secret_basic", "client_secret_post", "private_key_jwt", "none",
+    "client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth",
+    "self_signed_tls_client_auth", "none",
 )  # fmt: skip
-FAPI2_METHODS: tuple[Method, ...] = ("private_key_jwt",)  # FAPI 2.0, 5.3.2.1
+FAPI2_METHODS: tuple[Method, ...] = (  # FAPI 2.0, 5.3.2.1
+    "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth",
+)  # fmt: skip
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523, 2.2
 LONGEST_CLIENT_ID = 255  # characters
@@ -41,6 +48,24 @@ class Presented:
     method: Method
     secret: Secret[str] | None = field(default=None, repr=False)
     assertion: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """What the connection itself says of the client (RFC 8705), and what it is held against.
+
+    Attributes:
+        certificate: Of the client; None if it presented none.
+        authorities: Whose certificates are taken for `tls_client_auth`; None for nobody's.
+        registered: SHA-256 of each certificate in the client's own key set.
+    """
+
+    certificate: mtls.ClientCertificate | None = None
+    authorities: mtls.Authorities | None = None
+    registered: frozenset[bytes] = frozenset()
+
+
+NO_CERTIFICATE = Connection()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +131,7 @@ def authenticate(
     endpoint: str,
     policy: Policy,
     at: datetime,
+    connection: Connection = NO_CERTIFICATE,
 ) -> Authenticated:
     """Hold what a client presents against what it registered.
 
@@ -117,6 +143,7 @@ def authenticate(
         endpoint: The address that was called, an audience that clients outside of FAPI 2.0 use.
         policy: How far ahead an assertion may expire.
         at: Now.
+        connection: Its certificate, and which ones count.
 
     Returns:
         The client. An assertion is still to be spent.
@@ -127,6 +154,16 @@ def authenticate(
     headers = _BASIC_CHALLENGE if presented.method == "client_secret_basic" else {}
     if client is None:
         raise InvalidClient(headers=headers, reason="unknown or disabled")
+    if presented.method == "none" and client.metadata.token_endpoint_auth_method in mtls.METHODS:
+        # RFC 8705, 2: the request has the client_id, the connection the certificate.
+        mtls.authenticate(
+            client.metadata,
+            connection.certificate,
+            authorities=connection.authorities,
+            registered=connection.registered,
+            at=at,
+        )
+        return Authenticated(client=client)
     if presented.method != client.metadata.token_endpoint_auth_method:
         raise InvalidClient(headers=headers, reason="another method", method=presented.method)
     if presented.method == "none":

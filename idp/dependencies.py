@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from idp.client_certificates import load_authorities
 from idp.cookies import session_cookie
 from idp.errors import NotSignedIn
 from idp.model import SignInSession
@@ -32,6 +33,8 @@ def provider_of(request: Request) -> Provider:
             keyring=state.keyring,
             signing=state.signing,
             policy=policy_of(state.settings),
+            authorities=load_authorities(state.settings.client_ca_file),
+            mtls_url=state.settings.mtls_url,
         )
     return provider
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from idp.model import Client
+from idp.mtls import Authorities
 from idp.policy import Policy
 from kernel.ids import ClientId, PersonId, SessionId
 from kernel.keyring import Keyring
@@ -12,12 +13,19 @@ from kernel.signing import SigningKeys
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """The authorization server as its services see it."""
+    """The authorization server as its services see it.
+
+    Attributes:
+        authorities: Whose certificates authenticate clients; None for nobody's.
+        mtls_url: Where certificates are asked for (RFC 8705, 5); None if nowhere.
+    """
 
     issuer: str
     keyring: Keyring
     signing: SigningKeys
     policy: Policy
+    authorities: Authorities | None = None
+    mtls_url: str | None = None
 
     def sub(self, client: Client, person_id: PersonId) -> str:
         """Return the pairwise `sub` by which a client knows a person.

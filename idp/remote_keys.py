@@ -15,7 +15,7 @@ import httpx
 from starlette.requests import Request
 
 from idp.jose import NotVerified, PublicKey, parse_jwks, peek_header
-from idp.model import Client
+from idp.model import Client, JSONObject
 from idp.policy import Policy
 from idp.remote import NotFetched, fetch_json
 
@@ -26,6 +26,7 @@ _REFETCHED_AFTER = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fetched:
+    jwks: JSONObject
     keys: tuple[PublicKey, ...]
     at: datetime
 
@@ -41,7 +42,7 @@ class RemoteKeys:
         """
         self._transport = transport
         self._fetched: OrderedDict[str, _Fetched] = OrderedDict()
-        self._fetching: dict[str, asyncio.Task[tuple[PublicKey, ...]]] = {}
+        self._fetching: dict[str, asyncio.Task[JSONObject]] = {}
 
     async def get(
         self, jwks_uri: str, *, policy: Policy, needed_for: str | None, at: datetime
@@ -57,28 +58,61 @@ class RemoteKeys:
         """
         if needed_for is None:
             return ()
+        kid = _kid(needed_for)
+        current = await self._current(
+            jwks_uri,
+            policy=policy,
+            is_enough=lambda known: kid in {key.kid for key in known.keys},
+            at=at,
+        )
+        return current.keys
+
+    async def get_jwks(
+        self,
+        jwks_uri: str,
+        *,
+        policy: Policy,
+        is_enough: Callable[[JSONObject], bool],
+        at: datetime,
+    ) -> JSONObject:
+        """Return the key set at an address as it is published; empty when it can't be had.
+
+        Args:
+            jwks_uri: Registered by the client.
+            policy: Whether http and private addresses are allowed.
+            is_enough: Whether what is looked for is in a set; if not, it is fetched again.
+            at: Now.
+        """
+        current = await self._current(
+            jwks_uri, policy=policy, is_enough=lambda known: is_enough(known.jwks), at=at
+        )
+        return current.jwks
+
+    async def _current(
+        self, jwks_uri: str, *, policy: Policy, is_enough: Callable[[_Fetched], bool], at: datetime
+    ) -> _Fetched:
         fetched = self._fetched.get(jwks_uri)
-        if fetched is not None:
-            is_known = _kid(needed_for) in {key.kid for key in fetched.keys}
-            if at - fetched.at < (_KEPT_FOR if is_known else _REFETCHED_AFTER):
-                return fetched.keys
+        if fetched is not None and at - fetched.at < (
+            _KEPT_FOR if is_enough(fetched) else _REFETCHED_AFTER
+        ):
+            return fetched
         task = self._fetching.get(jwks_uri)
         if task is None:
             task = self._fetching[jwks_uri] = asyncio.ensure_future(self._fetch(jwks_uri, policy))
             task.add_done_callback(lambda _: self._fetching.pop(jwks_uri, None))
-        keys = await asyncio.shield(task)
-        self._fetched[jwks_uri] = _Fetched(keys=keys, at=at)
+        jwks = await asyncio.shield(task)
+        fetched = self._fetched[jwks_uri] = _Fetched(jwks=jwks, keys=_parse(jwks), at=at)
         self._fetched.move_to_end(jwks_uri)
         if len(self._fetched) > MOST_REMEMBERED:
             self._fetched.popitem(last=False)
-        return keys
+        return fetched
 
-    async def _fetch(self, jwks_uri: str, policy: Policy) -> tuple[PublicKey, ...]:
+    async def _fetch(self, jwks_uri: str, policy: Policy) -> JSONObject:
         try:
             jwks = await fetch_json(jwks_uri, policy=policy, transport=self._transport)
-            return parse_jwks(jwks) if isinstance(jwks, dict) else ()
-        except (NotFetched, NotVerified):
-            return ()  # the assertion does not verify: the client is told just that
+        except NotFetched:
+            return {}  # the assertion does not verify: the client is told just that
+        return jwks if isinstance(jwks, dict) else {}
 
 
 def remote_keys_of(request: Request) -> RemoteKeys:
@@ -107,6 +141,13 @@ def keys_of(client: Client, needed_for: str, remote_keys: FindRemoteKeys) -> Seq
         return () if client.metadata.jwks is None else parse_jwks(client.metadata.jwks)
     except NotVerified:
         return ()  # registered before we refused such keys
+
+
+def _parse(jwks: JSONObject) -> tuple[PublicKey, ...]:
+    try:
+        return parse_jwks(jwks)
+    except NotVerified:
+        return ()
 
 
 def _kid(compact: str) -> str | None:

@@ -36,6 +36,9 @@ from idp.tables import (
 )
 from kernel.db import Instant
 from kernel.ids import GrantId
+from kernel.secret import random_bytes
+
+_PROOF_DIGEST_BYTES = 32  # SHA-256
 
 AT: ColumnElement[Any] = bindparam("idp_at", type_=Instant)
 """Now, in every part."""
@@ -211,6 +214,11 @@ def token_binds(token: VerifiedToken, *, at: datetime) -> Mapping[str, object]:
     if token.proof_digest is not None and token.proof_made_at is not None:
         binds["idp_proof_slot"] = DPOP_PROOFS.slot(token.proof_made_at)
         binds["idp_proof_digest"] = token.proof_digest
+    elif token.x5t is not None:
+        # The certificate is proven by the connection, nothing is there to be replayed: for a
+        # statement that always spends something, a name that nobody has spent.
+        binds["idp_proof_slot"] = DPOP_PROOFS.slot(at)
+        binds["idp_proof_digest"] = random_bytes(_PROOF_DIGEST_BYTES)
     return binds
 
 

@@ -21,6 +21,7 @@ from idp.errors import (
 )
 from idp.jose import NotVerified, PublicKey
 from idp.model import VerifiedToken
+from idp.mtls import ClientCertificate, is_bound_to
 from idp.provider import Provider
 from idp.tokens import our_keys, verify_access_token
 from kernel.secret import sha256
@@ -39,12 +40,14 @@ class PresentedToken:
         proofs: Every `DPoP` header.
         method: Of the request.
         uri: Our public address of the resource, without query.
+        certificate: Of the connection, if there was one.
     """
 
     authorization: str | None
     proofs: Sequence[str]
     method: str
     uri: str
+    certificate: ClientCertificate | None = None
 
 
 class TokenVerifier:
@@ -72,23 +75,26 @@ class TokenVerifier:
         1. There is one token, under a scheme that we know. 2. It is ours, an access token, and has
         not expired. 3. It is for this resource. 4. A token that is bound to a key comes under the
         scheme `DPoP`, with one proof, 5. which is for this token, this method and this address,
-        and 6. is made with the key that the token is bound to.
+        and 6. is made with the key that the token is bound to. 7. A token that is bound to a
+        certificate comes over a connection with it.
 
         Returns:
             What the token says; `proof_digest` is still to be spent, and the grant to be looked up.
 
         Raises:
-            InvalidToken: 401. Any of 1 to 4 and 6.
+            InvalidToken: 401. Any of 1 to 4, 6 and 7.
             InvalidResourceProof: 401. The proof is missing or not for this request.
             UseResourceNonce: 401. The proof has to carry our nonce.
 
         Source:
-            RFC 6750, 2.1; RFC 9068, 4; RFC 9449, 7.1 and 7.2.
+            RFC 6750, 2.1; RFC 9068, 4; RFC 9449, 7.1 and 7.2; RFC 8705, 3.
         """
         scheme, token = _credentials(presented.authorization)  # 1
         verified = self._token(token, at=at)  # 2
         if self._resources.isdisjoint(verified.audience):  # 3
             raise InvalidToken(headers=challenge(scheme, "invalid_token"), reason="audience")
+        if verified.x5t is not None and not is_bound_to(verified.x5t, presented.certificate):  # 7
+            raise InvalidToken(headers=challenge(scheme, "invalid_token"), reason="certificate")
         if verified.jkt is None:
             if scheme != "bearer":
                 raise InvalidToken(headers=challenge(scheme, "invalid_token"), reason="not bound")
@@ -150,6 +156,7 @@ class TokenVerifier:
             grant_id=access.grant_id,
             disclosures=tuple(read_disclosure(d) for d in access.authorization_details),
             jkt=access.jkt,
+            x5t=access.x5t,
             token_digest=access.digest,
             issued_at=access.issued_at,
             expires_at=access.expires_at,

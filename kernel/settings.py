@@ -53,8 +53,19 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=256, description="Server processes; one per core.")
     trusted_proxies: tuple[str, ...] = Field(
         (),
-        description="Addresses whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, as a "
+        description="Addresses or networks of proxies whose `X-Forwarded-For`, "
+        "`X-Forwarded-Proto`, `Client-Cert` and `Client-Cert-Chain` (RFC 9440) are believed, as a "
         "JSON list.",
+    )
+    mtls_url: str | None = Field(
+        None,
+        description="Address of the same endpoints where the proxy asks for a client certificate "
+        "(RFC 8705, 5), without a slash at the end; when unset, mutual TLS is not offered.",
+    )
+    client_ca_file: Path | None = Field(
+        None,
+        description="Authorities, as PEM, whose certificates authenticate clients of "
+        "`tls_client_auth`; when unset, that method is not offered.",
     )
     smtp_url: SecretStr | None = Field(
         None, description="`smtp://user:password@host:port`; when unset, no mail is sent."

@@ -17,6 +17,7 @@ from idp.api import (
     issue_initial_access_token,
     list_clients,
     list_partners,
+    load_authorities,
     policy_of,
 )
 from kernel.db import unit_of_work_of
@@ -171,6 +172,8 @@ def _provider(opened: Resources) -> Provider:
         keyring=opened.keyring,
         signing=opened.signing,
         policy=policy_of(opened.settings),
+        authorities=load_authorities(opened.settings.client_ca_file),
+        mtls_url=opened.settings.mtls_url,
     )
 
 

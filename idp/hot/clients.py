@@ -15,17 +15,20 @@ import orjson
 from starlette.requests import Request
 
 from idp.buckets import DPOP_PROOFS
-from idp.client_authentication import Authenticated, authenticate, read_credentials
+from idp.client_authentication import Authenticated, Connection, authenticate, read_credentials
+from idp.client_certificates import client_certificate_of
 from idp.dependencies import provider_of
 from idp.dpop import DPoPProof, verify_proof
 from idp.errors import InvalidClient, InvalidDPoPProof
 from idp.jose import NotVerified, PublicKey, parse_jwks
 from idp.model import Client
+from idp.mtls import SELF_SIGNED_TLS_CLIENT_AUTH, ClientCertificate, certificates_of
 from idp.provider import Provider
 from idp.remote_keys import remote_keys_of
 from idp.statements import assertion_binds
 from idp.store.clients import client_of, live_client
 from kernel.db import Fetcher, HotStatement
+from kernel.secret import sha256
 from kernel.web import Form
 
 T = TypeVar("T")
@@ -45,6 +48,7 @@ class KnownClient:
 
     client: Client
     keys: tuple[PublicKey, ...]
+    certificates: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,7 @@ class Caller:
         proof: The DPoP proof that came along, verified and still to be spent.
         binds: For the statement: the client as it was known, and its assertion.
         keys: The client's own keys, for whatever else it signed.
+        certificate: Of the connection, if there was one.
     """
 
     provider: Provider
@@ -64,6 +69,7 @@ class Caller:
     at: datetime
     binds: dict[str, object]
     keys: Sequence[PublicKey] = ()
+    certificate: ClientCertificate | None = None
 
     @property
     def proof_binds(self) -> dict[str, object]:
@@ -74,6 +80,13 @@ class Caller:
             "idp_proof_slot": DPOP_PROOFS.slot(self.proof.made_at),
             "idp_proof_digest": self.proof.digest,
         }
+
+    @property
+    def x5t(self) -> str | None:
+        """What its tokens are bound to by certificate: RFC 8705, 3.4."""
+        if self.certificate is None or not self.client.binds_to_certificate:
+            return None
+        return self.certificate.thumbprint
 
     @property
     def has_assertion(self) -> bool:
@@ -106,7 +119,9 @@ class KnownClients:
             keys = () if client.metadata.jwks is None else parse_jwks(client.metadata.jwks)
         except NotVerified:
             keys = ()  # registered before we refused such keys: the client can't authenticate
-        known = self._known[client_id] = KnownClient(client=client, keys=keys)
+        known = self._known[client_id] = KnownClient(
+            client=client, keys=keys, certificates=certificates_of(client.metadata.jwks)
+        )
         if len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
         return known
@@ -147,6 +162,7 @@ async def as_client(
     known_clients = known_clients_of(request)
     at: datetime = state.clock.now()
     presented = read_credentials(request.headers.get("authorization"), form)
+    certificate = client_certificate_of(request)
     address = provider.issuer + endpoint
     proof = _proof(request, provider, address, at=at) if takes_proof else None
     for fresh in (False, True):
@@ -168,6 +184,11 @@ async def as_client(
                 endpoint=address,
                 policy=provider.policy,
                 at=at,
+                connection=Connection(
+                    certificate=certificate,
+                    authorities=provider.authorities,
+                    registered=await _certificates(request, provider, known, certificate, at=at),
+                ),
             )
             return await act(
                 Caller(
@@ -178,6 +199,7 @@ async def as_client(
                     at=at,
                     binds=_binds(authenticated),
                     keys=keys,
+                    certificate=certificate,
                 )
             )
         except InvalidClient:
@@ -187,6 +209,32 @@ async def as_client(
         except ClientChangedError:
             continue
     raise InvalidClient(reason="disabled while it called")
+
+
+async def _certificates(
+    request: Request,
+    provider: Provider,
+    known: KnownClient | None,
+    certificate: ClientCertificate | None,
+    *,
+    at: datetime,
+) -> frozenset[bytes]:
+    """Return the certificates that the client registered, wherever it keeps them."""
+    if known is None or certificate is None:
+        return frozenset()
+    metadata = known.client.metadata
+    if metadata.token_endpoint_auth_method != SELF_SIGNED_TLS_CLIENT_AUTH:
+        return frozenset()
+    if metadata.jwks_uri is None:
+        return known.certificates
+    digest = sha256(certificate.der)
+    jwks = await remote_keys_of(request).get_jwks(
+        metadata.jwks_uri,
+        policy=provider.policy,
+        is_enough=lambda jwks: digest in certificates_of(jwks),
+        at=at,
+    )
+    return certificates_of(jwks)
 
 
 def _binds(authenticated: Authenticated) -> dict[str, object]:

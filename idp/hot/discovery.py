@@ -28,7 +28,14 @@ class Published:
     def metadata(self, request: Request) -> bytes:
         """Return the metadata document."""
         if not self._metadata:
-            self._metadata = orjson.dumps(provider_metadata(provider_of(request).issuer))
+            provider = provider_of(request)
+            self._metadata = orjson.dumps(
+                provider_metadata(
+                    provider.issuer,
+                    mtls_url=provider.mtls_url,
+                    has_authorities=provider.authorities is not None,
+                )
+            )
         return self._metadata
 
     def jwks(self, request: Request) -> bytes:

@@ -100,6 +100,7 @@ def respond(caller: Caller, issue: Issue) -> Response:
             ),
             jti=random_b64url(JTI_BYTES),
             jkt=jkt,
+            x5t=caller.x5t,
             at=at,
             expires_at=expires_at,
         ),
@@ -146,7 +147,7 @@ def check_grant_type(caller: Caller, handlers: Mapping[str, GrantTypeHandler]) -
         InvalidDPoPProof: 400. The client has to prove possession, and did not.
 
     Source:
-        RFC 6749, 5.2; RFC 9449, 5.
+        RFC 6749, 5.2; RFC 9449, 5; RFC 8705, 3.
     """
     grant_type = caller.form.get("grant_type")
     if grant_type is None:
@@ -158,6 +159,8 @@ def check_grant_type(caller: Caller, handlers: Mapping[str, GrantTypeHandler]) -
         raise UnauthorizedClient("The client is not registered for this grant type.")
     if caller.proof is None and caller.client.must_prove_possession:
         raise InvalidDPoPProof("This client has to send a DPoP proof.")
+    if caller.certificate is None and caller.client.binds_to_certificate:
+        raise InvalidRequest("This client has to present its certificate.")
     return handler
 
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from idp import tokens
 from idp.claims import items_of_claims
+from idp.client_certificates import client_certificate_of
 from idp.dependencies import provider_of
 from idp.errors import InsufficientScope, InvalidResourceProof, InvalidToken
 from idp.hot.claims_reading import ClaimsRead, ReadRefused, read_claims
@@ -156,6 +157,7 @@ async def _presented(request: Request, provider: Provider) -> PresentedToken:
         proofs=request.headers.getlist("dpop"),
         method=request.method,
         uri=f"{provider.issuer}/userinfo",
+        certificate=client_certificate_of(request),
     )
 
 

@@ -378,7 +378,11 @@ def _accept(provider: Provider, asked: JSONObject, profile: ClientProfile) -> Cl
         asked,
         profile=profile,
         policy=provider.policy,
-        server=provider_metadata(provider.issuer),
+        server=provider_metadata(
+            provider.issuer,
+            mtls_url=provider.mtls_url,
+            has_authorities=provider.authorities is not None,
+        ),
     )
 
 

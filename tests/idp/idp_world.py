@@ -21,6 +21,7 @@ from jwt.algorithms import ECAlgorithm
 
 from idp.assurance import AssuranceLevel
 from idp.client_authentication import ASSERTION_TYPE
+from idp.client_certificates import load_authorities
 from idp.dependencies import policy_of
 from idp.model import ClientProfile
 from idp.passwords import PROFILES, PasswordHasher
@@ -311,6 +312,8 @@ class IdpWorld(World):
             keyring=state.keyring,
             signing=state.signing,
             policy=policy_of(state.settings),
+            authorities=load_authorities(state.settings.client_ca_file),
+            mtls_url=state.settings.mtls_url,
         )
 
     @property
@@ -433,6 +436,10 @@ def ec_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
 
 
 @contextmanager
-def open_idp_world(database_url: str, folder: Path) -> Iterator[IdpWorld]:
-    with open_world(database_url, folder) as world:
+def open_idp_world(
+    database_url: str,
+    folder: Path,
+    **settings: Any,  # noqa: ANN401
+) -> Iterator[IdpWorld]:
+    with open_world(database_url, folder, **settings) as world:
         yield IdpWorld(app=world.app, http=world.http, portal=world.portal, clock=world.clock)
