@@ -52,9 +52,9 @@ _M = {
 
 _KIN = {
     "family_name": (0.70, 0.14, 0.02, 0.001, 0.001, 0.01, 0.018, 0.11),
-    "given_name": (0.02, 0.01, 0.01, 0.005, 0.005, 0.03, 0.12, 0.80),
+    "given_name": (0.012, 0.003, 0.005, 0.002, 0.005, 0.03, 0.123, 0.82),
     "middle_name": (0.28, 0.03, 0.02, 0.005, 0.01, 0.035, 0.12, 0.50),
-    "birthdate": (0.012, 0.001, 0.008, 0.02, 0.049, 0.91),
+    "birthdate": (0.025, 0.001, 0.006, 0.02, 0.048, 0.90),
     "gender": (0.47, 0.53),
     "place": (0.93, 0.03, 0.01, 0.01, 0.005, 0.005, 0.01),
     "dwelling": (0.85, 0.10, 0.02, 0.01, 0.02),
@@ -63,6 +63,18 @@ _KIN = {
     "email": (0.05, 0.05, 0.02, 0.02, 0.86),
 }
 """What two of one household are like; whatever is not named is as with strangers."""
+
+_TWIN = {
+    "family_name": (0.90, 0.04, 0.02, 0.001, 0.001, 0.01, 0.008, 0.02),
+    "middle_name": (0.88, 0.05, 0.02, 0.005, 0.01, 0.01, 0.01, 0.015),
+    "birthdate": (0.93, 0.01, 0.025, 0.02, 0.005, 0.01),
+    "gender": (0.67, 0.33),
+    "birthplace": (0.85, 0.05, 0.03, 0.07),
+}
+"""Where twins differ from others of a household."""
+
+_GIVEN_NAME_M = (0.87, 0.05, 0.025, 0.02, 0.005, 0.015, 0.009, 0.006)
+"""Where learning starts with given names: few are wholly wrong, or twins would be one person."""
 
 _KIN_NUMBER = (0.003, 0.01, 0.003, 0.003, 0.981)
 _FIXED_KIN = frozenset(("given_name", "birthdate"))  # or the household would learn to be a person
@@ -83,14 +95,24 @@ def starting_features(kinds: Mapping[str, str]) -> tuple[Feature, ...]:
     """Return features that nothing was learned about yet, given the comparator of each."""
     features: list[Feature] = []
     for name, kind in kinds.items():
-        m = _M[kind]
+        m = _GIVEN_NAME_M if name == "given_name" else _M[kind]
         u = tuple(1 / len(m) for _ in m)
         kin = _KIN_NUMBER if kind == "number" and name not in _KIN else _KIN.get(name, u)
-        features.append(Feature(name=name, kind=kind, m=m, u=u, kin=kin))
+        features.append(
+            Feature(name=name, kind=kind, m=m, u=u, kin=kin, twin=_TWIN.get(name, kin))
+        )
     if {"given_name", "family_name"} <= set(kinds):
         ones = (1.0, 1.0, 1.0)
         features.append(
-            Feature(name=NAME_ORDER, kind="order", m=_M["order"], u=ones, kin=ones, has_fixed_u=True)
+            Feature(
+                name=NAME_ORDER,
+                kind="order",
+                m=_M["order"],
+                u=ones,
+                kin=ones,
+                twin=ones,
+                has_fixed_u=True,
+            )
         )
     return tuple(features)
 
@@ -122,7 +144,7 @@ def learn(
         version=version,
         features=features,
         prior=likely,
-        kin_prior=likely * 0.3 if has_kin else 0.0,
+        kin_prior=likely if has_kin else 0.0,
     )
     start, known = _meet_strangers(start, profiles)
     return maximise(start, candidates(Scorer(start)), total_pairs=total_pairs, known=known)
@@ -213,7 +235,11 @@ def _meet_strangers(start: Model, profiles: Sequence[Profile]) -> tuple[Model, t
         count = len(feature.m)
         u = tuple((counts[level] + 0.5 / count) / (total + 0.5) for level in range(count))
         has_kin = feature.name in _KIN or feature.kind == "number"
-        features.append(replace(feature, u=u, kin=feature.kin if has_kin else u))
+        features.append(
+            replace(feature, u=u)
+            if has_kin
+            else replace(feature, u=u, kin=u, twin=u)
+        )
     return replace(start, features=tuple(features)), tuple(known)
 
 
@@ -299,24 +325,14 @@ class _Totals:
 
 
 def _expect(model: Model, rows: Iterable[tuple[Levels, int, float]]) -> _Totals:
-    logs = [
-        [tuple(log(max(share, 1e-12)) for share in shares) for shares in (f.m, f.u, f.kin)]
-        for f in model.features
-    ]
-    prior_one = log(model.prior)
-    prior_strangers = log(1 - model.prior - model.kin_prior)
-    prior_kin = log(max(model.kin_prior, 1e-300))
+    likelihoods = Scorer(model).likelihoods
     empty = [[0.0] * len(feature.m) for feature in model.features]
     one_of, kin_of = [row[:] for row in empty], [row[:] for row in empty]
     strangers_of = [row[:] for row in empty]
     ones = kins = 0.0
     for levels, rarity, count in rows:
-        one, strangers, kin = prior_one, prior_strangers + rarity, prior_kin
-        for level, (m, u, k) in zip(levels, logs, strict=True):
-            if level != MISSING:
-                one += m[level]
-                strangers += u[level]
-                kin += k[level]
+        one, strangers, kin = likelihoods(levels)
+        strangers += rarity
         top = max(one, strangers, kin)
         one, strangers, kin = exp(one - top), exp(strangers - top), exp(kin - top)
         scale = count / (one + strangers + kin)
@@ -340,15 +356,15 @@ def _maximised(
     smoothing: float,
 ) -> Model:
     features = tuple(
-        replace(
-            feature,
-            m=_shares(totals.by_level_one[index], first.m, smoothing),
-            kin=feature.kin
-            if feature.name in _FIXED_KIN or feature.kind == "number" or feature.has_fixed_u
-            else _shares(totals.by_level_kin[index], first.kin, _KIN_SMOOTHING),
-            u=_numbers_of_strangers(
-                feature, totals.by_level_strangers[index], known[index] * total_pairs
+        _with_kin(
+            replace(
+                feature,
+                m=_shares(totals.by_level_one[index], first.m, smoothing),
+                u=_numbers_of_strangers(
+                    feature, totals.by_level_strangers[index], known[index] * total_pairs
+                ),
             ),
+            _shares(totals.by_level_kin[index], first.kin, _KIN_SMOOTHING),
         )
         for index, (first, feature) in enumerate(zip(start.features, model.features, strict=True))
     )
@@ -358,6 +374,13 @@ def _maximised(
         prior=max(totals.one, 1e-3) / total_pairs,
         kin_prior=totals.kin / total_pairs if start.kin_prior else 0.0,
     )
+
+
+def _with_kin(feature: Feature, kin: tuple[float, ...]) -> Feature:
+    """Return the feature with what a household was found to be like, where that may be learned."""
+    if feature.name in _FIXED_KIN or feature.kind == "number" or feature.has_fixed_u:
+        return feature
+    return replace(feature, kin=kin, twin=feature.twin if feature.name in _TWIN else kin)
 
 
 def _shares(counts: Sequence[float], start: Sequence[float], smoothing: float) -> tuple[float, ...]:

@@ -6,8 +6,10 @@ of agreement occurs: `m`, `u` and `kin`. The score is the logarithm (base 2) of 
 one person; each feature adds its part, which is the evidence. What is common counts for less: the
 frequency of the very value that two records share takes the place of the average.
 
-The third population is why twins, and a father and a son of one name, are not one person here:
-with strangers only, the same family name at the same address would count as two coincidences.
+The third population is why a father and a son of one name are not one person here: with strangers
+only, the same family name at the same address would count as two coincidences. A small part of it
+are twins (`twin`), who were born on one day, of one father, and have everything but a given name in
+common.
 """
 
 import json
@@ -34,6 +36,9 @@ from population_register.comparison import (
 CURRENT_MODEL = "persons-1"
 """The model that the register scores with; the file says how it was learned."""
 
+TWINS = 0.012
+"""Of pairs of one household, how many are twins."""
+
 _LN2 = log(2)
 
 
@@ -47,6 +52,7 @@ class Feature:
         m: Of each level, how often in two records of one person who both know the feature.
         u: The same of two strangers.
         kin: The same of two of one household.
+        twin: The same of twins, who are `TWINS` of those.
         frequencies: Of values, how many of all have them; empty where values are all equally rare.
         rarest: The frequency of a value that is not listed.
         crowded: Values of which it is known that several people have them.
@@ -58,6 +64,7 @@ class Feature:
     m: tuple[float, ...]
     u: tuple[float, ...]
     kin: tuple[float, ...]
+    twin: tuple[float, ...]
     frequencies: Mapping[str, float] = field(default_factory=dict)
     rarest: float = 0.0
     crowded: frozenset[str] = frozenset()
@@ -151,14 +158,15 @@ class Scorer:
         self._logs = tuple(
             tuple(
                 tuple(log(max(share, 1e-12)) for share in shares)
-                for shares in (feature.m, feature.u, feature.kin)
+                for shares in (feature.m, feature.u, feature.kin, feature.twin)
             )
             for feature in model.features
         )
         self._priors = (
             log(model.prior),
             log(max(1e-300, 1 - model.prior - model.kin_prior)),
-            log(max(model.kin_prior, 1e-300)),
+            log(max(model.kin_prior, 1e-300)) + log(1 - TWINS),
+            log(max(model.kin_prior, 1e-300)) + log(TWINS),
         )
 
     def compare(self, left: Profile, right: Profile) -> tuple[Levels, tuple[float, ...]]:
@@ -216,19 +224,20 @@ class Scorer:
 
     def likelihoods(self, levels: Levels) -> tuple[float, float, float]:
         """Return the logarithm of how probable levels are: of one person, strangers, household."""
-        one, strangers, kin = self._priors
-        for level, (m, u, k) in zip(levels, self._logs, strict=True):
+        one, strangers, kin, twins = self._priors
+        for level, (m, u, k, t) in zip(levels, self._logs, strict=True):
             if level != MISSING:
                 one += m[level]
                 strangers += u[level]
                 kin += k[level]
-        return one, strangers, kin
+                twins += t[level]
+        return one, strangers, log_add(kin, twins)
 
     def bits_and_against(self, left: Profile, right: Profile) -> tuple[float, float]:
         """Return the score, and the sum of what speaks against one person alone."""
         levels, rarities = self.compare(left, right)
         against = 0.0
-        for level, rarity, (m, u, _) in zip(levels, rarities, self._logs, strict=True):
+        for level, rarity, (m, u, _, _) in zip(levels, rarities, self._logs, strict=True):
             if level != MISSING:
                 against += min(0.0, m[level] - u[level] - rarity)
         return self.bits_of(levels, sum(rarities)), against / _LN2
@@ -238,7 +247,7 @@ class Scorer:
         levels, rarities = self.compare(left, right)
         bits = self.bits_of(levels, sum(rarities))
         parts: list[Part] = []
-        for feature, level, rarity, (m, u, _) in zip(
+        for feature, level, rarity, (m, u, _, _) in zip(
             self.model.features, levels, rarities, self._logs, strict=True
         ):
             if level == MISSING or (feature.name == NAME_ORDER and level == 0):
@@ -261,10 +270,10 @@ class Scorer:
 def odds_bits(likelihoods: tuple[float, float, float], rarity: float) -> float:
     """Return the score of likelihoods, given the sum of rarities."""
     one, strangers, kin = likelihoods
-    return (one - _log_add(strangers + rarity, kin)) / _LN2
+    return (one - log_add(strangers + rarity, kin)) / _LN2
 
 
-def _log_add(one: float, other: float) -> float:
+def log_add(one: float, other: float) -> float:
     """Return log(e^one + e^other)."""
     if one < other:
         one, other = other, one
@@ -285,7 +294,7 @@ def parse_model(document: Mapping[str, Any]) -> Model:
     features = []
     for name, said in document["features"].items():
         count = len(COMPARATORS[said["kind"]].words)
-        if not all(len(said[share]) == count for share in ("m", "u", "kin")):
+        if not all(len(said[share]) == count for share in ("m", "u", "kin", "twin")):
             raise ValueError(f"{name}: a {said['kind']} has {count} levels")
         features.append(
             Feature(
@@ -294,6 +303,7 @@ def parse_model(document: Mapping[str, Any]) -> Model:
                 m=tuple(said["m"]),
                 u=tuple(said["u"]),
                 kin=tuple(said["kin"]),
+                twin=tuple(said["twin"]),
                 frequencies=said.get("frequencies", {}),
                 rarest=said.get("rarest", 0.0),
                 has_fixed_u=said.get("has_fixed_u", False),
@@ -325,6 +335,7 @@ def model_document(model: Model, **notes: object) -> dict[str, Any]:
                 "m": [round(share, 9) for share in feature.m],
                 "u": [round(share, 12) for share in feature.u],
                 "kin": [round(share, 9) for share in feature.kin],
+                "twin": [round(share, 9) for share in feature.twin],
                 **({"has_fixed_u": True} if feature.has_fixed_u else {}),
                 **(
                     {"rarest": feature.rarest, "frequencies": dict(feature.frequencies)}
