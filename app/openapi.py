@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.routing import Route
 
 from app.route_classes import Shape, route_class_of
+from partner_api.api import OPERATIONS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -80,6 +81,8 @@ def describe(api: FastAPI, hot_routes: Iterable[Route]) -> None:
         schemas.pop("ValidationError", None)
         schemas["Problem"] = _PROBLEM
         schemas["OAuthError"] = _OAUTH_ERROR
+        for (path, method), members in OPERATIONS.items():
+            paths[path][method].update(members)
         for path, operations in paths.items():
             for operation in operations.values():
                 _describe_refusals(path, operation)

@@ -9,10 +9,11 @@ import pytest
 from consent.api import PURPOSES, parse_disclosure
 from consent.disclosure import _MEMBERS
 from idp.errors import InsufficientScope, InvalidDPoPProof, InvalidToken
-from kernel.errors import InvalidRequest, NotFound
+from kernel.errors import DomainError, InvalidRequest, NotFound
 from partner_api import errors
 from partner_api.quota import DEFAULT_REQUESTS_PER_MINUTE
 from partner_api.webhooks import RETRY_DELAYS, TIMEOUT
+from tests.partner_api.partner_world import DOCUMENTS, PERSON, World
 from vault.api import RangeNotSatisfiable
 
 PAGE = Path("docs/partners.md").read_text()
@@ -41,19 +42,17 @@ def test_refusals_are_those_that_are_raised() -> None:
         for status, code in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", PAGE, re.MULTILINE)
     }
 
-    raised = {
-        (refusal.status, refusal.code)
-        for refusal in (
-            *errors.ConsentRefusal.__subclasses__(),
-            errors.AmbiguousPurpose,
-            errors.QuotaExceeded,
-            InsufficientScope,
-            InvalidRequest,
-            InvalidToken,
-            NotFound,
-            RangeNotSatisfiable,
-        )
-    }
+    refusals: list[type[DomainError]] = [
+        *errors.ConsentRefusal.__subclasses__(),
+        errors.AmbiguousPurpose,
+        errors.QuotaExceeded,
+        InsufficientScope,
+        InvalidRequest,
+        InvalidToken,
+        NotFound,
+        RangeNotSatisfiable,
+    ]
+    raised = {(refusal.status, refusal.code) for refusal in refusals}
     assert told == raised | {(401, InvalidDPoPProof.code)}
 
 
@@ -68,3 +67,18 @@ def test_numbers_are_those_of_the_code() -> None:
     hours = [delay.total_seconds() / 3600 for delay in RETRY_DELAYS[3:]]
     assert hours == [2, 5, 10, 14, 20, 24]
     assert "after 5 seconds, 5 minutes, 30 minutes, 2, 5, 10, 14, 20 and 24 hours" in PAGE
+
+
+@pytest.mark.db
+def test_description_has_every_address_with_its_headers(world: World) -> None:
+    paths = world.http.get("/openapi.json").json()["paths"]
+
+    ours = {path: operations["get"] for path, operations in paths.items() if "/partner/" in path}
+    assert set(ours) == {PERSON, DOCUMENTS, f"{DOCUMENTS}/{{document_id}}"}
+    for operation in ours.values():
+        assert {"Authorization", "DPoP"} <= {each["name"] for each in operation["parameters"]}
+        assert operation["summary"]
+        assert operation["tags"] == ["partner"]
+        refused = operation["responses"]["default"]["content"]
+        assert set(refused) == {"application/problem+json"}
+    assert "application/jwt" in ours[PERSON]["responses"]["200"]["content"]
