@@ -94,7 +94,7 @@ def evaluate_matching(
     how = parse_table_mapping(mapping).without(without)
     if truth_column in how.named_columns():
         raise MappingRefused("The truth column may not be mapped to an attribute.")
-    profiles, truth, sources = _read(table, how, truth_column)
+    profiles, truth, sources = read_table(table, how, truth_column)
     matched = match(
         profiles,
         how.kinds(),
@@ -121,9 +121,15 @@ def evaluate_matching(
     )
 
 
-def _read(
+def read_table(
     table: TextIO, how: TableMapping, truth_column: str
 ) -> tuple[list[Profile], list[str], list[str]]:
+    """Return the profile, the truth and the source of every row.
+
+    Raises:
+        MappingRefused: 400. The table has not the columns that the mapping names.
+        FeedRefused: 400. The table has no header or no rows.
+    """
     header = table.readline()
     if not header.strip():
         raise FeedRefused("The table is empty; its first line names the columns.")
