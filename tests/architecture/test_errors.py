@@ -11,8 +11,12 @@ from tools.docs import DOCS, import_everything, refusals
 import_everything()
 REFUSALS = refusals()
 
-# The registered error and what a challenge of RFC 6750 says are 401 here and 403 there.
-CODES_WITH_SEVERAL_STATUSES: dict[str, set[int]] = {}
+# A registered error that means the same at two endpoints, each with its own status.
+CODES_WITH_SEVERAL_STATUSES: dict[str, set[int]] = {
+    "invalid_dpop_proof": {400, 401},  # RFC 9449, 5 and 7.1
+    "use_dpop_nonce": {400, 401},  # RFC 9449, 8 and 9
+    "consent_required": {400, 403},  # OpenID Connect Core, 3.1.2.6; a read
+}
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda cls: cls.__qualname__)
