@@ -140,15 +140,28 @@ class Page:
 Seen = Callable[[httpx2.Response], None]
 
 
+class Arrived(Exception):
+    """The browser was sent to where it shall stop; `url` is that address, with what it carries."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.url = url
+
+
 class Browser:
     """One person's browser.
 
     Args:
         language: What it prefers.
         seen: Called with every exchange, redirects too.
+        stops_at: Beginning of the addresses that it does not open but raises `Arrived` for: those
+            of a client that has no server.
     """
 
-    def __init__(self, *, language: str = "ru", seen: Seen | None = None) -> None:
+    def __init__(
+        self, *, language: str = "ru", seen: Seen | None = None, stops_at: str | None = None
+    ) -> None:
+        self._stops_at = stops_at
         self._client = httpx2.Client(
             headers={"Accept": "text/html,*/*;q=0.8", "Accept-Language": language}, timeout=30
         )
@@ -198,7 +211,10 @@ class Browser:
             self._seen(response)
             if response.next_request is None:
                 return _read(response)
-            request = self._client.build_request("GET", response.next_request.url)
+            url = str(response.next_request.url)
+            if self._stops_at is not None and url.startswith(self._stops_at):
+                raise Arrived(url)
+            request = self._client.build_request("GET", url)
         raise httpx2.TooManyRedirects(f"from {came_from or request.url}", request=request)
 
 
