@@ -1,0 +1,38 @@
+"""Drive an example that prints an address and waits for the browser to come back."""
+
+import subprocess
+from collections.abc import Sequence
+
+from app.demo.browser import Browser, Button
+from app.demo.instance import Instance
+
+
+def sign_in_with_example(command: Sequence[str], instance: Instance, port: int) -> str:
+    """Run the example, open what it prints, sign in and agree; return all that it says."""
+    with subprocess.Popen(
+        [*command, str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as example:
+        assert example.stdout is not None
+        said = ""
+        while not said.rpartition("Open ")[1]:
+            line = example.stdout.readline()
+            assert line, said
+            said += line
+        address = said.rpartition("Open ")[2].strip()
+        browser = Browser(language="en")
+        page = browser.open(address)
+        form = page.form_with("current-password")
+        person = instance.people[0]
+        typed = {
+            form.by_autocomplete["username"]: str(person["username"]),
+            form.by_autocomplete["current-password"]: str(person["password"]),
+        }
+        page = browser.send(page, form, values=typed)
+        if page.url.startswith(instance.issuer):
+            form = page.form_with_button("decision", "allow")
+            page = browser.send(page, form, Button(name="decision", value="allow"))
+        browser.close()
+        rest, _ = example.communicate(timeout=30)
+        assert page.response.text == "You are signed in.", said + rest
+        assert example.returncode == 0, said + rest
+        return said + rest
