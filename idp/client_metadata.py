@@ -31,7 +31,8 @@ from idp.model import (
 from idp.policy import Policy
 from idp.tokens import ID_TOKEN_ALGORITHMS
 
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628, 3.4
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE_GRANT)
 RESPONSE_TYPES = ("code",)
 MOST_REDIRECT_URIS = 32
 LONGEST_FIELD = 2048  # characters
@@ -162,7 +163,7 @@ def _check_form(asked: JSONObject, server: JSONObject) -> None:
         # Those that have none check the form alone.
         options_of = getattr(claims_class, "get_claims_options", None)
         options = {} if options_of is None else options_of(server)
-        claims = claims_class(_for_authlib(asked), {}, options, server)
+        claims = claims_class(_for_authlib(asked), {}, options, dict(server))
         try:
             claims.validate()
         except JoseError as error:
@@ -199,6 +200,11 @@ _OFFERS: tuple[_Offer, ...] = (
     _Offer(
         lambda m, _: bool(m.grant_types) and set(m.grant_types) <= set(GRANT_TYPES),
         "A grant type is not offered.",
+    ),
+    _Offer(
+        # Nothing ties a device to the browser in which a person allows it.
+        lambda m, fapi2: not (fapi2 and DEVICE_GRANT in m.grant_types),
+        "The device grant is no part of FAPI 2.0.",
     ),
     _Offer(
         lambda m, _: set(m.response_types) <= set(RESPONSE_TYPES),

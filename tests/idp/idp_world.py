@@ -284,7 +284,7 @@ class RelyingParty:
         form = {"grant_type": "refresh_token", "refresh_token": token} | change
         return self.post("/token", form)
 
-    def tokens(self, person: Person, **change: str | None) -> dict[str, Any]:
+    def tokens(self, person: Person, **change: Any) -> dict[str, Any]:  # noqa: ANN401
         """Sign a person in and redeem the code."""
         verifier = self.verifier()
         answer = self.redeem(self.code(person, verifier, **change), verifier)
@@ -292,7 +292,12 @@ class RelyingParty:
         return dict(answer.json())
 
     def userinfo(
-        self, token: str, *, method: str = "GET", scheme: str | None = None, **proof: object
+        self,
+        token: str,
+        *,
+        method: str = "GET",
+        scheme: str | None = None,
+        **proof: Any,  # noqa: ANN401
     ) -> httpx.Response:
         headers = {"Authorization": f"{scheme or ('DPoP' if self.dpop_key else 'Bearer')} {token}"}
         if self.dpop_key is not None:
@@ -397,7 +402,7 @@ class IdpWorld(World):
             redirect_uri=registered.client.metadata.redirect_uris[0],
         )
 
-    def a_fapi2_client(self, **metadata: object) -> RelyingParty:
+    def a_fapi2_client(self, **metadata: Any) -> RelyingParty:  # noqa: ANN401
         return self.a_relying_party(
             profile=ClientProfile.FAPI2, method="private_key_jwt", **metadata
         )

@@ -85,7 +85,7 @@ class TestRedirectUri:
     def test_registered_query_is_part_of_the_address(self) -> None:
         client = a_client(redirect_uris=(REDIRECT_URI + "?tenant=1",))
 
-        assert accept(client, redirect_uri=REDIRECT_URI + "?tenant=1")
+        accept(client, redirect_uri=REDIRECT_URI + "?tenant=1")
         for other in ("", "?tenant=2", "?tenant=1&more=1"):
             with pytest.raises(UnregisteredRedirectUri):
                 accept(client, redirect_uri=REDIRECT_URI + other)
@@ -95,8 +95,8 @@ class TestRedirectUri:
     def test_native_app_may_choose_its_loopback_port(self, host: str) -> None:
         client = a_client(redirect_uris=(f"http://{host}/callback",))
 
-        assert accept(client, redirect_uri=f"http://{host}:49152/callback")
-        assert accept(client, redirect_uri=f"http://{host}/callback")
+        accept(client, redirect_uri=f"http://{host}:49152/callback")
+        accept(client, redirect_uri=f"http://{host}/callback")
 
     @pytest.mark.spec("RFC8252-7.3")
     @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ class TestRefusals:
 
         with pytest.raises(InvalidAuthorizationRequest):
             accept(client, **PKCE)
-        assert accept(client, channel="pushed", **PKCE)
+        accept(client, channel="pushed", **PKCE)
 
     @pytest.mark.spec("RFC9126-5")
     def test_client_that_registered_to_push_pushes(self) -> None:

@@ -94,13 +94,13 @@ class TestSecrets:
     def test_scheme_is_case_insensitive(self) -> None:
         header = basic("client-1", SECRET).replace("Basic", "bAsIc")
 
-        assert call(with_secret(), authorization=header)
+        call(with_secret(), authorization=header)
 
     @pytest.mark.spec("RFC6749-2.3.1")
     def test_secret_in_the_body_is_accepted_of_who_registered_it(self) -> None:
         client = with_secret("client_secret_post")
 
-        assert call(client, {"client_id": "client-1", "client_secret": SECRET})
+        call(client, {"client_id": "client-1", "client_secret": SECRET})
 
     @pytest.mark.spec("OIDCC-9")
     def test_method_that_was_not_registered_is_refused(self) -> None:
@@ -219,7 +219,7 @@ class TestAssertions:
     def test_nbf_eight_seconds_ahead_is_accepted(self) -> None:
         ahead = NOON.timestamp() + 8
 
-        assert assert_with(FAPI2, an_assertion(nbf=ahead, iat=ahead))
+        assert_with(FAPI2, an_assertion(nbf=ahead, iat=ahead))
 
     @pytest.mark.spec("RFC7523-3")
     def test_subject_is_needed(self) -> None:
@@ -228,7 +228,7 @@ class TestAssertions:
 
     @pytest.mark.spec("RFC7521-4.2")
     def test_client_id_beside_it_is_the_same_client(self) -> None:
-        assert assert_with(KEYED, an_assertion(), client_id="client-1")
+        assert_with(KEYED, an_assertion(), client_id="client-1")
         with pytest.raises(InvalidClient):
             assert_with(KEYED, an_assertion(), client_id="client-2")
 
@@ -243,7 +243,7 @@ class TestAssertions:
         "aud", [ISSUER, ENDPOINT, f"{ISSUER}/token", [ISSUER], ["x", ENDPOINT]]
     )
     def test_client_outside_of_fapi_may_name_the_endpoint(self, aud: object) -> None:
-        assert assert_with(KEYED, an_assertion(aud=aud))
+        assert_with(KEYED, an_assertion(aud=aud))
 
     @pytest.mark.spec("FAPI2-SP-FINAL-5.3.2.1-8")
     @pytest.mark.parametrize("aud", [[ISSUER], ENDPOINT, f"{ISSUER}/token", ISSUER + "/"], ids=repr)
@@ -257,7 +257,7 @@ class TestAssertions:
 
     @pytest.mark.spec("FAPI2-SP-FINAL-5.4")
     def test_rs256_is_refused_of_fapi2_clients_only(self) -> None:
-        assert assert_with(KEYED, an_assertion(RSA_KEY, "RS256"))
+        assert_with(KEYED, an_assertion(RSA_KEY, "RS256"))
         with pytest.raises(InvalidClient):
             assert_with(FAPI2, an_assertion(RSA_KEY, "RS256"))
 
@@ -267,7 +267,7 @@ class TestAssertions:
             token_endpoint_auth_method="private_key_jwt", token_endpoint_auth_signing_alg="PS256"
         )
 
-        assert assert_with(client, an_assertion(RSA_KEY, "PS256"))
+        assert_with(client, an_assertion(RSA_KEY, "PS256"))
         with pytest.raises(InvalidClient):
             assert_with(client, an_assertion())
 

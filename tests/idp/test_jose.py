@@ -97,7 +97,7 @@ class TestVerify:
     @pytest.mark.spec("RFC8725-3.10")
     @pytest.mark.parametrize("name", ["jku", "x5u", "x5c", "jwk"])
     def test_key_that_the_token_brings_or_names_is_not_used(self, name: str) -> None:
-        smuggled: object = {
+        smuggled: Any = {
             "jku": "https://evil.example/jwks",
             "x5u": "https://evil.example/cert",
             "x5c": ["MII="],

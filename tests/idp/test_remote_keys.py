@@ -6,6 +6,7 @@ from datetime import timedelta
 import httpx
 import orjson
 import pytest
+from typing_extensions import override
 
 from idp.policy import Policy
 from idp.remote import LARGEST_ANSWER, NotFetched, fetch_json
@@ -23,7 +24,8 @@ class Site(httpx.AsyncBaseTransport):
         self.answer = answer
         self.asked = 0
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:  # noqa: ARG002
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.asked += 1
         if isinstance(self.answer, Exception):
             raise self.answer

@@ -192,7 +192,7 @@ class TestRefusedToken:
         ids=range(8),
     )
     def test_malformed_one(self, world: IdpWorld, header: str) -> None:
-        answer = world.http.get("/userinfo", headers={"Authorization": header.encode()})
+        answer = world.http.get("/userinfo", headers={b"Authorization": header.encode()})
 
         assert error(answer) == (401, "invalid_token")
 
