@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import click
+from sqlalchemy.orm import Session
 
 from app.cli.session import as_json, resources, show, table
 from app.resources import Resources
@@ -21,7 +22,9 @@ from idp.api import (
     policy_of,
 )
 from kernel.db import unit_of_work_of
-from kernel.errors import InvalidRequest
+from kernel.errors import InvalidRequest, NotFound
+from kernel.ids import PartnerId
+from partner_api.api import register_webhook, set_limit
 
 
 @click.group()
@@ -63,6 +66,51 @@ def new_token(partner_id: str, *, is_json: bool) -> None:
         at = opened.clock.now()
         token = issue_initial_access_token(session, partner_id=partner_id, at=at).reveal()
     show(is_json, {"initial_access_token": token}, lines=[token])
+
+
+@partner.command("webhook")
+@click.argument("partner_id")
+@click.argument("uri")
+@as_json
+def set_webhook(partner_id: str, uri: str, *, is_json: bool) -> None:
+    """Send PARTNER_ID's webhooks to URI, and make a new signing secret; it is shown once.
+
+    A secret that was there before signs beside the new one for a day.
+    """
+    with resources() as opened, unit_of_work_of(opened.sessions) as session:
+        secret = register_webhook(
+            session,
+            opened.keyring,
+            known_partner(session, partner_id),
+            uri=uri,
+            allow_local=opened.settings.mode != "production",
+            at=opened.clock.now(),
+        ).reveal()
+    show(is_json, {"uri": uri, "secret": secret}, lines=[f"Secret: {secret}"])
+
+
+@partner.command("limit")
+@click.argument("partner_id")
+@click.argument("requests_per_minute", type=int)
+@as_json
+def limit_requests(partner_id: str, requests_per_minute: int, *, is_json: bool) -> None:
+    """Let all clients of PARTNER_ID together make REQUESTS_PER_MINUTE reads a minute."""
+    with resources() as opened, unit_of_work_of(opened.sessions) as session:
+        known = known_partner(session, partner_id)
+        set_limit(session, known, requests_per_minute=requests_per_minute)
+    answer = {"partner_id": partner_id, "requests_per_minute": requests_per_minute}
+    show(is_json, answer, lines=[f"{partner_id}: {requests_per_minute} requests a minute."])
+
+
+def known_partner(session: Session, partner_id: str) -> PartnerId:
+    """Return the partner's identifier.
+
+    Raises:
+        NotFound: There is no such partner.
+    """
+    if all(each.partner_id != partner_id for each in list_partners(session)):
+        raise NotFound("There is no such partner.")
+    return PartnerId(partner_id)
 
 
 @partner.command("list")
