@@ -25,7 +25,7 @@ from idp.jose import (
 )
 from idp.policy import Policy
 from kernel.errors import InvalidRequest
-from kernel.secret import b64url, b64url_decode, equal, sha256
+from kernel.secret import Secret, b64url, b64url_decode, equal, sha256
 
 ALGORITHMS = FAPI2_ALGORITHMS
 """`dpop_signing_alg_values_supported`."""
@@ -61,7 +61,7 @@ def verify_proof(
     uri: str,
     at: datetime,
     policy: Policy,
-    access_token: str | None = None,
+    access_token: Secret[str] | None = None,
     nonce_key: bytes | None = None,
 ) -> DPoPProof:
     """Verify a DPoP proof for one request.
@@ -112,8 +112,10 @@ def verify_proof(
     latest = now + policy.clock_skew.total_seconds()
     if not oldest <= iat <= latest:  # 11
         raise InvalidDPoPProof(reason="iat", iat=iat)
-    if access_token is not None and claims.get("ath") != b64url(sha256(access_token.encode())):
-        raise InvalidDPoPProof(reason="ath")  # 12
+    if access_token is not None:
+        ath = b64url(sha256(access_token.reveal().encode()))
+        if claims.get("ath") != ath:  # 12
+            raise InvalidDPoPProof(reason="ath")
     return DPoPProof(
         jkt=jkt,
         digest=sha256(b"dpop\0" + jkt.encode() + b"\0" + jti.encode()),

@@ -7,7 +7,7 @@ up in the statement that reads (`live_grant`). A proof is for one request and is
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from idp.disclosures import read_disclosure
@@ -24,7 +24,7 @@ from idp.model import VerifiedToken
 from idp.mtls import ClientCertificate, is_bound_to
 from idp.provider import Provider
 from idp.tokens import our_keys, verify_access_token
-from kernel.secret import sha256
+from kernel.secret import Secret, sha256
 
 MOST_REMEMBERED = 10_000
 
@@ -43,7 +43,7 @@ class PresentedToken:
         certificate: Of the connection, if there was one.
     """
 
-    authorization: str | None
+    authorization: str | None = field(repr=False)
     proofs: Sequence[str]
     method: str
     uri: str
@@ -110,7 +110,7 @@ class TokenVerifier:
             raise InvalidToken(headers=challenge("dpop", "invalid_token"), reason="other key")
         return replace(verified, proof_digest=proof.digest, proof_made_at=proof.made_at)
 
-    def _proof(self, presented: PresentedToken, token: str, *, at: datetime) -> DPoPProof:
+    def _proof(self, presented: PresentedToken, token: Secret[str], *, at: datetime) -> DPoPProof:
         try:
             return verify_proof(
                 presented.proofs[0],
@@ -131,8 +131,8 @@ class TokenVerifier:
                 reason=refusal.context.get("reason"),
             ) from refusal
 
-    def _token(self, token: str, *, at: datetime) -> VerifiedToken:
-        digest = sha256(token.encode())
+    def _token(self, token: Secret[str], *, at: datetime) -> VerifiedToken:
+        digest = sha256(token.reveal().encode())
         known = self._remembered.get(digest)
         if known is not None:
             if known.expires_at > at:
@@ -140,7 +140,7 @@ class TokenVerifier:
             del self._remembered[digest]
         try:
             access = verify_access_token(
-                token, self._our_keys(), issuer=self._provider.issuer, at=at
+                token.reveal(), self._our_keys(), issuer=self._provider.issuer, at=at
             )
         except NotVerified as error:
             raise InvalidToken(
@@ -184,7 +184,7 @@ def challenge(scheme: str, error: str | None = None) -> dict[str, str]:
     return {"WWW-Authenticate": f"{name} {', '.join(parameters)}".strip()}
 
 
-def _credentials(authorization: str | None) -> tuple[str, str]:
+def _credentials(authorization: str | None) -> tuple[str, Secret[str]]:
     if authorization is None:
         # RFC 6750, 3.1: no error code when nothing was presented.
         raise InvalidToken("An access token is needed.", headers=challenge("bearer"))
@@ -192,4 +192,4 @@ def _credentials(authorization: str | None) -> tuple[str, str]:
     scheme = scheme.lower()  # RFC 9110, 11.1
     if scheme not in {"bearer", "dpop"} or not token:
         raise InvalidToken(headers=challenge("bearer"), reason="scheme")
-    return scheme, token.strip()
+    return scheme, Secret(token.strip())
