@@ -4,10 +4,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import httpx
@@ -15,11 +16,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
+from consent.service import give, withdraw
 from examples.webhook_receiver import verify_webhook
-from kernel.clock import FrozenClock
+from kernel.clock import FrozenClock, SystemClock
 from kernel.db import unit_of_work_of
 from kernel.ids import PartnerId, new_id
-from kernel.jobs import JobContext
+from kernel.jobs import JobContext, run_worker
 from kernel.keyring import Keyring
 from kernel.root_keys import LocalKeyFile
 from kernel.secret import Secret
@@ -35,6 +37,10 @@ from partner_api.service.webhooks import (
     register_webhook,
 )
 from partner_api.webhooks import RETRY_DELAYS, Outcome
+from tests.consent.consent_builders import a_request
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 pytestmark = pytest.mark.db
 
@@ -329,8 +335,9 @@ class TestEndpoint:
         assert store.find_endpoint(session, BANK) is None
 
 
-@pytest.fixture
+@contextmanager
 def running_example(secret: Secret[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The example receiver in a process of its own, and its address."""
     process = subprocess.Popen(
         [sys.executable, "examples/webhook_receiver.py", "--port", "0"],
         env={"WEBHOOK_SECRET": secret.reveal(), "PYTHONUNBUFFERED": "1"},
@@ -340,26 +347,47 @@ def running_example(secret: Secret[str]) -> Iterator[tuple[subprocess.Popen[str]
     )
     with process:
         assert process.stdout is not None
-        address = process.stdout.readline().split()[-1]
-        yield process, address
+        yield process, process.stdout.readline().split()[-1]
         process.terminate()
 
 
-def test_example_receiver_takes_it_over_http(
-    sessions: sessionmaker[Session],
-    keyring: Keyring,
-    running_example: tuple[subprocess.Popen[str], str],
+@pytest.mark.timeout(60)
+def test_withdrawal_reaches_the_example_receiver_through_the_worker(
+    tmp_path: Path, fresh_database: str, fresh_sessions: sessionmaker[Session]
 ) -> None:
-    process, address = running_example
-    now = datetime.now(UTC)  # noqa: TID251  # the receiver has a clock of its own
-    webhook_id = a_webhook(sessions)
-    with unit_of_work_of(sessions) as session:
-        session.execute(text("UPDATE webhook_endpoints SET uri = :uri"), {"uri": address})
+    clock = SystemClock()
+    root = LocalKeyFile.create(tmp_path / "root.key")
+    context = JobContext(
+        settings=Settings(mode="test"),
+        clock=clock,
+        sessions=fresh_sessions,
+        keyring=Keyring.open(root, fresh_sessions, at=clock.now()),
+        signing=SigningKeys.open(root, fresh_sessions, at=clock.now()),
+        blobs=cast("ObjectStore", None),
+    )
+    at = clock.now()
+    request = a_request(expires_at=at + timedelta(days=1))
+    with unit_of_work_of(fresh_sessions) as session:
+        secret = register_webhook(session, context.keyring, BANK, uri=URI, allow_local=False, at=at)
+        consent = give(session, context.signing, request, at=at)
+    with running_example(secret) as (process, address):
+        with unit_of_work_of(fresh_sessions) as session:
+            session.execute(text("UPDATE webhook_endpoints SET uri = :uri"), {"uri": address})
+            withdraw(session, consent.person_id, consent.consent_id, at=clock.now())
 
-    outcome = attempt_delivery(sessions, keyring, Sender(allow_local=True), webhook_id, at=now)
-    unsigned = httpx.post(address, content=b"{}")
+        run_worker(context, [jobs.tasks], database_url=fresh_database, until_idle=True)
+        unsigned = httpx.post(address, content=b"{}")
 
-    assert outcome is Outcome.DELIVERED
+        assert process.stdout is not None
+        event, _, data = process.stdout.readline().partition(" ")
+    assert event == "consent.withdrawn"
+    assert json.loads(data) == {
+        "consent_id": str(consent.consent_id),
+        "client_id": request.client_id,
+        "sub": request.subject,
+        "purpose": request.purpose,
+    }
     assert unsigned.status_code == 400
-    assert process.stdout is not None
-    assert process.stdout.readline() == 'consent.withdrawn {"sub": "s"}\n'
+    with fresh_sessions() as session:
+        (delivery,) = store.list_deliveries(session, BANK)
+        assert (delivery.attempts, delivery.last_status) == (1, 204)
