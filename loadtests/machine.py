@@ -28,6 +28,7 @@ from loadtests.figures import RESULTS
 
 ROOT = Path(__file__).parent.parent
 _START_SECONDS = 60.0
+_WARM_UP_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,12 @@ class Rounds:
     def rate(self) -> float:
         """Median of requests per second."""
         return statistics.median(each.rate for each in self.rounds)
+
+    def ratios_to(self, other: "Rounds") -> list[float]:
+        """Return our rate by the other's, round by round: they were measured side by side."""
+        return [
+            ours.rate / theirs.rate for ours, theirs in zip(self.rounds, other.rounds, strict=True)
+        ]
 
     @property
     def spread(self) -> tuple[float, float]:
@@ -277,34 +284,54 @@ class Machine:
         return Round(cpu_seconds=server.cpu_seconds() - before, **json.loads(done.stdout))
 
     def measure(
-        self,
-        server: Running,
-        requests: Sequence[bytes],
-        *,
-        repeat: bool = False,
-        expect: str = "200",
+        self, server: Running, requests: Sequence[bytes], *, repeat: bool = False
     ) -> Rounds:
-        """Warm up, then run `self.rounds` rounds.
+        """Warm up, then run `self.rounds` rounds; see `measure_beside`."""
+        (rounds,) = self.measure_beside(Load(server, requests, repeat=repeat))
+        return rounds
 
-        With `repeat`, all rounds send the same requests. Without, the requests are divided: one
-        share to warm up, one for each round, so that none is sent twice.
+    def measure_beside(self, *loads: "Load") -> list[Rounds]:
+        """Warm up, then run `self.rounds` rounds of each, taking turns.
+
+        What is to be compared is measured in turns, so that whatever else the machine does meets
+        all of them alike.
 
         Raises:
-            RuntimeError: An answer had another status than `expect`, or a connection broke: what
-                was measured is not what was meant.
+            RuntimeError: An answer was not 200, or a connection broke: what was measured is not
+                what was meant.
         """
-        shares = self.rounds + 1
-        if repeat:
-            parts = [requests] * shares
-        else:
-            size = len(requests) // shares
-            parts = [requests[each * size : (each + 1) * size] for each in range(shares)]
-        warm = self.load(server, parts[0], repeat=repeat, seconds=min(self.seconds, 2.0))
-        rounds = [self.load(server, part, repeat=repeat) for part in parts[1:]]
-        for each in [warm, *rounds]:
-            if set(each.statuses) != {expect} or each.failures:
-                raise RuntimeError(f"unexpected answers: {each.statuses}, {each.failures} failures")
-        return Rounds(rounds)
+        shares = [load.shares(self.rounds + 1) for load in loads]
+        taken: list[list[Round]] = [[] for _ in loads]
+        for number in range(self.rounds + 1):
+            seconds = self.seconds if number else min(self.seconds, _WARM_UP_SECONDS)
+            for load, share, rounds in zip(loads, shares, taken, strict=True):
+                done = self.load(load.server, share[number], repeat=load.repeat, seconds=seconds)
+                if set(done.statuses) != {"200"} or done.failures:
+                    raise RuntimeError(f"not what was meant: {done.statuses}, {done.failures}")
+                if number:
+                    rounds.append(done)
+        return [Rounds(rounds) for rounds in taken]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Requests for a server.
+
+    Attributes:
+        repeat: Whether all rounds send the same requests, round and round. Otherwise the requests
+            are divided, a share for each round and one to warm up, so that none is sent twice.
+    """
+
+    server: Running
+    requests: Sequence[bytes]
+    repeat: bool = False
+
+    def shares(self, count: int) -> list[Sequence[bytes]]:
+        """Return what each of `count` rounds sends."""
+        if self.repeat:
+            return [self.requests] * count
+        size = len(self.requests) // count
+        return [self.requests[each * size : (each + 1) * size] for each in range(count)]
 
 
 def free_port() -> int:

@@ -8,8 +8,10 @@ codes are made before the clock runs; each is used once.
 
 import json
 import os
+import statistics
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -38,6 +40,7 @@ from kernel.settings import Settings
 from loadtests.figures import Figure
 from loadtests.machine import (
     ROOT,
+    Load,
     Machine,
     Rounds,
     Running,
@@ -157,31 +160,42 @@ def client_metadata(signer: Signer) -> dict[str, object]:
 
 
 def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
-    """Measure ours, measure the peer."""
-    ours = measure_ours(machine)
-    theirs = measure_peer(machine)
-    figures = []
-    for name, rounds in ours.items():
-        peer = theirs[name]
-        figures += [
-            Figure(
-                name=f"token_endpoint.{name}.rate",
-                value=rounds.rate,
-                unit="requests/s",
-                ratio=rounds.rate / peer.rate,
-                against="npm oidc-provider with PostgreSQL, same core, same run",
-                spread=rounds.spread,
-            ),
-            Figure(name=f"token_endpoint.{name}.p99", value=rounds.p99_ms, unit="ms"),
-            Figure(
-                name=f"token_endpoint.{name}.peer_rate",
-                value=peer.rate,
-                unit="requests/s",
-                spread=peer.spread,
-            ),
-            Figure(name=f"token_endpoint.{name}.peer_p99", value=peer.p99_ms, unit="ms"),
-        ]
+    """Measure ours and the peer's in turns."""
+    with serve_ours(machine) as (our_server, ours), serve_peer(machine) as (peer_server, theirs):
+        figures = []
+        for name, prepare in PREPARE.items():
+            our_requests = prepare(ours, count_of(machine, "ours"))
+            peer_requests = prepare(theirs, count_of(machine, "theirs"))
+            check_answer(our_server, our_requests.pop(), name)
+            check_answer(peer_server, peer_requests.pop(), name)
+            our_rounds, peer_rounds = machine.measure_beside(
+                Load(our_server, our_requests), Load(peer_server, peer_requests)
+            )
+            figures += figures_of(name, our_rounds, peer_rounds)
     return figures
+
+
+def figures_of(name: str, ours: Rounds, theirs: Rounds) -> list[Figure]:
+    """Return the figures of one grant."""
+    against = "npm oidc-provider with PostgreSQL, same core, in turns"
+    prefix = f"token_endpoint.{name}"
+    return [
+        Figure(
+            name=f"{prefix}.rate",
+            value=ours.rate,
+            unit="requests/s",
+            ratio=statistics.median(ours.ratios_to(theirs)),
+            against=against,
+            spread=ours.spread,
+        ),
+        Figure(name=f"{prefix}.p99", value=ours.p99_ms, unit="ms"),
+        Figure(name=f"{prefix}.server_cpu", value=ours.cpu_us, unit="us/request"),
+        Figure(
+            name=f"{prefix}.peer_rate", value=theirs.rate, unit="requests/s", spread=theirs.spread
+        ),
+        Figure(name=f"{prefix}.peer_p99", value=theirs.p99_ms, unit="ms"),
+        Figure(name=f"{prefix}.peer_server_cpu", value=theirs.cpu_us, unit="us/request"),
+    ]
 
 
 def count_of(machine: Machine, contender: str) -> int:
@@ -189,28 +203,27 @@ def count_of(machine: Machine, contender: str) -> int:
     return int(MOST_RATE[contender] * machine.seconds) * (machine.rounds + 1)
 
 
-def measure_both_grants(
-    machine: Machine, server: Running, contender: Contender, count: int
-) -> dict[str, Rounds]:
-    """Measure both grants of one contender, after a look at what it answers."""
-    for_clients = list(islice(contender.client_credentials(), count + 1))
-    for_codes = list(contender.authorization_code())
-    check_answer(server, for_clients.pop(), has_id_token=False)
-    check_answer(server, for_codes.pop(), has_id_token=True)
-    return {
-        "client_credentials": machine.measure(server, for_clients),
-        "code": machine.measure(server, for_codes),
-    }
+def client_credentials_requests(contender: Contender, count: int) -> list[bytes]:
+    """Return `count` requests for the client's own token, and one to look at."""
+    return list(islice(contender.client_credentials(), count + 1))
 
 
-def check_answer(server: Running, request: bytes, *, has_id_token: bool) -> None:
+def code_requests(contender: Contender, _count: int) -> list[bytes]:
+    """Return one request for each code."""
+    return list(contender.authorization_code())
+
+
+PREPARE = {"client_credentials": client_credentials_requests, "code": code_requests}
+
+
+def check_answer(server: Running, request: bytes, grant: str) -> None:
     """Check that the contender does what it is measured for.
 
     Raises:
         RuntimeError: It does not: not a JWT access token by ES256, or no ID token.
     """
     answer = json.loads(send_once(server, request))
-    tokens = [answer["access_token"], *([answer["id_token"]] if has_id_token else [])]
+    tokens = [answer["access_token"], *([answer["id_token"]] if grant == "code" else [])]
     heads = [json.loads(b64url_decode(token.partition(".")[0])) for token in tokens]
     if any(head["alg"] != "ES256" for head in heads) or heads[0]["typ"] != "at+jwt":
         raise RuntimeError(f"not what is to be measured: {heads}")
@@ -219,8 +232,9 @@ def check_answer(server: Running, request: bytes, *, has_id_token: bool) -> None
 # Ours
 
 
-def measure_ours(machine: Machine) -> dict[str, Rounds]:
-    """Measure the application as `civitas serve` runs it."""
+@contextmanager
+def serve_ours(machine: Machine) -> Iterator[tuple[Running, Contender]]:
+    """Run the application as `civitas serve` does."""
     url = machine.database("token_endpoint")
     migrations.upgrade(url)
     folder = machine.folder / "token_endpoint"
@@ -239,7 +253,7 @@ def measure_ours(machine: Machine) -> dict[str, Rounds]:
     with machine.serve(
         "app.main:from_environment", environment=environment, ready="/readyz"
     ) as server:
-        return measure_both_grants(machine, server, contender, count)
+        yield server, contender
 
 
 def fill_ours(resources: Resources, signer: Signer, count: int) -> list[str]:
@@ -324,8 +338,9 @@ def insert_codes(
 # The peer
 
 
-def measure_peer(machine: Machine) -> dict[str, Rounds]:
-    """Measure npm oidc-provider."""
+@contextmanager
+def serve_peer(machine: Machine) -> Iterator[tuple[Running, Contender]]:
+    """Run npm oidc-provider."""
     install_peer()
     url = machine.database("oidc_provider")
     count = count_of(machine, "theirs")
@@ -361,7 +376,7 @@ def measure_peer(machine: Machine) -> dict[str, Rounds]:
         environment=environment,
         ready="/.well-known/openid-configuration",
     ) as server:
-        return measure_both_grants(machine, server, contender, count)
+        yield server, contender
 
 
 def install_peer() -> None:
