@@ -320,7 +320,7 @@ class TestAdministration:
             with pytest.raises(Conflict):
                 administration.add_partner(session, partner_id="clinic-1", name="X", at=NOON)
 
-            names = {p.partner_id: p.name for p in administration.list_partners(session)}
+            names = {str(p.partner_id): p.name for p in administration.list_partners(session)}
         assert names["clinic-1"] == "Клиника"
 
     @pytest.mark.parametrize(

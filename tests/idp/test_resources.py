@@ -1,6 +1,8 @@
 """UserInfo, introspection, revocation: what a token opens, and for how long."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -223,7 +225,7 @@ class TestRefusedToken:
         forged = [
             jwt.encode(claims, OTHER_EC_KEY, algorithm="ES256", headers=kid),
             jwt.encode(claims, "secret" * 10, algorithm="HS256", headers=kid),
-            jwt.encode(claims, None, algorithm="none", headers=kid),
+            jwt.encode(claims, "", algorithm="none", headers=kid),
             f"{head}.{payload}.",
             f"{head}.{payload}.{signature[:-4]}AAAA",
             f"{b64url(json.dumps({**header, 'jwk': {}}).encode())}.{payload}.{signature}",
@@ -487,3 +489,46 @@ class TestPublished:
 
     def test_profile_is_a_word_of_the_schema(self) -> None:
         assert {profile.value for profile in ClientProfile} == {"oidc", "fapi2"}
+
+
+class TestServerNonces:
+    """A server that requires its own nonces in proofs (RFC 9449, 8 and 9)."""
+
+    @pytest.fixture
+    def strict(self, world: IdpWorld) -> Iterator[IdpWorld]:
+        client = world.a_relying_party()
+        client.userinfo("x")  # the provider and the verifier of this process exist now
+        state = world.app.state
+        lenient, verifier = state.provider, state.userinfo_verifier
+        state.provider = replace(lenient, policy=replace(lenient.policy, requires_dpop_nonce=True))
+        state.userinfo_verifier = None
+        yield world
+        state.provider, state.userinfo_verifier = lenient, verifier
+
+    @pytest.mark.spec("RFC9449-8")
+    def test_token_endpoint_hands_its_nonce_out_and_takes_it(self, strict: IdpWorld) -> None:
+        client = strict.a_relying_party(dpop=True)
+        form = {"grant_type": "client_credentials"}
+
+        first = client.post("/token", form)
+        assert error(first) == (400, "use_dpop_nonce")
+        nonce = first.headers["dpop-nonce"]
+
+        assert client.post("/token", form, proof=client.proof(nonce=nonce)).status_code == 200
+
+    @pytest.mark.spec("RFC9449-9")
+    def test_resource_hands_its_nonce_out_and_takes_it(self, strict: IdpWorld) -> None:
+        client = strict.a_relying_party(dpop=True)
+        nonce = client.post("/token", {"grant_type": "client_credentials"}).headers["dpop-nonce"]
+        code = client.code(strict.someone())
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": client.redirect_uri,
+        }
+        token = client.post("/token", form, proof=client.proof(nonce=nonce)).json()["access_token"]
+
+        refused = client.userinfo(token)
+        assert error(refused) == (401, "use_dpop_nonce")
+        assert 'error="use_dpop_nonce"' in refused.headers["www-authenticate"]
+        assert client.userinfo(token, nonce=refused.headers["dpop-nonce"]).status_code == 200
