@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from idp.assurance import AssuranceLevel
 from idp.model import SignInSession
-from idp.tables import session_cookies, sign_in_sessions
+from idp.tables import accounts, session_cookies, sign_in_sessions
 from kernel.ids import AccountId, PersonId, SessionId
 
 MOST_LISTED = 100
@@ -72,7 +72,16 @@ def find_by_cookie(
             (session_cookies.c.person_id == _t.person_id)
             & (session_cookies.c.session_id == _t.session_id),
         )
-        .where(session_cookies.c.cookie_digest == cookie_digest, _is_live(idle=idle, at=at))
+        .where(
+            session_cookies.c.cookie_digest == cookie_digest,
+            _is_live(idle=idle, at=at),
+            # An account that was disabled is signed out everywhere at once.
+            ~exists().where(
+                accounts.c.person_id == _t.person_id,
+                accounts.c.account_id == _t.account_id,
+                accounts.c.disabled_at.is_not(None),
+            ),
+        )
     ).one_or_none()
     return None if row is None else _session_of(row)
 

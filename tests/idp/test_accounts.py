@@ -89,6 +89,19 @@ class TestSignIn:
         with pytest.raises(SignInFailed):
             sign_in(world, person)
 
+    def test_disabled_account_is_signed_out_at_once(self, world: IdpWorld) -> None:
+        person, client, browser = world.someone(), world.a_relying_party(), world.browser()
+        browser.authorize(client.url(), person)
+        assert browser.get("/account").status_code == 200
+        with world.session() as session:
+            session.execute(
+                update(accounts_table)
+                .where(accounts_table.c.person_id == person.person_id)
+                .values(disabled_at=NOON)
+            )
+
+        assert browser.get("/account").status_code == 303
+
     def test_failed_attempt_is_kept_although_it_is_refused(self, world: IdpWorld) -> None:
         with world.session() as session:
             before = len(session.execute(select(sign_in_failures)).all())
