@@ -73,6 +73,10 @@ AUTHORIZATION_CODES = Ring(
 REVOKED_ACCESS_TOKENS = Ring(
     table="revoked_access_tokens", width=_HOUR, slots=5, keeps_back=1, keeps_ahead=2
 )
+# By the time of the request; they live ten minutes at most (`Policy.deferred_request`).
+DEFERRED_REQUESTS = Ring(
+    table="deferred_requests", width=_HOUR, slots=4, keeps_back=1, keeps_ahead=1
+)
 
 RINGS: tuple[Ring, ...] = (
     DPOP_PROOFS,
@@ -81,6 +85,7 @@ RINGS: tuple[Ring, ...] = (
     INTERACTIONS,
     AUTHORIZATION_CODES,
     REVOKED_ACCESS_TOKENS,
+    DEFERRED_REQUESTS,
 )
 
 PARTITION_SCHEMA = "idp_rings"

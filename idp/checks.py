@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from idp import pkce, resource_indicators
+from idp import grant_management, pkce, resource_indicators
 from idp.claims import CLAIMS_OF_SCOPE, claims_of_scopes, items_of_claims, parse_claims_parameter
 from idp.errors import (
     InvalidAuthorizationDetails,
@@ -27,7 +27,15 @@ from idp.errors import (
     UnregisteredRedirectUri,
     UnsupportedResponseType,
 )
-from idp.model import AuthorizationRequest, Client, Disclosure, JSONObject, Prompt, ResponseMode
+from idp.model import (
+    AuthorizationRequest,
+    Client,
+    DeferredRequest,
+    Disclosure,
+    JSONObject,
+    Prompt,
+    ResponseMode,
+)
 from kernel.errors import InvalidRequest
 from kernel.strict_json import parse_json
 
@@ -296,6 +304,17 @@ def check_dpop_jkt(it: Submission) -> Fields:
     return {"dpop_jkt": jkt or it.proof_jkt}
 
 
+def check_grant_management(it: Submission) -> Fields:
+    """The grant that is to be changed, if one is; whether it is there, the service finds out."""
+    parameters = it.parameters
+    change = grant_management.parse_change(
+        parameters.get("grant_management_action"), parameters.get("grant_id")
+    )
+    if change is not None and it.client.is_public:
+        raise UnauthorizedClient("Grants are managed by clients that authenticate.")
+    return {"grant_change": change}
+
+
 # Above the line: shown as a page.
 UNREDIRECTED: tuple[Rule, ...] = (
     Rule(check_redirect_uri, "RFC 6749, 3.1.2.3; RFC 9700, 4.1.3; RFC 8252, 7.3"),
@@ -320,7 +339,27 @@ REDIRECTED: tuple[Rule, ...] = (
     Rule(check_authorization_details, "RFC 9396, 3 and 5"),
     Rule(check_claims, "OpenID Connect Core, 5.5"),
     Rule(check_dpop_jkt, "RFC 9449, 10 and 10.1"),
+    Rule(check_grant_management, "Grant Management for OAuth 2.0, 5.2"),
 )
+
+
+# Of a request that comes from a device or through the back channel; answered to the client.
+DEFERRED: tuple[Rule, ...] = (
+    Rule(check_scope, "RFC 6749, 3.3; RFC 8628, 3.1; CIBA, 7.1"),
+    Rule(check_acr_values, "CIBA, 7.1"),
+    Rule(check_resources, "RFC 8707, 2.1"),
+    Rule(check_authorization_details, "RFC 9396, 3 and 5"),
+    Rule(check_claims, "OpenID Connect Core, 5.5"),
+)
+
+
+def check_deferred(it: Submission) -> DeferredRequest:
+    """Apply the rules of a request without a browser.
+
+    Raises:
+        OAuthError: The first rule that was broken, in its registered code.
+    """
+    return DeferredRequest(client_id=it.client.client_id, **_apply(DEFERRED, it))
 
 
 def check_unredirected(it: Submission) -> Fields:

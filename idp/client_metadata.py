@@ -15,7 +15,7 @@ from authlib.oidc.registration import ClientMetadataClaims as OIDCClaims
 from authlib.oidc.rpinitiated import ClientMetadataClaims as LogoutClaims
 from joserfc.errors import JoseError
 
-from idp import mtls
+from idp import grant_management, mtls
 from idp.assurance import ACR_VALUES
 from idp.claims import CLAIMS_OF_SCOPE
 from idp.client_authentication import FAPI2_METHODS, METHODS
@@ -34,6 +34,7 @@ from idp.tokens import ID_TOKEN_ALGORITHMS
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628, 3.4
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE_GRANT)
 RESPONSE_TYPES = ("code",)
+OFFERED_SCOPES = {*CLAIMS_OF_SCOPE, *grant_management.SCOPES}
 MOST_REDIRECT_URIS = 32
 LONGEST_FIELD = 2048  # characters
 LONGEST_REDIRECT_URI = 1024  # characters
@@ -257,7 +258,7 @@ _OFFERS: tuple[_Offer, ...] = (
         "A type of authorization_details is not ours.",
     ),
     _Offer(
-        lambda m, _: m.scope is None or bool(set(m.scope.split()) & set(CLAIMS_OF_SCOPE)),
+        lambda m, _: m.scope is None or bool(set(m.scope.split()) & OFFERED_SCOPES),
         "scope names nothing that we offer.",
     ),
     _Offer(

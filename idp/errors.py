@@ -64,7 +64,6 @@ class AccessDenied(OAuthError):
     """The person, or a rule of ours, said no. RFC 6749, 4.1.2.1."""
 
     code = "access_denied"
-    status = 403
     title = "The person did not agree."
 
 
@@ -87,6 +86,17 @@ class InvalidTarget(OAuthError):
 
     code = "invalid_target"
     title = "The resource is unknown or was not granted."
+
+
+class InvalidGrantId(OAuthError):
+    """The grant is unknown, has ended, or is another client's or person's.
+
+    Source:
+        Grant Management for OAuth 2.0, 5.3.
+    """
+
+    code = "invalid_grant_id"
+    title = "The grant_id names no grant of this client."
 
 
 class InvalidAuthorizationDetails(OAuthError):
@@ -193,6 +203,27 @@ class RefreshTokenReused(InvalidGrant):
     """
 
     keeps_writes = True
+
+
+class AuthorizationPending(OAuthError):
+    """The person has not decided yet. RFC 8628, 3.5; CIBA, 11."""
+
+    code = "authorization_pending"
+    title = "The person has not decided yet."
+
+
+class SlowDown(OAuthError):
+    """The client polls faster than it may; from now on it has to wait longer. RFC 8628, 3.5."""
+
+    code = "slow_down"
+    title = "Wait longer between two polls: five seconds more than before."
+
+
+class ExpiredToken(OAuthError):
+    """The device code or the authentication request has expired. RFC 8628, 3.5; CIBA, 11."""
+
+    code = "expired_token"
+    title = "The request has expired before the person decided."
 
 
 class UnsupportedGrantType(OAuthError):
@@ -308,6 +339,26 @@ class InvalidLogoutRequest(DomainError):
     code = "invalid_logout_request"
     status = 400
     title = "The sign-out request of the site is not valid."
+
+
+class UnknownUserCode(DomainError):
+    """No device waits with this code, it has expired or was decided, or there were too many tries.
+
+    The attempt is counted, so its writes are kept.
+    """
+
+    code = "unknown_user_code"
+    status = 404
+    title = "The code is not right, or it has expired."
+    keeps_writes = True
+
+
+class RequestGone(DomainError):
+    """What a device or a partner asked has expired or was decided, or is not this person's."""
+
+    code = "request_gone"
+    status = 404
+    title = "There is nothing to decide any more."
 
 
 class NotSignedIn(DomainError):

@@ -2,7 +2,7 @@
 
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
-from idp import checks, dpop, jose, mtls, pkce
+from idp import checks, dpop, grant_management, jose, mtls, pkce
 from idp.assurance import ACR_VALUES
 from idp.claims import CLAIMS_OF_SCOPE, ITEMS_OF_CLAIM
 from idp.client_authentication import METHODS
@@ -47,10 +47,11 @@ def provider_metadata(
         "userinfo_endpoint": f"{issuer}/userinfo",
         "jwks_uri": f"{issuer}/jwks",
         "pushed_authorization_request_endpoint": f"{issuer}/par",
+        "device_authorization_endpoint": f"{issuer}/device_authorization",
         "introspection_endpoint": f"{issuer}/introspect",
         "revocation_endpoint": f"{issuer}/revoke",
         "end_session_endpoint": f"{issuer}/end-session",
-        "scopes_supported": list(CLAIMS_OF_SCOPE),
+        "scopes_supported": [*CLAIMS_OF_SCOPE, *grant_management.SCOPES],
         "response_types_supported": list(checks.RESPONSE_TYPES),
         "response_modes_supported": list(checks.RESPONSE_MODES),
         "grant_types_supported": list(GRANT_TYPES),
@@ -84,6 +85,9 @@ def provider_metadata(
         "revocation_endpoint_auth_signing_alg_values_supported": list(jose.ALGORITHMS),
         "code_challenge_methods_supported": list(pkce.METHODS),
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+        "grant_management_endpoint": f"{issuer}/grants",
+        "grant_management_actions_supported": list(grant_management.SUPPORTED),
+        "grant_management_action_required": False,
         "authorization_details_types_supported": list(AUTHORIZATION_DETAILS_TYPES),
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,

@@ -211,6 +211,21 @@ class ClaimsRequest:
     wants_auth_time: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantChange:
+    """What an authorization request does to a grant that there is.
+
+    Attributes:
+        adds: Whether what was allowed before stays (`merge`); otherwise the request replaces it.
+
+    Source:
+        Grant Management for OAuth 2.0, 5.2.
+    """
+
+    grant_id: GrantId
+    adds: bool
+
+
 class AccessRequest(Protocol):
     """What a person is asked to allow, whichever way the client asks."""
 
@@ -250,6 +265,7 @@ class AuthorizationRequest:
         sign_in: What scopes and claims ask for, under the purpose of signing in; None if nothing.
         resources: Resource indicators (RFC 8707); empty for the issuer's own.
         dpop_jkt: Thumbprint to which the code is bound (RFC 9449, 10).
+        grant_change: Which grant is to be changed, and how; None for a new one.
     """
 
     client_id: ClientId
@@ -271,6 +287,7 @@ class AuthorizationRequest:
     authorization_details: tuple[Disclosure, ...] = ()
     sign_in: Disclosure | None = None
     dpop_jkt: str | None = None
+    grant_change: GrantChange | None = None
 
     @property
     def disclosures(self) -> tuple[Disclosure, ...]:
@@ -281,6 +298,29 @@ class AuthorizationRequest:
     def is_openid(self) -> bool:
         """Whether it is an OpenID Connect request (OpenID Connect Core, 3.1.2.1)."""
         return "openid" in self.scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeferredRequest:
+    """What a client asks of a person who is not in a browser that it sent: RFC 8628, CIBA.
+
+    Attributes:
+        scope: Values that we know, in the order of the request.
+        sign_in: What scopes and claims ask for, under the purpose of signing in; None if nothing.
+    """
+
+    client_id: ClientId
+    scope: tuple[str, ...]
+    acr_values: tuple[str, ...] = ()
+    claims: ClaimsRequest = field(default_factory=ClaimsRequest)
+    resources: tuple[str, ...] = ()
+    authorization_details: tuple[Disclosure, ...] = ()
+    sign_in: Disclosure | None = None
+
+    @property
+    def disclosures(self) -> tuple[Disclosure, ...]:
+        """Everything that is asked for."""
+        return (*self.authorization_details, *([self.sign_in] if self.sign_in else []))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from consent.api import ITEMS, ItemName, Sensitivity, get_purpose
-from idp.model import Client, Disclosure, Interaction
+from idp.model import Client, Disclosure, Interaction, SignInSession
 from kernel.languages import Language
 from kernel.secret import b64url, sha256
 
@@ -97,8 +97,13 @@ def shown_digest(interaction: Interaction) -> str:
     because a consent was withdrawn in another tab, the answer was not given to this question.
     """
     assert interaction.session is not None
-    parts = [str(interaction.session.session_id)]
-    parts += [repr(disclosure.as_authorization_details()) for disclosure in interaction.asked]
+    return shown_disclosures(interaction.session, interaction.asked)
+
+
+def shown_disclosures(session: SignInSession, asked: Iterable[Disclosure]) -> str:
+    """Name what a page asked whom; see `shown_digest`."""
+    parts = [str(session.session_id)]
+    parts += [repr(disclosure.as_authorization_details()) for disclosure in asked]
     return b64url(sha256("\n".join(parts).encode()))
 
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
-from idp import cookies
+from idp import cookies, device_pages
 from idp.dependencies import CurrentSession, current_session, password_hasher_of, provider_of
-from idp.errors import NotSignedIn, SignInFailed
+from idp.errors import NotSignedIn, SignInFailed, UnknownUserCode
 from idp.model import AuthorizationResponse, Interaction
 from idp.page_views import asked_disclosures, asker_of, shown_digest
 from idp.responses import respond
@@ -23,6 +23,7 @@ from kernel.pages import PagePart, RefusalText, language_of, render
 from kernel.secret import Secret
 
 router = APIRouter(include_in_schema=False)
+router.include_router(device_pages.router)
 
 AFTER_SIGN_IN = "/account"
 """Where a person goes who signed in without being sent by a client; `next` stays below it."""
@@ -308,11 +309,11 @@ def _show_sign_in_first(
 
 
 def parse_own_address(address: str) -> str:
-    """Return `address` if it is a plain page of the account, else the account's first page."""
+    """Return `address` if it is a plain page for a person, else the account's first page."""
     return address if _OWN_ADDRESS.fullmatch(address) else AFTER_SIGN_IN
 
 
-_OWN_ADDRESS = re.compile(rf"{AFTER_SIGN_IN}(/[a-z0-9-]+)*")
+_OWN_ADDRESS = re.compile(rf"(?:{AFTER_SIGN_IN}|/device)(?:/[a-z0-9-]+)*")
 
 
 def _see(address: str) -> RedirectResponse:
@@ -322,6 +323,13 @@ def _see(address: str) -> RedirectResponse:
 PART = PagePart(
     package="idp",
     texts={
+        "request_gone": RefusalText(
+            heading=_("There is nothing to decide any more"),
+            advice=_(
+                "The request has expired, was withdrawn, or was decided in another window. Nothing "
+                "was changed. Begin again where you started."
+            ),
+        ),
         "interaction_gone": RefusalText(
             heading=_("This page has expired"),
             advice=_(
@@ -348,5 +356,6 @@ PART = PagePart(
         SignInFailed: _show_failed_sign_in,
         EmptySignIn: _show_empty_sign_in,
         NotSignedIn: _show_sign_in_first,
+        UnknownUserCode: device_pages.show_unknown_code,
     },
 )

@@ -14,6 +14,9 @@ class Policy:
             production).
         authorization_code: FAPI 2.0 Security Profile, 5.3.2.1: at most 60 seconds.
         pushed_request: FAPI 2.0 Security Profile, 5.3.2.2: less than 600 seconds.
+        deferred_request: How long a person may take to decide what a device or a partner asks
+            (RFC 8628, 3.2; CIBA, 7.3).
+        poll_interval: How long a client waits between two polls (RFC 8628, 3.2; CIBA, 7.3).
         interaction: How long a person may take to sign in and decide.
         access_token: RFC 9700, 2.2: short, because it is valid until it expires wherever
             revocation is not looked up.
@@ -34,6 +37,8 @@ class Policy:
     authorization_code: timedelta = timedelta(seconds=60)
     pushed_request: timedelta = timedelta(seconds=90)
     interaction: timedelta = timedelta(minutes=30)
+    deferred_request: timedelta = timedelta(minutes=10)
+    poll_interval: timedelta = timedelta(seconds=5)
     access_token: timedelta = timedelta(minutes=10)
     id_token: timedelta = timedelta(minutes=10)
     refresh_token: timedelta = timedelta(days=90)

@@ -6,7 +6,13 @@ So a token tells in which partition to look, and nothing else.
 from dataclasses import dataclass
 from datetime import datetime
 
-from idp.buckets import AUTHORIZATION_CODES, INTERACTIONS, PUSHED_REQUESTS, Ring
+from idp.buckets import (
+    AUTHORIZATION_CODES,
+    DEFERRED_REQUESTS,
+    INTERACTIONS,
+    PUSHED_REQUESTS,
+    Ring,
+)
 from kernel.secret import MalformedToken, Secret, mint_token, parse_token
 
 
@@ -56,5 +62,8 @@ class RingTokenKind:
 AUTHORIZATION_CODE = RingTokenKind(prefix="cvc", ring=AUTHORIZATION_CODES)
 INTERACTION = RingTokenKind(prefix="cvi", ring=INTERACTIONS)
 REQUEST_URI = RingTokenKind(prefix="cvp", ring=PUSHED_REQUESTS)
+
+DEVICE_CODE = RingTokenKind(prefix="cvd", ring=DEFERRED_REQUESTS)
+AUTH_REQ_ID = RingTokenKind(prefix="cvq", ring=DEFERRED_REQUESTS)
 
 REQUEST_URI_PREFIX = "urn:ietf:params:oauth:request_uri:"  # RFC 9126, 2.2

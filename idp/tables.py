@@ -235,6 +235,41 @@ authorization_codes = Table(
     postgresql_partition_by="LIST (slot)",
 )
 
+# What a device or a partner asks of a person who is somewhere else: RFC 8628, CIBA. `person_id` is
+# there when the partner named the person.
+deferred_requests = Table(
+    "deferred_requests",
+    metadata,
+    Column("slot", SmallInteger, primary_key=True),
+    Column("request_digest", LargeBinary, primary_key=True, comment="of what the client polls by"),
+    Column("kind", Text, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("user_code_digest", LargeBinary, comment="blind index; of a device"),
+    Column("person_id", Uuid),
+    Column("request", JSONB, nullable=False),
+    Column("notification_sealed", LargeBinary, comment="how the client is told: CIBA, 10.2"),
+    Column("interval_seconds", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("last_polled_at", Instant),
+    Column("decided_at", Instant),
+    Column("grant_id", Uuid, comment="what the person allowed; none: refused"),
+    # Marked, not deleted: tokens are fetched once.
+    Column("spent_at", Instant),
+    CheckConstraint("kind IN ('device', 'ciba')", name="kind"),
+    CheckConstraint("grant_id IS NULL OR decided_at IS NOT NULL", name="granted_when_decided"),
+    CheckConstraint("spent_at IS NULL OR grant_id IS NOT NULL", name="spent_when_granted"),
+    info=LOOKUP,
+    postgresql_partition_by="LIST (slot)",
+)
+Index(
+    "ix_deferred_requests_slot_user_code_digest",
+    deferred_requests.c.slot,
+    deferred_requests.c.user_code_digest,
+    unique=True,
+)
+Index("ix_deferred_requests_person_id", deferred_requests.c.person_id)
+
 refresh_tokens = Table(
     "refresh_tokens",
     metadata,

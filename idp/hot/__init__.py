@@ -2,9 +2,14 @@
 
 from starlette.routing import Route
 
+from idp.client_metadata import DEVICE_GRANT
 from idp.hot.authorization_code import redeem
 from idp.hot.client_credentials import grant_client
+from idp.hot.deferred import poll_device
+from idp.hot.device_authorization import device_authorization
 from idp.hot.discovery import discovery, jwks
+from idp.hot.grants import PATH as GRANTS
+from idp.hot.grants import manage_grant
 from idp.hot.introspection import introspect
 from idp.hot.par import par
 from idp.hot.refresh_token import refresh
@@ -16,15 +21,18 @@ GRANT_TYPES = {
     "authorization_code": redeem,  # RFC 6749, 4.1.3
     "refresh_token": refresh,  # RFC 6749, 6
     "client_credentials": grant_client,  # RFC 6749, 4.4.2
+    DEVICE_GRANT: poll_device,  # RFC 8628, 3.4
 }
 """What the token endpoint answers; another grant is another line and another module."""
 
 routes = [
     Route("/token", token_endpoint(GRANT_TYPES), methods=["POST"], name="token"),
+    Route("/device_authorization", device_authorization, methods=["POST"], name="device"),
     Route("/par", par, methods=["POST"], name="par"),
     Route("/introspect", introspect, methods=["POST"], name="introspect"),
     Route("/revoke", revoke, methods=["POST"], name="revoke"),
     Route("/userinfo", userinfo, methods=["GET", "POST"], name="userinfo"),
+    Route(f"{GRANTS}/{{grant_id}}", manage_grant, methods=["GET", "DELETE"], name="grants"),
     Route("/jwks", jwks, methods=["GET"], name="jwks"),
     Route("/.well-known/openid-configuration", discovery, methods=["GET"]),
     Route("/.well-known/oauth-authorization-server", discovery, methods=["GET"]),

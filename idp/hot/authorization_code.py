@@ -4,26 +4,25 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.types import Boolean, LargeBinary, SmallInteger, Text
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.types import LargeBinary, SmallInteger, Text
 from starlette.requests import Request
 
 from idp import pkce
 from idp.errors import CodeMisused, InvalidGrant
 from idp.hot.claims_reading import ClaimsRead, ReadRefused, read_claims
 from idp.hot.clients import Caller
+from idp.hot.granting import REFRESH_TOKEN_PREFIX, granted_by, refresh_token_for
 from idp.hot.token import Issue, check_spent, subject_of
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
 from idp.ring_tokens import AUTHORIZATION_CODE, RingToken
 from idp.statements import AT, admit, grant_binds, has_row, one_row
-from idp.tables import authorization_codes, grants, refresh_tokens
+from idp.tables import authorization_codes, grants
 from idp.tokens import Subject
-from kernel.db import HotStatement, Instant
+from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
 from kernel.secret import MalformedToken, mint_token
-
-REFRESH_TOKEN_PREFIX = "cvr"  # noqa: S105  # what a refresh token begins with
 
 
 @lru_cache
@@ -56,32 +55,8 @@ def _redeem(*, has_assertion: bool, has_proof: bool) -> HotStatement:
         )
         .cte("code")
     )
-    g = grants.c
-    granted = (
-        select(
-            g.grant_id, g.person_id, g.sub, g.scope, g.authorization_details, g.resources,
-            g.session_id, g.acr, g.amr, g.auth_time, g.claims, g.is_refreshable,
-        )
-        .join(code, code.c.code_grant_id == g.grant_id)
-        .where(g.revoked_at.is_(None), g.expires_at > AT)
-        .cte("granted")
-    )  # fmt: skip
-    refresh = (
-        insert(refresh_tokens)
-        .from_select(
-            ["token_digest", "grant_id", "client_id", "dpop_jkt", "issued_at", "expires_at"],
-            select(
-                bindparam("refresh_digest", type_=LargeBinary),
-                granted.c.grant_id,
-                bindparam("client_id", type_=Text),
-                bindparam("refresh_jkt", type_=Text),
-                AT,
-                bindparam("refresh_expires_at", type_=Instant),
-            ).where(granted.c.is_refreshable, bindparam("may_refresh", type_=Boolean)),
-        )
-        .returning(refresh_tokens.c.grant_id)
-        .cte("refresh")
-    )
+    granted = granted_by(code)
+    refresh = refresh_token_for(granted)
     return HotStatement(
         one_row(
             {

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from idp import tokens
 from idp.buckets import REVOKED_ACCESS_TOKENS
 from idp.errors import InvalidClient
-from idp.hot.authorization_code import REFRESH_TOKEN_PREFIX
 from idp.hot.clients import Caller, as_client
+from idp.hot.granting import REFRESH_TOKEN_PREFIX
 from idp.hot.token import check_spent
 from idp.jose import NotVerified
 from idp.statements import (

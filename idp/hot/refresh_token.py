@@ -16,8 +16,8 @@ from sqlalchemy.types import LargeBinary, Text, Uuid
 from starlette.requests import Request
 
 from idp.errors import InvalidDPoPProof, InvalidGrant, InvalidScope, RefreshTokenReused
-from idp.hot.authorization_code import REFRESH_TOKEN_PREFIX
 from idp.hot.clients import Caller
+from idp.hot.granting import REFRESH_TOKEN_PREFIX
 from idp.hot.token import Issue, check_spent, subject_of
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for

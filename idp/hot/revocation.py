@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp.buckets import REVOKED_ACCESS_TOKENS
-from idp.hot.authorization_code import REFRESH_TOKEN_PREFIX
 from idp.hot.clients import Caller, as_client
+from idp.hot.granting import REFRESH_TOKEN_PREFIX
 from idp.hot.token import check_spent
 from idp.jose import NotVerified
 from idp.statements import AT, admit, has_row, one_row

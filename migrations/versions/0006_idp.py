@@ -16,6 +16,7 @@ RINGS = {
     "interactions": 4,
     "authorization_codes": 4,
     "revoked_access_tokens": 5,
+    "deferred_requests": 4,
 }
 """Partitioned tables, and how many partitions each has."""
 
@@ -229,6 +230,45 @@ def upgrade() -> None:
         postgresql_partition_by="LIST (slot)",
     )
     op.create_table(
+        "deferred_requests",
+        sa.Column("slot", sa.SmallInteger, nullable=False),
+        sa.Column(
+            "request_digest",
+            sa.LargeBinary,
+            nullable=False,
+            comment="of what the client polls by",
+        ),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("client_id", sa.Text, nullable=False),
+        sa.Column("user_code_digest", sa.LargeBinary, comment="blind index; of a device"),
+        sa.Column("person_id", sa.Uuid),
+        sa.Column("request", postgresql.JSONB, nullable=False),
+        sa.Column(
+            "notification_sealed", sa.LargeBinary, comment="how the client is told: CIBA, 10.2"
+        ),
+        sa.Column("interval_seconds", sa.Integer, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("last_polled_at", INSTANT),
+        sa.Column("decided_at", INSTANT),
+        sa.Column("grant_id", sa.Uuid, comment="what the person allowed; none: refused"),
+        sa.Column("spent_at", INSTANT),
+        sa.CheckConstraint("kind IN ('device', 'ciba')", name="kind"),
+        sa.CheckConstraint(
+            "grant_id IS NULL OR decided_at IS NOT NULL", name="granted_when_decided"
+        ),
+        sa.CheckConstraint("spent_at IS NULL OR grant_id IS NOT NULL", name="spent_when_granted"),
+        sa.PrimaryKeyConstraint("slot", "request_digest", name="pk_deferred_requests"),
+        postgresql_partition_by="LIST (slot)",
+    )
+    op.create_index(
+        "ix_deferred_requests_slot_user_code_digest",
+        "deferred_requests",
+        ["slot", "user_code_digest"],
+        unique=True,
+    )
+    op.create_index("ix_deferred_requests_person_id", "deferred_requests", ["person_id"])
+    op.create_table(
         "refresh_tokens",
         sa.Column("token_digest", sa.LargeBinary, nullable=False),
         sa.Column("grant_id", sa.Uuid, nullable=False, comment="the family"),
@@ -279,6 +319,7 @@ def downgrade() -> None:
         "spent_dpop_proofs",
         "revoked_access_tokens",
         "refresh_tokens",
+        "deferred_requests",
         "authorization_codes",
         "grants",
         "pushed_requests",

@@ -67,6 +67,11 @@ def waiting(world: IdpWorld, client: RelyingParty) -> list[dict[str, str]]:
         return [dict(row.args) for row in rows]
 
 
+def the_job(world: IdpWorld, client: RelyingParty) -> dict[str, str]:
+    (job,) = waiting(world, client)
+    return job
+
+
 def tell(world: IdpWorld, job: dict[str, str], receiver: Receiver) -> None:
     """Do a job once."""
     deliver(
@@ -84,11 +89,11 @@ def logout_tokens(receiver: Receiver) -> list[str]:
     return [parse_qs(request.content.decode())["logout_token"][0] for request in receiver.got]
 
 
-def sign_in(client: RelyingParty, person: Person, browser: Browser) -> dict[str, Any]:
-    """Sign in and return the claims of the ID token."""
+def sign_in(client: RelyingParty, person: Person, browser: Browser) -> str:
+    """Sign in and return the ID token."""
     verifier = client.verifier()
     code = browser.authorize(client.url(verifier), person)["code"]
-    return client.redeem(code, verifier).json()["id_token"]
+    return str(client.redeem(code, verifier).json()["id_token"])
 
 
 def sign_out(browser: Browser) -> httpx.Response:
@@ -129,7 +134,7 @@ class TestLogoutToken:
         sign_out(browser)
         receiver = Receiver()
 
-        tell(world, *waiting(world, client), receiver)
+        tell(world, the_job(world, client), receiver)
 
         (request,), (token,) = receiver.got, logout_tokens(receiver)
         assert (request.method, request.url.query) == ("POST", b"tenant=1")
@@ -161,7 +166,7 @@ class TestLogoutToken:
         sign_in(client, person, browser)
         sign_out(browser)
         receiver = Receiver()
-        tell(world, *waiting(world, client), receiver)
+        tell(world, the_job(world, client), receiver)
         query = urlencode({"id_token_hint": logout_tokens(receiver)[0]})
 
         assert browser.get(f"/end-session?{query}").status_code == 400
@@ -176,7 +181,7 @@ class TestLogoutToken:
         receiver = Receiver()
 
         for each in (client, other):
-            tell(world, *waiting(world, each), receiver)
+            tell(world, the_job(world, each), receiver)
 
         assert first["sid"] != second["sid"]
         assert [claims_of(token)["sid"] for token in logout_tokens(receiver)] == [
@@ -216,7 +221,7 @@ class TestLogoutToken:
         sign_out(browser)
 
         with pytest.raises(NotDelivered):
-            tell(world, *waiting(world, client), Receiver(statuses=[status]))
+            tell(world, the_job(world, client), Receiver(statuses=[status]))
 
     @pytest.mark.spec("OIDCBCL-2.8")
     @pytest.mark.parametrize("status", [200, 204])
@@ -231,7 +236,7 @@ class TestLogoutToken:
         sign_in(client, person, browser)
         sign_out(browser)
 
-        tell(world, *waiting(world, client), Receiver(statuses=[status]))
+        tell(world, the_job(world, client), Receiver(statuses=[status]))
 
     def test_client_that_has_gone_is_not_told(
         self, world: IdpWorld, browser: Browser, person: Person, client: RelyingParty
@@ -244,7 +249,7 @@ class TestLogoutToken:
             disable_client(session, client.client_id, at=world.clock.now())
         receiver = Receiver()
 
-        tell(world, *waiting(world, client), receiver)
+        tell(world, the_job(world, client), receiver)
 
         assert receiver.got == []
 
@@ -383,7 +388,7 @@ class TestWhoIsTold:
         sign_out(browser)
 
         receiver = Receiver()
-        tell(world, *waiting(world, client), receiver)
+        tell(world, the_job(world, client), receiver)
         assert claims_of(logout_tokens(receiver)[0])["sid"] == known["sid"]
 
     def test_somebody_else_in_the_same_browser_ends_the_first_session(
@@ -529,7 +534,7 @@ class TestRegistration:
         ids=str,
     )
     def test_what_must_not_be_called_or_framed_is_refused(
-        self, world: IdpWorld, metadata: dict[str, object]
+        self, world: IdpWorld, metadata: dict[str, Any]
     ) -> None:
         with pytest.raises(InvalidClientMetadata):
             world.a_relying_party(**metadata)

@@ -1,0 +1,51 @@
+"""Parts of a token statement: what a spent code leads to, and the refresh token that it buys."""
+
+from sqlalchemy import CTE, bindparam, insert, select
+from sqlalchemy.types import Boolean, LargeBinary, Text
+
+from idp.statements import AT
+from idp.tables import grants, refresh_tokens
+from kernel.db import Instant
+
+REFRESH_TOKEN_PREFIX = "cvr"  # noqa: S105  # what a refresh token begins with
+
+
+def granted_by(spent: CTE) -> CTE:
+    """Return the live grant of what was spent.
+
+    Args:
+        spent: At most one row; its `code_grant_id` names the grant.
+    """
+    g = grants.c
+    return (
+        select(
+            g.grant_id, g.person_id, g.sub, g.scope, g.authorization_details, g.resources,
+            g.session_id, g.acr, g.amr, g.auth_time, g.claims, g.is_refreshable,
+        )
+        .join(spent, spent.c.code_grant_id == g.grant_id)
+        .where(g.revoked_at.is_(None), g.expires_at > AT)
+        .cte("granted")
+    )  # fmt: skip
+
+
+def refresh_token_for(granted: CTE) -> CTE:
+    """Store a refresh token, if one is issued at all; a row if it was.
+
+    Binds `refresh_digest`, `client_id`, `refresh_jkt`, `refresh_expires_at`, `may_refresh`.
+    """
+    return (
+        insert(refresh_tokens)
+        .from_select(
+            ["token_digest", "grant_id", "client_id", "dpop_jkt", "issued_at", "expires_at"],
+            select(
+                bindparam("refresh_digest", type_=LargeBinary),
+                granted.c.grant_id,
+                bindparam("client_id", type_=Text),
+                bindparam("refresh_jkt", type_=Text),
+                AT,
+                bindparam("refresh_expires_at", type_=Instant),
+            ).where(granted.c.is_refreshable, bindparam("may_refresh", type_=Boolean)),
+        )
+        .returning(refresh_tokens.c.grant_id)
+        .cte("refresh")
+    )

@@ -1,0 +1,104 @@
+"""Queries: requests that wait for a person who is somewhere else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.orm import Session
+
+from idp.model import JSONObject
+from idp.ring_tokens import RingToken
+from idp.tables import deferred_requests
+from kernel.ids import ClientId, GrantId, PersonId
+
+MOST_LISTED = 50
+
+_t = deferred_requests.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDeferred:
+    """A request that waits, as it lies in the table.
+
+    Attributes:
+        person_id: Whom the partner named; None where a device shows a code to anybody.
+        notification_sealed: How the client is told; None where it polls.
+    """
+
+    token: RingToken
+    kind: str
+    client_id: ClientId
+    person_id: PersonId | None
+    request: JSONObject
+    notification_sealed: bytes | None
+    created_at: datetime
+    expires_at: datetime
+
+
+def find_by_user_code(
+    session: Session, slot: int, user_code_digest: bytes, *, at: datetime
+) -> StoredDeferred | None:
+    """Return the request of a device that waits with this code."""
+    row = session.execute(
+        select(deferred_requests).where(
+            _t.slot == slot,
+            _t.user_code_digest == user_code_digest,
+            _t.decided_at.is_(None),
+            _t.expires_at > at,
+        )
+    ).one_or_none()
+    return None if row is None else _stored(row)
+
+
+def list_waiting(
+    session: Session, person_id: PersonId, *, at: datetime
+) -> Sequence[StoredDeferred]:
+    """Return what partners wait for a person to decide, the oldest first."""
+    rows = session.execute(
+        select(deferred_requests)
+        .where(_t.person_id == person_id, _t.decided_at.is_(None), _t.expires_at > at)
+        .order_by(_t.created_at, _t.request_digest)
+        .limit(MOST_LISTED)
+    )
+    return [_stored(row) for row in rows]
+
+
+def decide(session: Session, token: RingToken, *, grant_id: GrantId | None, at: datetime) -> bool:
+    """Store what the person decided; tell whether it was this call that did.
+
+    Args:
+        session: The open transaction.
+        token: Which request.
+        grant_id: What was allowed; None when it was refused.
+        at: Now.
+
+    Transaction:
+        One UPDATE … RETURNING: of two browsers, one decides.
+    """
+    row = session.execute(
+        update(deferred_requests)
+        .where(
+            _t.slot == token.slot,
+            _t.request_digest == token.digest,
+            _t.decided_at.is_(None),
+            _t.expires_at > at,
+        )
+        .values(decided_at=at, grant_id=grant_id)
+        .returning(_t.slot)
+    ).one_or_none()
+    return row is not None
+
+
+def _stored(row: Row[Any]) -> StoredDeferred:
+    return StoredDeferred(
+        token=RingToken(slot=row.slot, digest=row.request_digest),
+        kind=row.kind,
+        client_id=ClientId(row.client_id),
+        person_id=None if row.person_id is None else PersonId(row.person_id),
+        request=row.request,
+        notification_sealed=row.notification_sealed,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )
