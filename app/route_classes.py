@@ -43,7 +43,7 @@ PAGE = RouteClass(name="page", shape=Shape.PAGE, body_limit=64 * KIB)
 UPLOAD = RouteClass(name="upload", shape=Shape.PAGE, body_limit=1024 * MIB)
 SERVICE = RouteClass(name="service", shape=Shape.PROBLEM, body_limit=64 * KIB)
 
-_TABLE: tuple[tuple[str, RouteClass], ...] = (
+TABLE: tuple[tuple[str, RouteClass], ...] = (
     ("/partner", PARTNER),
     ("/token", PROTOCOL),
     ("/par", PROTOCOL),
@@ -52,6 +52,10 @@ _TABLE: tuple[tuple[str, RouteClass], ...] = (
     ("/introspect", PROTOCOL),
     ("/revoke", PROTOCOL),
     ("/register", PROTOCOL),
+    ("/grants", PROTOCOL),
+    ("/device_authorization", PROTOCOL),
+    ("/device", PAGE),
+    ("/grants", PROTOCOL),
     ("/jwks", PROTOCOL),
     ("/.well-known", PROTOCOL),
     ("/authorize", PAGE),
@@ -80,7 +84,7 @@ def route_class_of(path: str) -> RouteClass:
     Args:
         path: The decoded path of the request, with its leading slash.
     """
-    for prefix, route_class in _TABLE:
+    for prefix, route_class in TABLE:
         if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in {"", "/"}:
             return route_class
     return PAGE

@@ -34,6 +34,7 @@ from consent.service import (
     issue_receipt,
     list_consents,
     withdraw,
+    withdraw_for,
 )
 from consent.store import covering_consent, spend_use
 
@@ -73,4 +74,5 @@ __all__ = [
     "parse_disclosure",
     "spend_use",
     "withdraw",
+    "withdraw_for",
 ]

@@ -1,6 +1,6 @@
 """What is done with consents: give, withdraw, end, rule on a read that was refused."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -116,6 +116,45 @@ def withdraw(
     return record
 
 
+def withdraw_for(
+    session: Session,
+    person_id: PersonId,
+    client_id: ClientId,
+    purposes: Collection[PurposeCode],
+    *,
+    by_recipient: bool,
+    at: datetime,
+) -> int:
+    """End every live consent of a person for a client under these purposes; return how many.
+
+    Args:
+        session: The open transaction.
+        person_id: Whose.
+        client_id: For whom.
+        purposes: For what.
+        by_recipient: Whether the client gives it up; the log then names it, not the person.
+        at: Now.
+
+    Transaction:
+        Each as `withdraw`; the caller commits all of them or none.
+    """
+    ended = 0
+    for purpose in sorted(purposes):
+        for known in store.list_consents_for(session, person_id, client_id, purpose):
+            if not known.is_live(at):
+                continue
+            record = store.end_consent(
+                session, person_id, known.consent_id, ending=Ending.WITHDRAWN, at=at
+            )
+            if record is None:  # it ended a moment ago
+                continue
+            actor = Actor(kind="partner", id=record.partner_id) if by_recipient else None
+            _log(session, record, action=ConsentWithdrawn.action, at=at, actor=actor)
+            _announce(session, record)
+            ended += 1
+    return ended
+
+
 def announce_endings(session: Session, *, at: datetime, limit: int = 500) -> int:
     """End what ran out, and tell the recipients of what ended by itself; return how many.
 
@@ -199,12 +238,19 @@ def _announce(session: Session, record: ConsentRecord) -> None:
     )
 
 
-def _log(session: Session, record: ConsentRecord, *, action: str, at: datetime) -> None:
+def _log(
+    session: Session,
+    record: ConsentRecord,
+    *,
+    action: str,
+    at: datetime,
+    actor: Actor | None = None,
+) -> None:
     entry = NewEntry(
         entry_id=EntryId(new_id(at)),
         action=action,
         outcome="allowed",
-        actor=Actor(kind="person", id=record.subject),
+        actor=actor or Actor(kind="person", id=record.subject),
         purpose=record.purpose,
         items=tuple(sorted(record.items)),
         consent_id=record.consent_id,

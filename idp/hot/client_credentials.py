@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from idp import tokens
 from idp.errors import InvalidScope
+from idp.grant_management import SCOPES
 from idp.hot.clients import Caller
 from idp.hot.token import Issue, check_spent
 from idp.resource_indicators import PARAMETER as RESOURCE
@@ -30,18 +31,31 @@ async def grant_client(request: Request, caller: Caller) -> Issue:
     """Issue an access token to a client on its own behalf.
 
     Raises:
-        InvalidScope: 400. A scope was asked for: all that we have are about people.
+        InvalidScope: 400. A scope was asked for that is about people, or not the client's.
         InvalidTarget: 400. A resource is not ours.
 
     Source:
         RFC 6749, 4.4.2 and 4.4.3.
     """
-    if caller.form.get("scope"):
-        raise InvalidScope("A client has no scopes of its own.")
+    scope = _scope_of(caller)
     audience_for(caller.form.every(RESOURCE), granted=(), issuer=caller.provider.issuer)
     statement = _spend(has_assertion=caller.has_assertion, has_proof=caller.proof is not None)
     row = await statement.fetchrow(request.app.state.hot_pool, **caller.binds, **caller.proof_binds)
     assert row is not None  # the statement always returns one
     check_spent(row, caller)
     # RFC 9068, 2.2: sub is the client where no person is involved.
-    return Issue(subject=tokens.Subject(sub=caller.client.client_id, scope=()))
+    return Issue(subject=tokens.Subject(sub=caller.client.client_id, scope=scope))
+
+
+def _scope_of(caller: Caller) -> tuple[str, ...]:
+    """Return the scope that is asked for: what a client may do without a person.
+
+    Source:
+        RFC 6749, 4.4.2; Grant Management for OAuth 2.0, 6.1.
+    """
+    asked = tuple(dict.fromkeys((caller.form.get("scope") or "").split()))
+    registered = caller.client.metadata.scope
+    allowed = SCOPES if registered is None else set(SCOPES) & set(registered.split())
+    if not set(asked) <= set(allowed):
+        raise InvalidScope("A client has no such scope of its own.")
+    return asked

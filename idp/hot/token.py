@@ -115,6 +115,8 @@ def respond(caller: Caller, issue: Issue) -> Response:
     }
     if issue.refresh_token is not None:
         answer["refresh_token"] = issue.refresh_token.reveal()
+    if subject.grant_id is not None and not client.is_public:
+        answer["grant_id"] = str(subject.grant_id)  # Grant Management, 5.4
     if subject.authorization_details:
         answer["authorization_details"] = subject.authorization_details  # RFC 9396, 7
     if issue.has_id_token:
@@ -126,7 +128,7 @@ def respond(caller: Caller, issue: Issue) -> Response:
                 client_id=client.client_id,
                 nonce=issue.nonce,
                 extra=issue.id_token_extra or {},
-                access_token=access_token,
+                access_token=Secret(access_token),
                 alg=client.metadata.id_token_signed_response_alg,
                 at=at,
                 expires_at=at + provider.policy.id_token,

@@ -20,8 +20,9 @@ from consent.api import (
 )
 from idp import assurance
 from idp.errors import LoginRequired
-from idp.model import AccessRequest, Client, Disclosure, SignInSession
+from idp.model import AccessRequest, Client, Disclosure, GrantChange, SignInSession
 from idp.provider import Provider
+from idp.service import grant_management
 from idp.store import authorization as store
 from idp.store import session_clients
 from kernel.ids import GrantId, PersonId, new_id
@@ -61,6 +62,7 @@ def agree(
     person: SignInSession,
     *,
     asked: Sequence[Disclosure],
+    change: GrantChange | None = None,
     binds_session: bool,
     redeemable_for: timedelta,
     language: str,
@@ -75,6 +77,7 @@ def agree(
         request: What it asked for.
         person: Who agreed, in the browser in which they did.
         asked: What the person was shown and no consent covered.
+        change: Which grant it goes into; None for a new one.
         binds_session: Whether the client signs the person in in this very browser: it learns of
             the session, and of its end.
         redeemable_for: How long the client may take to fetch its tokens.
@@ -84,6 +87,7 @@ def agree(
     Raises:
         UnmetAuthenticationRequirements: 400. The person's assurance is not the essential one.
         LoginRequired: 400. The session ended a moment ago.
+        InvalidGrantId: 400. The grant to be changed has ended, or is another person's.
 
     Transaction:
         The caller's: nothing is stored unless everything is.
@@ -91,6 +95,11 @@ def agree(
     assurance.check_essential_acr(person.level, request.claims.essential_acr)
     if binds_session and not session_clients.remember(session, person, client.client_id, at=at):
         raise LoginRequired
+    changed = (
+        None
+        if change is None
+        else grant_management.begin_change(session, client, change, person.person_id, at=at)
+    )
     sub = provider.sub(client, person.person_id)
     for disclosure in asked:
         give(
@@ -102,34 +111,32 @@ def agree(
     store.approve(session, person.person_id, client.client_id, sub=sub, at=at)
     policy = provider.policy
     is_refreshable = may_refresh(client, request.scope)
-    grant_id = GrantId(new_id(at))
-    store.insert_grant(
-        session,
-        store.NewGrant(
-            grant_id=grant_id,
-            person_id=person.person_id,
-            client_id=client.client_id,
-            partner_id=client.partner_id,
-            sub=sub,
-            scope=request.scope,
-            authorization_details=[
-                disclosure.as_authorization_details()
-                for disclosure in request.authorization_details
-            ],
-            claims=list(request.claims.userinfo),
-            resources=request.resources,
-            is_refreshable=is_refreshable,
-            session_id=person.session_id if binds_session else None,
-            acr=assurance.acr_for(person.level, (*request.claims.acr_values, *request.acr_values)),
-            amr=person.amr,
-            auth_time=person.auth_time,
-            created_at=at,
-            expires_at=at
-            + redeemable_for
-            + (policy.refresh_token if is_refreshable else policy.access_token),
-        ),
+    new = store.NewGrant(
+        grant_id=GrantId(new_id(at)),
+        person_id=person.person_id,
+        client_id=client.client_id,
+        partner_id=client.partner_id,
+        sub=sub,
+        scope=request.scope,
+        authorization_details=[
+            disclosure.as_authorization_details() for disclosure in request.authorization_details
+        ],
+        claims=list(request.claims.userinfo),
+        resources=request.resources,
+        is_refreshable=is_refreshable,
+        session_id=person.session_id if binds_session else None,
+        acr=assurance.acr_for(person.level, (*request.claims.acr_values, *request.acr_values)),
+        amr=person.amr,
+        auth_time=person.auth_time,
+        created_at=at,
+        expires_at=at
+        + redeemable_for
+        + (policy.refresh_token if is_refreshable else policy.access_token),
     )
-    return grant_id
+    if changed is not None and change is not None:
+        return grant_management.finish_change(session, changed, change, new)
+    store.insert_grant(session, new)
+    return new.grant_id
 
 
 def may_refresh(client: Client, scope: Sequence[str]) -> bool:

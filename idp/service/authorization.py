@@ -45,6 +45,7 @@ from idp.ring_tokens import (
     REQUEST_URI_PREFIX,
     RingToken,
 )
+from idp.service import grant_management
 from idp.service.agreements import agree, uncovered
 from idp.store import authorization as store
 from idp.store.clients import find_client
@@ -98,6 +99,7 @@ def start(
     established = checks.check_unredirected(submission)
     try:
         request = checks.check_redirected(submission, established)
+        request = grant_management.effective_request(session, client, request, at=at)
         pending = _evaluate(
             session, provider, client, request, sign_in=sign_in, requested_at=at, at=at
         )
@@ -168,6 +170,7 @@ def get_interaction(
     submission = submission_of(provider, client, found.request)
     try:
         request = checks.check_redirected(submission, checks.check_unredirected(submission))
+        request = grant_management.effective_request(session, client, request, at=at)
     except OAuthError as error:
         raise InteractionGone(reason="registration changed") from error
     pending = _evaluate(
@@ -467,6 +470,7 @@ def _issue_code(
         request,
         person,
         asked=asked,
+        change=request.grant_change,
         binds_session=True,
         redeemable_for=policy.authorization_code,
         language=language,

@@ -33,7 +33,7 @@ class TestCode:
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["content-type"] == "application/json"
         assert set(answer.json()) == {
-            "access_token", "token_type", "expires_in", "scope", "id_token"
+            "access_token", "grant_id", "token_type", "expires_in", "scope", "id_token"
         }  # fmt: skip
 
     @pytest.mark.spec("OIDCC-2")
