@@ -69,6 +69,10 @@ check: lint types imports test ## Check everything, as CI does
 bench: $(DEVELOPMENT) $(INTEROP) ## Measure, one line a figure, and write loadtests/results/latest.json
 	@$(BIN)/python -m loadtests.bench $(ARGS)
 
+.PHONY: bench-matching
+bench-matching: .venv/.matching ## Score the matcher on FEBRL and on our own population
+	@.venv-matching/bin/python -m loadtests.matching.bench $(ARGS)
+
 .PHONY: migration
 migration: $(DEVELOPMENT) ## Write a revision from what changed in the tables: make migration message="…"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.revision "$(message)"
@@ -101,6 +105,11 @@ $(RUNTIME): requirements.lock pyproject.toml
 
 $(DEVELOPMENT): requirements-dev.lock pyproject.toml
 	@tools/environment.sh requirements-dev.lock
+	@touch $@
+
+# What teaches and measures matching is large and not needed by anything that runs.
+.venv/.matching: requirements-matching.lock pyproject.toml | $(DEVELOPMENT)
+	@CIVITAS_VENV=.venv-matching tools/environment.sh requirements-matching.lock
 	@touch $@
 
 tests/interop/node_modules/.installed: tests/interop/package-lock.json $(DEVELOPMENT)

@@ -4,8 +4,8 @@ Two records are compared when they have a key in common. A key is a bet that two
 person agree on something even though each has its errors; many bets of different kinds miss few.
 
 The register keeps the keys of its persons as keyed digests, so it uses only those kinds that few
-strangers share (`SELECTIVE`). A file under evaluation is compared with all kinds, and `pairs` leaves
-out blocks that grew too large: what everybody shares tells nobody apart.
+strangers share (`SELECTIVE`). A file under evaluation is compared with all kinds, and `pairs`
+leaves out blocks that grew too large: what everybody shares tells nobody apart.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -73,11 +73,7 @@ def _sounds(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _loose_keys(profile: Profile) -> Iterator[Key]:
-    for feature in (*NUMBERS, "phone"):
-        for value in profile.get(feature, ()):
-            if len(value) <= _LONGEST_MISTYPED:
-                for place in range(len(value)):
-                    yield f"{feature} but a digit", f"{place}/{value[:place]}{value[place + 1 :]}"
+    yield from _mistyped_keys(profile)
     folded_given = [latin_fold(name) for name in profile.get("given_name", ())]
     folded_family = [latin_fold(name) for name in profile.get("family_name", ())]
     for one in folded_given:
@@ -100,6 +96,15 @@ def _loose_keys(profile: Profile) -> Iterator[Key]:
                     yield feature, f"{sound_key(name)}/{value}"
 
 
+def _mistyped_keys(profile: Profile) -> Iterator[Key]:
+    """Return each number with one of its digits left out: equal for two that differ in it."""
+    for feature in (*NUMBERS, "phone"):
+        for value in profile.get(feature, ()):
+            if len(value) <= _LONGEST_MISTYPED:
+                for place in range(len(value)):
+                    yield f"{feature} but a digit", f"{place}/{value[:place]}{value[place + 1 :]}"
+
+
 def _dated_keys(
     profile: Profile, names: Sequence[str], given: Sequence[str], family: Sequence[str]
 ) -> Iterator[Key]:
@@ -107,8 +112,8 @@ def _dated_keys(
         yield "date", born
         initials = {latin_fold(name)[:1] for name in names}
         digits = born.replace("-", "")
-        for place in range(len(digits)):
-            left_out = f"{place}/{digits[:place]}{digits[place + 1 :]}"
+        for at in range(len(digits)):
+            left_out = f"{at}/{digits[:at]}{digits[at + 1 :]}"
             for initial in initials:
                 yield "date but a digit", f"{left_out}/{initial}"
         for name in given:
@@ -137,8 +142,8 @@ def _placed_keys(profile: Profile, names: Sequence[str]) -> Iterator[Key]:
             sound = sound_key(name)
             if code:
                 yield "name+code", f"{sound}/{code}"
-                for digit in range(len(code)):
-                    yield "name+code but a digit", f"{sound}/{digit}/{code[:digit]}{code[digit + 1 :]}"
+                for at in range(len(code)):
+                    yield "name+code but a digit", f"{sound}/{at}/{code[:at]}{code[at + 1 :]}"
             if town:
                 yield "name+town", f"{sound}/{town}"
     for dwelling in profile.get("dwelling", ()):

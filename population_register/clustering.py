@@ -1,8 +1,9 @@
 """Which records together are one person? Deciding code: scored pairs in, a partition out.
 
-Pairs alone do not make persons: a chain of weak links would drag strangers together, and one strong
-mistake would merge two households. So clusters grow by the *average* of all pairs between them, best
-first. The result does not depend on the order of anything: ties are decided by the records' names.
+Pairs alone don't make persons: a chain of weak links would drag strangers together, and one
+strong mistake would merge two households. So clusters grow by the *average* of all pairs between
+them, best first. The result does not depend on the order of anything: ties are decided by the
+records' names.
 
 A pair that says too little to link, but nothing against it, neither binds nor parts.
 """
@@ -118,8 +119,8 @@ def partition(
             sums[left, right] = votes(names[left], names[right])
     place = {name: index for index, name in enumerate(names)}
     parted = {_pair(place[one], place[other]) for one, other in apart}
-    for one, other in same:
-        _merge(clusters, sums, parted, *_roots(clusters, one, other))
+    for first, second in same:
+        _merge(clusters, sums, parted, *_roots(clusters, first, second))
     heap = [(-average, pair) for pair in sums if (average := _average(clusters, sums, pair)) > 0]
     heapq.heapify(heap)
     while heap:
@@ -128,8 +129,8 @@ def partition(
             continue
         if _average(clusters, sums, (left, right)) != -negative:
             continue  # has changed since; its new average is on the heap
-        for other in _merge(clusters, sums, parted, left, right):
-            pair = _pair(left, other)
+        for third in _merge(clusters, sums, parted, left, right):
+            pair = _pair(left, third)
             average = _average(clusters, sums, pair)
             if average > 0:
                 heapq.heappush(heap, (-average, pair))
@@ -146,7 +147,9 @@ def _roots(clusters: Mapping[int, list[Record]], one: Record, other: Record) -> 
 
 
 def _average(
-    clusters: Mapping[int, list[Record]], sums: Mapping[tuple[int, int], float], pair: tuple[int, int]
+    clusters: Mapping[int, list[Record]],
+    sums: Mapping[tuple[int, int], float],
+    pair: tuple[int, int],
 ) -> float:
     left, right = pair
     return sums[pair] / (len(clusters[left]) * len(clusters[right]))

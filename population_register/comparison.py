@@ -1,7 +1,7 @@
-"""How alike are two records? Deciding code: two profiles in, one level of agreement per feature out.
+"""How alike are two records? Deciding code: two profiles in, a level of agreement per feature out.
 
-A *profile* is a record as it is compared: each *feature* with its values in comparison form, all of
-them, for people have former names and several addresses. The best level among the values counts.
+A *profile* is a record as it is compared: each *feature* with its values in comparison form, all
+of them, for people have former names and several addresses. The best level among the values counts.
 Levels begin at 0, the closest; `MISSING` says that one of the two does not know. What a level is
 worth is not decided here but in `scoring`; what two values have in common is decided only here, for
 single records, for bulk loads, and for those who learn the model.
@@ -56,7 +56,7 @@ SAME, ONE_OFF, SIMILAR, SHORT_FORM, INITIAL, SOMEWHAT, WEAK, DIFFERENT = range(8
 
 
 @lru_cache(_CACHED_PAIRS)
-def name_level(left: str, right: str) -> int:
+def name_level(left: str, right: str) -> int:  # noqa: PLR0911 - one return per level
     """Compare two names in comparison form, Cyrillic or Latin."""
     if left == right:
         return SAME
@@ -173,7 +173,7 @@ def quantity_level(left: str, right: str) -> int:
 
 
 @lru_cache(_CACHED_PAIRS)
-def place_level(left: str, right: str) -> int:
+def place_level(left: str, right: str) -> int:  # noqa: PLR0911 - one return per level
     """Compare two places, `postal code|locality|region`, any of them empty."""
     if left == right and not left.startswith("|"):
         return 0

@@ -1,7 +1,7 @@
 """Match the records of a file as feeds are matched, and measure how well that went.
 
-The steps are those of the register, with the same code for each: profiles, blocking, one scorer, one
-clustering. Only the model differs: it is learned from the file itself, without its truth.
+The steps are those of the register, with the same code for each: profiles, blocking, one scorer,
+one clustering. Only the model differs: it is learned from the file itself, without its truth.
 """
 
 from array import array
@@ -225,7 +225,9 @@ def mistakes(matched: Matched, truth: Sequence[str], limit: int) -> list[tuple[i
         by_truth.setdefault(name, []).append(index)
     found: list[tuple[int, int, bool]] = []
     for members in matched.clusters:
-        found += [(a, b, False) for a, b in combinations(members, 2) if truth[a] != truth[b]][:limit]
+        found += [(a, b, False) for a, b in combinations(members, 2) if truth[a] != truth[b]][
+            :limit
+        ]
     for members in by_truth.values():
         found += [
             (a, b, True) for a, b in combinations(members, 2) if of_record[a] != of_record[b]

@@ -28,7 +28,8 @@ from population_register.scoring import Feature, Model, Scorer
 Patterns = Mapping[tuple[Levels, int], float]
 """How many candidate pairs have these levels and this rounded sum of rarities."""
 
-RANDOM_PAIRS = 250_000
+MOST_RANDOM_PAIRS = 250_000
+_RANDOM_PAIRS_PER_RECORD = 60
 _MOST_PATTERNS = 50_000
 _MOST_ROUNDS = 60
 _SMOOTHING = 8.0  # pairs; keeps a level that never occurred possible
@@ -98,9 +99,7 @@ def starting_features(kinds: Mapping[str, str]) -> tuple[Feature, ...]:
         m = _GIVEN_NAME_M if name == "given_name" else _M[kind]
         u = tuple(1 / len(m) for _ in m)
         kin = _KIN_NUMBER if kind == "number" and name not in _KIN else _KIN.get(name, u)
-        features.append(
-            Feature(name=name, kind=kind, m=m, u=u, kin=kin, twin=_TWIN.get(name, kin))
-        )
+        features.append(Feature(name=name, kind=kind, m=m, u=u, kin=kin, twin=_TWIN.get(name, kin)))
     if {"given_name", "family_name"} <= set(kinds):
         ones = (1.0, 1.0, 1.0)
         features.append(
@@ -235,11 +234,7 @@ def _meet_strangers(start: Model, profiles: Sequence[Profile]) -> tuple[Model, t
         count = len(feature.m)
         u = tuple((counts[level] + 0.5 / count) / (total + 0.5) for level in range(count))
         has_kin = feature.name in _KIN or feature.kind == "number"
-        features.append(
-            replace(feature, u=u)
-            if has_kin
-            else replace(feature, u=u, kin=u, twin=u)
-        )
+        features.append(replace(feature, u=u) if has_kin else replace(feature, u=u, kin=u, twin=u))
     return replace(start, features=tuple(features)), tuple(known)
 
 
@@ -255,11 +250,12 @@ def _looks_like_one_person(features: Sequence[Feature], levels: Levels) -> bool:
 
 def _random_pairs(count: int) -> Iterator[tuple[int, int]]:
     """Return pairs of indices: all if there are few, else the same random ones every time."""
-    if count * (count - 1) // 2 <= RANDOM_PAIRS:
+    wanted = min(MOST_RANDOM_PAIRS, _RANDOM_PAIRS_PER_RECORD * count)
+    if count * (count - 1) // 2 <= wanted:
         yield from combinations(range(count), 2)
         return
     state = 0
-    for _ in range(RANDOM_PAIRS):
+    for _ in range(wanted):
         state = (state + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF  # SplitMix64
         mixed = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
         mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
@@ -295,7 +291,7 @@ def maximise(
     model, done = start, 0
     for done in range(1, rounds + 1):  # noqa: B007 - returned
         totals = _expect(model, rows)
-        following = _maximised(start, model, totals, total_pairs, known, smoothing)
+        following = _maximised(start, model, totals, total_pairs, known, smoothing=smoothing)
         has_settled = _distance(model, following) < _STOP
         model = following
         if has_settled:
@@ -353,6 +349,7 @@ def _maximised(
     totals: _Totals,
     total_pairs: float,
     known: Sequence[float],
+    *,
     smoothing: float,
 ) -> Model:
     features = tuple(
@@ -407,13 +404,9 @@ def _numbers_of_strangers(
 
 def _distance(one: Model, other: Model) -> float:
     """Return how far two models of the same features are apart."""
-    return max(
-        abs(log(one.prior / other.prior)),
-        max(
-            abs(share - same)
-            for left, right in zip(one.features, other.features, strict=True)
-            for share, same in zip((*left.m, *left.kin), (*right.m, *right.kin), strict=True)
-        ),
-    )
-
-
+    shares = [
+        abs(share - same)
+        for left, right in zip(one.features, other.features, strict=True)
+        for share, same in zip((*left.m, *left.kin), (*right.m, *right.kin), strict=True)
+    ]
+    return max(abs(log(one.prior / other.prior)), *shares)

@@ -19,12 +19,16 @@ DateOrder: TypeAlias = Literal["ymd", "dmy", "mdy"]
 _WORD = re.compile(r"[^\W\d_]+")
 _NUMBERED = re.compile(r"[^\W_]*\d[^\W_]*")
 _NOT_NUMBER = re.compile(r"[^0-9A-Za-zА-Яа-яЁё]")
-_STREET_WORDS = frozenset(
-    """ул улица пер переулок пр проспект просп пл площадь наб набережная ш шоссе б-р бульвар проезд
-    д дом кв квартира корп корпус стр строение г город обл область р-н район п пос поселок с село
-    st street rd road ave avenue dr drive ln lane ct court pl place blvd boulevard cres crescent
-    cct circuit cl close way tce terrace pde parade hwy highway apt apartment unit no house""".split()
-)  # what nearly every address has, and says nothing about it
+# What nearly every address has, and says nothing about it.
+_STREET_WORDS = frozenset((
+    "ул", "улица", "пер", "переулок", "пр", "проспект", "просп", "пл", "площадь", "наб",
+    "набережная", "ш", "шоссе", "б-р", "бульвар", "проезд", "д", "дом", "кв", "квартира", "корп",
+    "корпус", "стр", "строение", "г", "город", "обл", "область", "р-н", "район", "п", "пос",
+    "поселок", "с", "село", "st", "street", "rd", "road", "ave", "avenue", "dr", "drive", "ln",
+    "lane", "ct", "court", "pl", "place", "blvd", "boulevard", "cres", "crescent", "cct",
+    "circuit", "cl", "close", "way", "tce", "terrace", "pde", "parade", "hwy", "highway", "apt",
+    "apartment", "unit", "no", "house",
+))  # fmt: skip
 _MONTHS = {
     name: number
     for number, names in enumerate(
@@ -168,7 +172,9 @@ def dwelling_form(*parts: str) -> str:
     return f"{' '.join(words)}|{' '.join(numbers)}" if words or numbers else ""
 
 
-_FORMS = {
+_Add: TypeAlias = Callable[[str, str], None]
+
+_FORMS: Mapping[str, Callable[[str], str]] = {
     "family_name": name_form,
     "given_name": name_form,
     "middle_name": patronymic_key,
@@ -194,10 +200,7 @@ def profile_of(attributes: Iterable[tuple[str, JSONValue]]) -> Profile:
         if name in _FORMS:
             add(name, _FORMS[name](value))
         elif name == "former_names":
-            for former in value if isinstance(value, list) else [value]:
-                for part in ("family_name", "given_name", "middle_name"):
-                    if part in former:
-                        add(part, _FORMS[part](former[part]))
+            _add_former_names(add, value)
         elif name in ("registration_address", "stay_address"):
             _add_address(add, value)
     for identifier in identifiers_in(stated):
@@ -205,7 +208,14 @@ def profile_of(attributes: Iterable[tuple[str, JSONValue]]) -> Profile:
     return {feature: tuple(found) for feature, found in values.items()}
 
 
-def _add_address(add: Callable[[str, str], None], value: Mapping[str, str]) -> None:
+def _add_former_names(add: _Add, value: JSONValue) -> None:
+    for former in value if isinstance(value, list) else [value]:
+        for part in ("family_name", "given_name", "middle_name"):
+            if part in former:
+                add(part, _FORMS[part](former[part]))
+
+
+def _add_address(add: _Add, value: Mapping[str, str]) -> None:
     place = place_form(
         value.get("postal_code", ""), value.get("locality", ""), value.get("region", "")
     )

@@ -180,7 +180,7 @@ class Scorer:
             return tuple(levels), tuple(rarities)
         given, family = levels[self._given], levels[self._family]
         order = MISSING
-        if given != MISSING and family != MISSING:
+        if MISSING not in (given, family):
             order = 0
             if given > SHORT_FORM and family > SHORT_FORM:
                 order = name_order(left, right)

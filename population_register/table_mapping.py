@@ -41,6 +41,7 @@ ATTRIBUTES: Final = (
 )
 """What a column may be mapped to; anything else goes under `[extra.…]`."""
 
+_SINGLE_KINDS = {"birthdate": "date", "gender": "category", "birthplace": "text"}
 _EXTRA_KINDS = ("text", "category", "number", "quantity", "name", "date")
 _NOTHING = frozenset(("", "nan", "none", "null", "na", "n/a", "unknown", "-", "?", "nat", "<na>"))
 _Add: TypeAlias = Callable[[str, str], None]
@@ -122,7 +123,11 @@ class TableMapping:
         kinds.update((name, "name") for name in _NAMES if name in has)
         kinds.update(
             (name, kind)
-            for name, kind in (("birthdate", "date"), ("gender", "category"), ("birthplace", "text"))
+            for name, kind in (
+                ("birthdate", "date"),
+                ("gender", "category"),
+                ("birthplace", "text"),
+            )
             if name in has
         )
         if has & {*_PLACE_PARTS}:
@@ -195,6 +200,20 @@ def _parse_rule(name: str, said: object) -> ColumnRule:
     )
 
 
+def _long_enough(text: str) -> str:
+    digits = phone_form(text)
+    return digits if len(digits) >= _LEAST_PHONE else ""
+
+
+_SIMPLE_FORMS: Mapping[str, Callable[[str], str]] = {
+    "gender": lambda text: text_form(text)[:1],
+    "birthplace": text_form,
+    **dict.fromkeys(NUMBERS, number_form),
+    "phone": _long_enough,
+    "email": str.casefold,
+}
+
+
 class ProfileReader:
     """Makes profiles of the rows of a table."""
 
@@ -235,31 +254,26 @@ class ProfileReader:
             if value:
                 values.setdefault(feature, {})[value] = None
 
-        columns, source = self._mapping.columns, self.source_of(row)
-        said = {name: rule.read(row) for name, rule in columns.items()}
+        source = self.source_of(row)
+        said = {name: rule.read(row) for name, rule in self._mapping.columns.items()}
+        self._add_names(add, said)
+        for text in said.get("birthdate", ()):
+            add("birthdate", date_form(text, self._orders.get((source, "birthdate"), "dmy")))
+        for name, form in _SIMPLE_FORMS.items():
+            for text in said.get(name, ()):
+                add(name, form(text))
+        self._add_address(add, said)
+        self._add_extras(add, row, source)
+        return {feature: tuple(found) for feature, found in values.items()}
+
+    def _add_names(self, add: _Add, said: Mapping[str, tuple[str, ...]]) -> None:
         for text in said.get("full_name", ()):
-            parts = split_full_name(text, family_first=columns["full_name"].family_first)
-            for feature, value in parts.items():
+            is_family_first = self._mapping.columns["full_name"].family_first
+            for feature, value in split_full_name(text, family_first=is_family_first).items():
                 add(feature, value)
         for name in _NAMES:
             for text in said.get(name, ()):
                 add(name, patronymic_key(text) if name == "middle_name" else name_form(text))
-        for text in said.get("birthdate", ()):
-            add("birthdate", date_form(text, self._orders.get((source, "birthdate"), "dmy")))
-        for name in ("gender", "birthplace"):
-            for text in said.get(name, ()):
-                add(name, text_form(text)[:1] if name == "gender" else text_form(text))
-        for name in NUMBERS:
-            for text in said.get(name, ()):
-                add(name, number_form(text))
-        for text in said.get("phone", ()):
-            digits = phone_form(text)
-            add("phone", digits if len(digits) >= _LEAST_PHONE else "")
-        for text in said.get("email", ()):
-            add("email", text.casefold())
-        self._add_address(add, said)
-        self._add_extras(add, row, source)
-        return {feature: tuple(found) for feature, found in values.items()}
 
     @staticmethod
     def _add_address(add: _Add, said: Mapping[str, tuple[str, ...]]) -> None:

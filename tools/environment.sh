@@ -6,7 +6,7 @@
 set -euo pipefail
 
 lock=$1
-venv=.venv
+venv=${CIVITAS_VENV:-.venv}
 
 is_new_enough() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null

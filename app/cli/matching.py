@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from app.cli.session import as_json, show
-from population_register.api import MatchingReport, MatchingQuality, evaluate_matching
+from population_register.api import MatchingQuality, MatchingReport, evaluate_matching
 
 _KIB = 1024
 
@@ -41,7 +41,7 @@ def matching() -> None:
     help="Write the person of every row there: line,person.",
 )
 @as_json
-def evaluate(
+def evaluate(  # noqa: PLR0917 - one argument per option
     file: Path,
     mapping_file: Path,
     truth_column: str,
@@ -132,10 +132,12 @@ def _as_json(report: MatchingReport, seconds: float, peak: int) -> dict[str, Any
 
 def _lines(report: MatchingReport, seconds: float, peak: int) -> list[str]:
     lines = [
-        f"{report.records:,} records of {report.people:,} people; {report.persons:,} persons found.",
+        f"{report.records:,} records of {report.people:,} people; {report.persons:,} found.",
         f"  compared by  {', '.join(report.features)}",
-        f"  candidates   {report.candidates:,} pairs, {report.blocked_recall:.4%} of the true ones;"
-        f" {report.doubtful:,} for a human",
+        (
+            f"  candidates   {report.candidates:,} pairs, {report.blocked_recall:.4%} of the true "
+            f"ones; {report.doubtful:,} for a human"
+        ),
     ]
     lines += [
         f"  skipped      {blocks:,} blocks by {kind}, the largest of {largest:,}"

@@ -65,7 +65,12 @@ def cases() -> Iterator[Case]:
     """Return every case."""
     mapping = tomllib.loads((_HERE / "febrl.toml").read_text("utf-8"))
     linking = {**mapping, "one_per_source": True}  # FEBRL4: two files, nobody twice in one
-    for number, how, least in ((1, mapping, None), (2, mapping, None), (3, mapping, 1.0), (4, linking, 1.0)):
+    for number, how, least in (
+        (1, mapping, None),
+        (2, mapping, None),
+        (3, mapping, 1.0),
+        (4, linking, 1.0),
+    ):
         yield Case(name=f"febrl{number}", table=febrl(number), mapping=how, least_f1=least,
                    may_be_wrong=least is None)  # fmt: skip
     for number, how, least in ((3, mapping, 0.983), (4, linking, 0.984)):
@@ -111,7 +116,9 @@ def _is_reached(case: Case, report: MatchingReport) -> bool:
     return report.clusters.f1 >= case.least_f1 and (case.may_be_wrong or not report.clusters.wrong)
 
 
-def _show(case: Case, report: MatchingReport, seconds: float, *, is_reached: bool) -> dict[str, Any]:
+def _show(
+    case: Case, report: MatchingReport, seconds: float, *, is_reached: bool
+) -> dict[str, Any]:
     quality = report.clusters
     memory = psutil.Process().memory_info().rss / 2**20
     gate = "" if case.least_f1 is None else f">= {case.least_f1}"

@@ -7,14 +7,15 @@ from a seed. Tuning seeds and reported seeds are apart: see `TUNING` and `REPORT
 """
 
 import csv
+import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TextIO
 
 import iuliia
-
 from stdnum.ru.inn import calc_personal_check_digits
 
 TUNING = (11, 12, 13)
@@ -29,54 +30,16 @@ COLUMNS = (
     "flat",
 )  # fmt: skip
 
-_MALE = (
-    "Александр Сергей Дмитрий Алексей Андрей Максим Евгений Иван Михаил Артём Никита Денис Роман "
-    "Илья Николай Владимир Павел Кирилл Виктор Егор Константин Даниил Антон Олег Юрий Игорь "
-    "Тимофей Анатолий Виталий Василий Вадим Станислав Валерий Матвей Георгий Вячеслав Руслан "
-    "Степан Артур Григорий Тимур Борис Пётр Геннадий Леонид Фёдор Лев Марат Рустам Семён Ильдар "
-    "Глеб Магомед Эдуард Ярослав Валентин Марк Ринат Альберт Захар Богдан Савелий Арсений Назар"
-).split()
-_FEMALE = (
-    "Елена Ольга Татьяна Наталья Анна Ирина Мария Светлана Екатерина Анастасия Юлия Людмила "
-    "Галина Валентина Надежда Любовь Дарья Нина Виктория Марина Александра Ксения Вера Алина "
-    "Тамара Лариса Полина Оксана Евгения Кристина Елизавета Софья Лидия Диана Яна Зоя Раиса "
-    "Алёна Маргарита Валерия Вероника Гульнара Карина Эльвира Инна Зинаида Алла Антонина Жанна "
-    "Регина Ульяна Василиса Лилия Снежана Альбина Камила Милана Варвара Кира Арина Ева Злата"
-).split()
-_ROOTS = (
-    "Иван Смирн Кузнец Поп Васил Петр Сокол Михайл Новик Фёдор Мороз Волк Алексе Лебед Семён Егор "
-    "Павл Козл Степан Никола Орл Андре Макар Никит Захар Зайц Соловь Борис Яковл Григор Роман "
-    "Вороб Серге Кузьм Фрол Александр Дмитри Корол Гус Кисел Иль Максим Поляк Сорок Виноград Коваль "
-    "Бел Медвед Антон Тарас Жук Баран Филипп Комар Давыд Беля Герасим Богдан Осип Сидор Матве Тит "
-    "Марк Мирон Крыл Куликов Карп Влас Мельник Денис Гаврил Тихон Казак Афанас Данил Савел Тимофе "
-    "Фом Чернов Абрам Мартын Ефим Федот Щерба Назар Калинин Исак Чист Котов Горбун Кудряв Быч Зуб "
-    "Третьяк Савин Панфил Рыб Суворин Абрам Ворон Мух Архип Трофим Леонт Гор Ерм Хохл Касьян Суханин"
-).split()
+_WORDS = json.loads((Path(__file__).parent / "words.json").read_text("utf-8"))
+_MALE: list[str] = _WORDS["male"]
+_FEMALE: list[str] = _WORDS["female"]
+_ROOTS: list[str] = _WORDS["roots"]
 _ENDINGS = (("ов", "ова"), ("ев", "ева"), ("ин", "ина"), ("ский", "ская"), ("енко", "енко"))
-_TURKIC = (
-    "Ахмедов Исмаилов Рахимов Каримов Юсупов Алиев Гасанов Хасанов Саидов Назаров Турсунов Абдуллаев"
-).split()
-_PLACES = (
-    ("город Москва", "Москва", "101", 24), ("город Санкт-Петербург", "Санкт-Петербург", "190", 12),
-    ("Новосибирская область", "Новосибирск", "630", 5), ("Свердловская область", "Екатеринбург", "620", 5),
-    ("Республика Татарстан", "Казань", "420", 4), ("Нижегородская область", "Нижний Новгород", "603", 4),
-    ("Челябинская область", "Челябинск", "454", 4), ("Самарская область", "Самара", "443", 4),
-    ("Омская область", "Омск", "644", 3), ("Ростовская область", "Ростов-на-Дону", "344", 3),
-    ("Тверская область", "Кашин", "171", 1), ("Тульская область", "Ефремов", "301", 1),
-)  # fmt: skip
-_STREETS = (
-    "Ленина Садовая Мира Советская Центральная Молодёжная Школьная Лесная Новая Набережная Гагарина "
-    "Пушкина Кирова Победы Чехова Горького Октябрьская Комсомольская Заречная Полевая Луговая "
-    "Зелёная Солнечная Парковая Строителей Труда Весенняя Озёрная Вокзальная Речная"
-).split()
-_SHORT = {
-    "Александр": "Саша", "Екатерина": "Катя", "Мария": "Маша", "Анастасия": "Настя", "Елена": "Лена",
-    "Наталья": "Наталия", "Дмитрий": "Дима", "Софья": "София", "Татьяна": "Таня", "Сергей": "Серёжа",
-}  # fmt: skip
-_HEARD = (
-    ("о", "а"), ("е", "и"), ("д", "т"), ("в", "ф"), ("з", "с"), ("г", "к"), ("ья", "ия"), ("нн", "н"),
-    ("лл", "л"), ("ё", "е"), ("ий", "ей"),
-)  # fmt: skip
+_TURKIC: list[str] = _WORDS["turkic"]
+_PLACES: list[tuple[str, str, str, int]] = _WORDS["places"]
+_STREETS: list[str] = _WORDS["streets"]
+_SHORT: dict[str, str] = _WORDS["short"]
+_HEARD: list[tuple[str, str]] = _WORDS["heard"]
 _LETTERS = "абвгдежзиклмнопрстуфхцчшюя"
 _ERAS = (iuliia.MVD_310, iuliia.GOST_52535, iuliia.ICAO_DOC_9303)
 _TODAY = date(2026, 6, 1)
@@ -162,7 +125,7 @@ class Population:
             phone=phone if dice.random() < 0.4 else f"9{dice.randrange(10**9):09d}",
             is_foreign=foreign, snils=snils_of(number),
             inn=inn + calc_personal_check_digits(inn),
-            passport=f"{dice.randint(1, 99):02d}{dice.randint(0, 26):02d}{dice.randrange(10**6):06d}",
+            passport=f"{dice.randint(100, 9926):04d}{dice.randrange(10**6):06d}",
         )  # fmt: skip
         if dice.random() < 0.004:
             person.second_snils = snils_of(500_000_000 + key)
@@ -193,8 +156,10 @@ class Population:
             is_man = dice.random() < 0.51
             is_named_after = is_man and dice.random() < 0.04
             given = husband.given_name if is_named_after else self._not_yet(called, is_man=is_man)
-            child = self._add(is_man=is_man, family=family, father=husband.given_name,
-                              born=child_born, address=address, phone=phone, given=given)  # fmt: skip
+            child = self._add(
+                is_man=is_man, family=family, father=husband.given_name, born=child_born,
+                address=address, phone=phone, given=given,
+            )  # fmt: skip
             if dice.random() < 0.02:  # a twin
                 self._add(is_man=is_man, family=family, father=husband.given_name,
                           born=child.birthdate, address=address, phone=phone,
@@ -229,14 +194,18 @@ class Clerk:
                 case 2:
                     text = text[:place] + self._dice.choice(letters) + text[place:]
                 case _:
-                    text = text[:place] + text[place + 1 : place + 2] + text[place] + text[place + 2 :]
+                    text = (
+                        text[:place] + text[place + 1 : place + 2] + text[place] + text[place + 2 :]
+                    )
         return text
 
     def heard(self, name: str) -> str:
         """Return a name as somebody heard it on the telephone."""
         if self._dice.random() < self._rate:
             said, written = self._dice.choice(_HEARD)
-            name = name.replace(said, written, 1) if said in name else name.replace(written, said, 1)
+            name = (
+                name.replace(said, written, 1) if said in name else name.replace(written, said, 1)
+            )
         return self.typed(name, _LETTERS).capitalize() if name else name
 
     def day(self, born: date) -> str:
@@ -244,10 +213,16 @@ class Clerk:
         if self._dice.random() < self._rate * 0.5 and born.day <= 12:
             return f"{born.year:04d}-{born.day:02d}-{born.month:02d}"
         if self._dice.random() < self._rate * 0.3:
-            born = born.replace(year=born.year + self._dice.choice((-10, -1, 1, 10)), day=min(born.day, 28))
+            born = born.replace(
+                year=born.year + self._dice.choice((-10, -1, 1, 10)), day=min(born.day, 28)
+            )
         if self._dice.random() < self._rate * 0.2:
             return f"{born.year}-01-01"
-        return self.typed(born.isoformat(), "0123456789") if self._dice.random() < 0.5 else born.isoformat()
+        return (
+            self.typed(born.isoformat(), "0123456789")
+            if self._dice.random() < 0.5
+            else born.isoformat()
+        )
 
     def number(self, text: str) -> str:
         """Return a number as it was written."""
@@ -261,7 +236,7 @@ _AGENCIES = {
     "tax": (0.7, 0.03, ("inn", "passport", "address")),
     "pension": (0.85, 0.04, ("gender", "snils")),
     "health": (0.8, 0.06, ("snils", "phone", "address")),
-    "labour": (0.3, 0.10, ("snils", "phone")),
+    "labour": (0.3, 0.10, ("snils", "inn", "phone")),
 }
 
 
@@ -278,7 +253,7 @@ def rows(seed: int, people: int) -> Iterator[dict[str, str]]:
                 yield _written(agency, person, clerk, dice, attributes, town.people)
 
 
-def _written(
+def _written(  # noqa: C901 - one branch per habit of clerks
     agency: str, person: Person, clerk: Clerk, dice: random.Random, attributes: Sequence[str],
     people: Sequence[Person],
 ) -> dict[str, str]:  # fmt: skip
@@ -302,7 +277,9 @@ def _written(
     if "gender" in attributes and dice.random() > 0.01:
         row["gender"] = "male" if person.is_man else "female"
     if "snils" in attributes and dice.random() < 0.93:
-        number = person.second_snils if person.second_snils and dice.random() < 0.5 else person.snils
+        number = (
+            person.second_snils if person.second_snils and dice.random() < 0.5 else person.snils
+        )
         if dice.random() < 0.02:  # of somebody near: a relative, a wrong line of the list
             other = people[max(0, min(len(people) - 1, person.key + dice.choice((-2, -1, 1, 2))))]
             number = other.snils

@@ -1,0 +1,203 @@
+"""Evaluating a table: mappings, dates of several formats, and an order that does not matter."""
+
+import csv
+import io
+from itertools import groupby
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loadtests.matching.population import rows
+from population_register.clustering import partition
+from population_register.errors import FeedRefused, MappingRefused
+from population_register.profiles import (
+    DateOrder,
+    date_form,
+    dwelling_form,
+    guess_date_order,
+    phone_form,
+    split_full_name,
+)
+from population_register.service.evaluating import MatchingReport, evaluate_matching
+from population_register.table_mapping import ProfileReader, parse_table_mapping
+
+MAPPING: dict[str, Any] = {
+    "source": "agency",
+    "columns": {
+        "family_name": "family_name",
+        "given_name": "given_name",
+        "middle_name": "middle_name",
+        "birthdate": "birthdate",
+        "snils": "snils",
+        "postal_code": "postal_code",
+    },
+}
+
+
+def a_table(records: list[dict[str, str]]) -> io.StringIO:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, records[0])
+    writer.writeheader()
+    writer.writerows(records)
+    out.seek(0)
+    return out
+
+
+def evaluated(records: list[dict[str, str]], *, without: tuple[str, ...] = ()) -> MatchingReport:
+    return evaluate_matching(a_table(records), MAPPING, truth_column="person", without=without)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+class TestPopulation:
+    def test_is_put_together_and_its_order_does_not_matter(self) -> None:
+        records = list(rows(12, 60))
+        turned = sorted(records, key=lambda row: row["birthdate"][::-1])
+
+        forward, other = evaluated(records), evaluated(turned)
+
+        assert forward.clusters.f1 > 0.97
+        assert _people(records, forward) == _people(turned, other)
+
+    def test_is_put_together_without_a_number(self) -> None:
+        assert evaluated(list(rows(13, 60)), without=("snils",)).clusters.f1 > 0.9
+
+
+def _people(records: list[dict[str, str]], report: MatchingReport) -> set[frozenset[str]]:
+    named = sorted(
+        (person, repr(sorted(row.items())))
+        for person, row in zip(report.cluster_of, records, strict=True)
+    )
+    return {
+        frozenset(row for _, row in members)
+        for _, members in groupby(named, key=lambda item: item[0])
+    }
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_a_partition_does_not_depend_on_the_order_of_its_records(data: st.DataObject) -> None:
+    count = data.draw(st.integers(2, 7))
+    weights = st.integers(-6, 6).map(float)
+    between = {
+        (one, other): data.draw(weights) for one in range(count) for other in range(one + 1, count)
+    }
+    order = data.draw(st.permutations(range(count)))
+
+    found = partition(order, lambda one, other: between[min(one, other), max(one, other)])
+
+    assert found == partition(range(count), lambda one, other: between[one, other])
+
+
+class TestMapping:
+    @pytest.mark.parametrize(
+        "document",
+        [
+            pytest.param({}, id="empty"),
+            pytest.param({"columns": {"shoe_size": "a"}}, id="unknown-attribute"),
+            pytest.param({"columns": {"snils": {"colum": "a"}}}, id="unknown-option"),
+            pytest.param({"columns": {"birthdate": {"column": "a", "order": "ydm"}}}, id="order"),
+            pytest.param({"extra": {"a": {"column": "a", "kind": "picture"}}}, id="unknown-kind"),
+            pytest.param({"colums": {"snils": "a"}}, id="unknown-table"),
+        ],
+    )
+    def test_that_names_what_is_not_there_is_refused(self, document: dict[str, Any]) -> None:
+        with pytest.raises(MappingRefused):
+            parse_table_mapping(document)
+
+    def test_with_a_column_that_the_table_has_not_is_refused(self) -> None:
+        with pytest.raises(MappingRefused, match="no column"):
+            evaluated([{"person": "1", "agency": "a"}])
+
+    def test_may_not_use_the_truth(self) -> None:
+        with pytest.raises(MappingRefused, match="truth"):
+            evaluate_matching(io.StringIO("a\n1\n"), {"columns": {"snils": "a"}}, truth_column="a")
+
+    def test_cannot_leave_out_what_it_has_not(self) -> None:
+        with pytest.raises(MappingRefused):
+            evaluated([{"person": "1"}], without=("inn",))
+
+    @pytest.mark.parametrize("text", ["", "person,agency\n"])
+    def test_a_table_without_rows_is_refused(self, text: str) -> None:
+        mapping = {"columns": {"snils": "agency"}}
+
+        with pytest.raises(FeedRefused):
+            evaluate_matching(io.StringIO(text), mapping, truth_column="person")
+
+    def test_joins_columns_and_takes_alternatives(self) -> None:
+        mapping = parse_table_mapping(
+            {
+                "columns": {
+                    "family_name": {"any_of": ["surname", "maiden"]},
+                    "birthdate": ["y", "m", "d"],
+                },
+                "extra": {"trade": {"column": "trade", "kind": "text"}},
+            }
+        )
+        row = {
+            "surname": "O'Hara",
+            "maiden": "nan",
+            "y": "1980",
+            "m": "5",
+            "d": "7",
+            "trade": "Smith",
+        }
+
+        profile = ProfileReader(mapping, [row]).read(row)
+
+        assert profile == {
+            "family_name": ("ohara",), "birthdate": ("1980-05-07",), "text:trade": ("smith",),
+        }  # fmt: skip
+
+    def test_sees_the_order_of_dates_of_each_source_apart(self) -> None:
+        mapping = parse_table_mapping({"source": "from", "columns": {"birthdate": "born"}})
+        table = [
+            {"from": "us", "born": "05/31/1980"},
+            {"from": "us", "born": "05/07/1980"},
+            {"from": "de", "born": "31.05.1980"},
+            {"from": "de", "born": "05.07.1980"},
+        ]
+        reader = ProfileReader(mapping, table)
+
+        assert [reader.read(row)["birthdate"][0] for row in table] == [
+            "1980-05-31", "1980-05-07", "1980-05-31", "1980-07-05",
+        ]  # fmt: skip
+
+
+class TestForms:
+    @pytest.mark.parametrize(
+        ("text", "order", "expected"),
+        [
+            ("17.05.1980", "dmy", "1980-05-17"),
+            ("19800517", "ymd", "1980-05-17"),
+            ("05171980", "mdy", "1980-05-17"),
+            ("1980-05-17T00:00:00", "dmy", "1980-05-17"),
+            ("17 мая 1980", "dmy", "1980-05-17"),
+            ("17.5.80", "dmy", "1980-05-17"),
+            ("1980", "dmy", "1980"),
+            ("05.1980", "dmy", "1980-05"),
+            ("not a date", "dmy", "not a date"),
+        ],
+    )
+    def test_dates(self, text: str, order: DateOrder, expected: str) -> None:
+        assert date_form(text, order) == expected
+
+    def test_order_of_dates_is_seen_from_impossible_months(self) -> None:
+        assert guess_date_order(["01/02/1980", "12/31/1980"]) == "mdy"
+        assert guess_date_order(["01.02.1980", "31.12.1980"]) == "dmy"
+        assert guess_date_order(["19801231"]) == "ymd"
+
+    def test_full_names(self) -> None:
+        assert split_full_name("Mr. Smith, Anna Maria", family_first=False)["given_name"] == "anna"
+        assert split_full_name("Иванов Пётр Ильич", family_first=True) == {
+            "family_name": "иванов", "given_name": "петр", "middle_name": "ильич",
+        }  # fmt: skip
+        assert split_full_name("Anna Maria Smith", family_first=False)["family_name"] == "smith"
+
+    def test_telephones_and_dwellings_forget_how_they_are_written(self) -> None:
+        assert phone_form("+7 (912) 345-67-89") == phone_form("8 912 3456789")
+        assert dwelling_form("ул. Садовая, д. 5, кв. 12") == dwelling_form(
+            "Садовая улица", "5", "12"
+        )
