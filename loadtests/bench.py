@@ -30,8 +30,6 @@ ORDER = (
     "log_sequencing",
 )
 
-NEEDS = {"partner_read": ("primitives", "ceiling")}
-
 
 def main() -> int:
     """Run the command; exit code 1 when a target is not reached."""
@@ -49,8 +47,6 @@ def main() -> int:
         if name not in ORDER:
             parser.error(f"there is no benchmark {name}")
     wanted = set(arguments.names or ORDER)
-    for name in sorted(wanted):
-        wanted |= set(NEEDS.get(name, ()))
     rounds, seconds = (1, 0.5) if arguments.quick else (arguments.rounds, arguments.seconds)
     figures: dict[str, Figure] = {}
     print(header())  # noqa: T201

@@ -6,6 +6,8 @@ asyncpg round trip that inserts one row and reads one row, committed, with fsync
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from kernel.db import make_hot_pool
 from loadtests.figures import Figure
-from loadtests.machine import Machine, http_request
+from loadtests.machine import Load, Machine, http_request
 
 if TYPE_CHECKING:
     import asyncpg
@@ -72,14 +74,21 @@ def make_app() -> Ceiling:
     return Ceiling(os.environ[URL])
 
 
-def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
-    """Measure the ceiling."""
-    url = machine.database("ceiling")
+@contextmanager
+def serve_ceiling(machine: Machine, database: str) -> Iterator[Load]:
+    """Serve the bare route on a database of its own; what is sent to it is always the same."""
+    url = machine.database(database)
     with psycopg.connect(url) as connection:
         connection.execute(_SCHEMA)
     request = http_request("GET", "/", host="127.0.0.1")
     with machine.serve("loadtests.ceiling:make_app", environment={URL: url}) as server:
-        rounds = machine.measure(server, [request], repeat=True)
+        yield Load(server, [request], repeat=True)
+
+
+def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
+    """Measure the ceiling."""
+    with serve_ceiling(machine, "ceiling") as load:
+        (rounds,) = machine.measure_beside(load)
     return [
         Figure(
             name="ceiling.rate",

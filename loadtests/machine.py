@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -300,12 +300,13 @@ class Machine:
             RuntimeError: An answer was not 200, or a connection broke: what was measured is not
                 what was meant.
         """
-        shares = [load.shares(self.rounds + 1) for load in loads]
+        prepare = [load.preparation(self.rounds + 1) for load in loads]
         taken: list[list[Round]] = [[] for _ in loads]
         for number in range(self.rounds + 1):
             seconds = self.seconds if number else min(self.seconds, _WARM_UP_SECONDS)
-            for load, share, rounds in zip(loads, shares, taken, strict=True):
-                done = self.load(load.server, share[number], repeat=load.repeat, seconds=seconds)
+            for load, prepared, rounds in zip(loads, prepare, taken, strict=True):
+                requests = prepared(number)
+                done = self.load(load.server, requests, repeat=load.repeat, seconds=seconds)
                 if set(done.statuses) != {"200"} or done.failures:
                     raise RuntimeError(f"not what was meant: {done.statuses}, {done.failures}")
                 if number:
@@ -318,20 +319,25 @@ class Load:
     """Requests for a server.
 
     Attributes:
-        repeat: Whether all rounds send the same requests, round and round. Otherwise the requests
-            are divided, a share for each round and one to warm up, so that none is sent twice.
+        requests: Divided into a share for each round and one to warm up, so that none is sent
+            twice. Or a function that makes a round's requests just before it, for those that must
+            not be old.
+        repeat: All rounds send all requests, round and round.
     """
 
     server: Running
-    requests: Sequence[bytes]
+    requests: Sequence[bytes] | Callable[[], Sequence[bytes]]
     repeat: bool = False
 
-    def shares(self, count: int) -> list[Sequence[bytes]]:
-        """Return what each of `count` rounds sends."""
+    def preparation(self, count: int) -> Callable[[int], Sequence[bytes]]:
+        """Return what gives the requests of each of `count` rounds."""
+        requests = self.requests
+        if callable(requests):
+            return lambda _number: requests()
         if self.repeat:
-            return [self.requests] * count
-        size = len(self.requests) // count
-        return [self.requests[each * size : (each + 1) * size] for each in range(count)]
+            return lambda _number: requests
+        size = len(requests) // count
+        return lambda number: requests[number * size : (number + 1) * size]
 
 
 def free_port() -> int:
