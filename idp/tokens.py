@@ -13,7 +13,7 @@ from idp.claims import claims_of_scopes
 from idp.jose import NotVerified, PublicKey, parse_jwks, verify_jws
 from idp.model import JSONObject
 from kernel.ids import ClientId, GrantId, PartnerId
-from kernel.secret import b64url, sha256
+from kernel.secret import Secret, b64url, sha256
 from kernel.signing import SigningKeys
 
 USE = "oidc"
@@ -85,9 +85,7 @@ def access_token_claims(
         claims["userinfo"] = list(subject.claims)
     if subject.authorization_details:
         claims["authorization_details"] = list(subject.authorization_details)
-    bound_to = {
-        name: value for name, value in (("jkt", jkt), (X5T, x5t)) if value is not None
-    }
+    bound_to = {name: value for name, value in (("jkt", jkt), (X5T, x5t)) if value is not None}
     if bound_to:
         claims["cnf"] = bound_to
     return claims
@@ -113,7 +111,7 @@ def id_token_claims(
     client_id: ClientId,
     nonce: str | None,
     extra: Mapping[str, object],
-    access_token: str,
+    access_token: Secret[str],
     alg: str,
     at: datetime,
     expires_at: datetime,
@@ -134,7 +132,7 @@ def id_token_claims(
         "auth_time": int(subject.auth_time.timestamp()),
         "acr": subject.acr,
         "amr": list(subject.amr),
-        "at_hash": left_half(access_token, alg),
+        "at_hash": left_half(access_token.reveal(), alg),
     }
     if nonce is not None:
         claims["nonce"] = nonce
@@ -179,7 +177,7 @@ class AccessToken:
 
 
 def verify_access_token(
-    token: str, keys: Sequence[PublicKey], *, issuer: str, at: datetime
+    compact: str, keys: Sequence[PublicKey], *, issuer: str, at: datetime
 ) -> AccessToken:
     """Verify an access token of ours; its audience and its revocation are for the caller.
 
@@ -189,7 +187,7 @@ def verify_access_token(
     Source:
         RFC 9068, 4.
     """
-    verified = verify_jws(token, keys, algorithms=(ACCESS_TOKEN_ALG,))
+    verified = verify_jws(compact, keys, algorithms=(ACCESS_TOKEN_ALG,))
     claims: Mapping[str, Any] = verified.claims
     if verified.header.get("typ") != ACCESS_TOKEN_TYPE:  # an ID token is not an access token
         raise NotVerified("typ")

@@ -25,7 +25,7 @@ from idp.tables import grants, refresh_tokens
 from idp.tokens import AccessToken, our_keys, verify_access_token
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
-from kernel.secret import MalformedToken, parse_token
+from kernel.secret import MalformedToken, Secret, parse_token
 from kernel.web import NO_STORE, json_response, read_form
 
 JWT_TYPE = "token-introspection+jwt"  # RFC 9701, 5
@@ -79,7 +79,7 @@ async def introspect(request: Request) -> Response:
         token = form.get("token")
         if token is None:
             raise InvalidRequest("token is required.")
-        return _respond(request, caller, await _answer(request, caller, token))
+        return _respond(request, caller, await _answer(request, caller, Secret(token)))
 
     return await as_client(request, form, endpoint="/introspect", takes_proof=False, act=act)
 
@@ -112,7 +112,7 @@ def _accepts_jwt(accept: str) -> bool:
     )
 
 
-async def _answer(request: Request, caller: Caller, token: str) -> dict[str, object]:
+async def _answer(request: Request, caller: Caller, token: Secret[str]) -> dict[str, object]:
     access, kind, binds = _named(token, caller)
     row = await _look(kind, has_assertion=caller.has_assertion).fetchrow(
         request.app.state.hot_pool, **caller.binds, **binds, idp_at=caller.at
@@ -148,17 +148,20 @@ async def _answer(request: Request, caller: Caller, token: str) -> dict[str, obj
     return answer
 
 
-def _named(token: str, caller: Caller) -> tuple[AccessToken | None, str, dict[str, object]]:
+def _named(token: Secret[str], caller: Caller) -> tuple[AccessToken | None, str, dict[str, object]]:
     """Return what the token is, whatever `token_type_hint` says, and where it lies."""
     try:
-        digest = parse_token(token, REFRESH_TOKEN_PREFIX)
+        digest = parse_token(token.reveal(), REFRESH_TOKEN_PREFIX)
     except MalformedToken:
         pass
     else:
         return None, "refresh_token", {"token_digest": digest}
     try:
         access = verify_access_token(
-            token, our_keys(caller.provider.signing), issuer=caller.provider.issuer, at=caller.at
+            token.reveal(),
+            our_keys(caller.provider.signing),
+            issuer=caller.provider.issuer,
+            at=caller.at,
         )
     except NotVerified:
         return None, "nothing", {}

@@ -18,7 +18,7 @@ from idp.tables import grants, refresh_tokens, revoked_access_tokens
 from idp.tokens import our_keys, verify_access_token
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
-from kernel.secret import MalformedToken, parse_token
+from kernel.secret import MalformedToken, Secret, parse_token
 from kernel.web import NO_STORE, read_form
 
 
@@ -78,7 +78,7 @@ async def revoke(request: Request) -> Response:
         token = form.get("token")
         if token is None:
             raise InvalidRequest("token is required.")
-        kind, binds = _named(token, caller)
+        kind, binds = _named(Secret(token), caller)
         row = await _revoke(kind, has_assertion=caller.has_assertion).fetchrow(
             request.app.state.hot_pool, **caller.binds, **binds, idp_at=caller.at
         )
@@ -89,15 +89,18 @@ async def revoke(request: Request) -> Response:
     return await as_client(request, form, endpoint="/revoke", takes_proof=False, act=act)
 
 
-def _named(token: str, caller: Caller) -> tuple[str, dict[str, object]]:
+def _named(token: Secret[str], caller: Caller) -> tuple[str, dict[str, object]]:
     """Return what the token is, whatever `token_type_hint` says, and where it lies."""
     try:
-        return "refresh_token", {"token_digest": parse_token(token, REFRESH_TOKEN_PREFIX)}
+        return "refresh_token", {"token_digest": parse_token(token.reveal(), REFRESH_TOKEN_PREFIX)}
     except MalformedToken:
         pass
     try:
         access = verify_access_token(
-            token, our_keys(caller.provider.signing), issuer=caller.provider.issuer, at=caller.at
+            token.reveal(),
+            our_keys(caller.provider.signing),
+            issuer=caller.provider.issuer,
+            at=caller.at,
         )
     except NotVerified:
         return "nothing", {}
