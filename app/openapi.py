@@ -7,6 +7,7 @@ docstring of their endpoint, and that is what is published.
 import base64
 import hashlib
 import inspect
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -58,6 +59,9 @@ _OAUTH_ERROR = {
 }
 
 
+_UNWORDLY = re.compile(r"\W+")
+
+
 def describe(api: FastAPI, hot_routes: Iterable[Route]) -> None:
     """Let `api.openapi()` describe the hot routes too, computed once on first use."""
     routes = tuple(hot_routes)
@@ -96,11 +100,10 @@ def _operation(route: Route, method: str) -> dict[str, Any]:
     documentation = inspect.getdoc(route.endpoint) or ""
     first, _, rest = documentation.partition("\n\n")
     body, *_ = rest.split("\n\nArgs:", 1)
-    name = route.endpoint.__name__
     return {
         "summary": " ".join(first.split()),
         "description": body,
-        "operationId": f"{name}_{method.lower()}",
+        "operationId": f"{_UNWORDLY.sub('_', route.path.strip('/'))}_{method.lower()}",
         "parameters": [
             {"name": parameter, "in": "path", "required": True, "schema": {"type": "string"}}
             for parameter in route.param_convertors

@@ -63,6 +63,7 @@ TABLE: tuple[tuple[str, RouteClass], ...] = (
     ("/device", PAGE),
     ("/sign-in", PAGE),
     ("/sign-out", PAGE),
+    ("/signed-out", PAGE),
     ("/end-session", PAGE),
     ("/account/documents/new", UPLOAD),
     ("/account", PAGE),
