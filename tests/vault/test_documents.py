@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select
 
+from audit.api import NewEntry
 from audit.tables import audit_entries
 from kernel.db import HotStatement, unit_of_work_of
 from kernel.errors import InvalidRequest, NotFound, Undecryptable
-from kernel.ids import DocumentId, new_id
+from kernel.ids import AgencyId, DocumentId, new_id
 from kernel.tables import person_keys
 from tests.vault.vault_builders import (
     BANK_CONSENT,
@@ -144,6 +145,41 @@ class TestStoring:
         with unit_of_work_of(vault.sessions) as session:
             (listed,) = list_documents(session, vault.keyring, vault.entry(person_id))
         assert listed.title == title
+
+    @pytest.mark.parametrize(
+        ("entry", "source"),
+        [
+            (an_entry(items=()), None),
+            (an_entry(outcome="refused"), None),
+            (an_entry(), CLINIC),
+            (an_entry(actor="agency", actor_id="tax"), CLINIC),
+            (an_entry(actor="partner", actor_id="bank", consent_id=BANK_CONSENT), None),
+            (an_entry(actor="system", actor_id="worker"), None),
+        ],
+        ids=["nothing", "refused", "in an agency's name", "another agency", "partner", "system"],
+    )
+    def test_an_entry_about_something_else_stores_nothing(
+        self, vault: Vault, entry: NewEntry, source: AgencyId | None
+    ) -> None:
+        person_id = vault.a_person()
+        received = vault.receive(person_id, a_pdf())
+        recorded = vault.entry(person_id, entry)
+
+        with pytest.raises(NotFound), unit_of_work_of(vault.sessions) as session:
+            file_document(
+                session, vault.keyring, recorded, received, title="x", source=source, at=NOON
+            )
+        with vault.sessions() as session:
+            assert session.scalar(select(func.count()).select_from(documents)) == 0
+
+    def test_an_entry_of_another_person_stores_nothing(self, vault: Vault) -> None:
+        received = vault.receive(vault.a_person(), a_pdf())
+        stranger = vault.entry(vault.a_person())
+
+        with pytest.raises(NotFound), unit_of_work_of(vault.sessions) as session:
+            file_document(
+                session, vault.keyring, stranger, received, title="x", source=None, at=NOON
+            )
 
     def test_all_at_once_does_the_same(self, vault: Vault) -> None:
         person_id = vault.a_person()
