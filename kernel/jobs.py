@@ -11,8 +11,10 @@ Arguments of jobs are identifiers, codes and instants, never personal data: they
 import asyncio
 import functools
 import logging
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeAlias, TypeVar
@@ -247,35 +249,75 @@ def run_worker(
 KEYS_RELOADED_EVERY_SECONDS = 30
 STALLED_AFTER_SECONDS = 60
 GRACEFUL_SECONDS = 10
+RECONNECT_SECONDS = 3
 FAILED_KEPT_HOURS = 7 * 24
 
 
 async def _work(
     queue: procrastinate.App, context: JobContext, *, concurrency: int, until_idle: bool
 ) -> None:
-    async with queue.open_async():
-        reloading = asyncio.create_task(_reload_keys(context))
-        log.info("worker.started", tasks=len(queue.tasks))
+    """Take jobs; when the database goes away, wait and come back."""
+    with _cancelled_by_signals():
+        async with queue.open_async():
+            reloading = asyncio.create_task(_reload_keys(context))
+            log.info("worker.started", tasks=len(queue.tasks))
+            try:
+                while not await _take_jobs(
+                    queue, context, concurrency=concurrency, until_idle=until_idle
+                ):
+                    log.warning("worker.queue.lost", again_in_seconds=RECONNECT_SECONDS)
+                    await asyncio.sleep(RECONNECT_SECONDS)
+            except asyncio.CancelledError:
+                pass  # by a signal; the jobs that ran have been waited for
+            finally:
+                reloading.cancel()
+                with suppress(asyncio.CancelledError):
+                    await reloading
+                log.info("worker.stopped")
+
+
+async def _take_jobs(
+    queue: procrastinate.App, context: JobContext, *, concurrency: int, until_idle: bool
+) -> bool:
+    """Take jobs until cancelled, or none is left; tell whether that was meant."""
+    while True:
         try:
-            while True:
-                await queue.run_worker_async(
-                    queues=[QUEUE],
-                    concurrency=concurrency,
-                    wait=not until_idle,
-                    listen_notify=not until_idle,
-                    delete_jobs=DeleteJobCondition.SUCCESSFUL,
-                    additional_context={_CONTEXT: context},
-                    stalled_worker_timeout=STALLED_AFTER_SECONDS,
-                    shutdown_graceful_timeout=GRACEFUL_SECONDS,
-                )
-                # It also returns when the next job waits for the lock of one that runs.
-                if not until_idle or not await _is_work_left(queue):
-                    return
-        finally:
-            reloading.cancel()
-            with suppress(asyncio.CancelledError):
-                await reloading
-            log.info("worker.stopped")
+            await queue.run_worker_async(
+                queues=[QUEUE],
+                concurrency=concurrency,
+                wait=not until_idle,
+                listen_notify=not until_idle,
+                install_signal_handlers=False,
+                delete_jobs=DeleteJobCondition.SUCCESSFUL,
+                additional_context={_CONTEXT: context},
+                stalled_worker_timeout=STALLED_AFTER_SECONDS,
+                shutdown_graceful_timeout=GRACEFUL_SECONDS,
+            )
+            # Told to wait, it returns only when a side task failed. Otherwise it also returns
+            # when the next job waits for the lock of one that runs.
+            if not until_idle or not await _is_work_left(queue):
+                return until_idle
+        except queue_errors.ConnectorException:
+            if until_idle:
+                raise
+            return False
+
+
+@contextmanager
+def _cancelled_by_signals() -> Iterator[None]:
+    """Cancel the current task on SIGTERM and SIGINT; procrastinate then waits for what runs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
 
 
 async def _is_work_left(queue: procrastinate.App) -> bool:
