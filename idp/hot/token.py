@@ -6,6 +6,7 @@ issued; nothing is read first and written later.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -16,14 +17,33 @@ from starlette.responses import Response
 from idp import tokens
 from idp.errors import InvalidClient, InvalidDPoPProof, UnauthorizedClient, UnsupportedGrantType
 from idp.hot.clients import Caller, ClientChangedError, as_client
+from idp.model import JSONObject
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
 from kernel.errors import InvalidRequest
-from kernel.ids import GrantId
+from kernel.ids import ClientId, GrantId
 from kernel.secret import Secret, random_b64url
 from kernel.web import json_response, read_form
 
+EXCHANGED_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # RFC 8693, 3
 JTI_BYTES = 16  # 128 random bits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What is different about a token that is issued for another one (RFC 8693).
+
+    Attributes:
+        client_id: The client that the person allowed; not the one that asks.
+        audience: Already narrowed.
+        act: The `act` claim.
+        expires_at: Of the subject token; the new one does not live longer.
+    """
+
+    client_id: ClientId
+    audience: tuple[str, ...]
+    act: JSONObject
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +54,7 @@ class Issue:
         granted_resources: What the grant allows; empty for everything.
         nonce: Of the authorization request.
         id_token_extra: Claims about the person, for the ID token.
+        exchange: Set when it is issued for another token.
     """
 
     subject: tokens.Subject
@@ -42,6 +63,7 @@ class Issue:
     has_id_token: bool = False
     nonce: str | None = None
     id_token_extra: Mapping[str, object] | None = None
+    exchange: Exchange | None = None
 
 
 GrantTypeHandler: TypeAlias = Callable[[Request, Caller], Awaitable[Issue]]
@@ -86,18 +108,24 @@ def respond(caller: Caller, issue: Issue) -> Response:
     subject = issue.subject
     jkt = None if caller.proof is None else caller.proof.jkt
     expires_at = at + provider.policy.access_token
+    exchange = issue.exchange
+    if exchange is not None:
+        expires_at = min(expires_at, exchange.expires_at)
     access_token = tokens.sign(
         provider.signing,
         tokens.access_token_claims(
             subject,
             issuer=provider.issuer,
-            client_id=client.client_id,
+            client_id=client.client_id if exchange is None else exchange.client_id,
             partner_id=client.partner_id,
             audience=audience_for(
                 caller.form.every(RESOURCE),
                 granted=issue.granted_resources,
                 issuer=provider.issuer,
-            ),
+            )
+            if exchange is None
+            else exchange.audience,
+            act=None if exchange is None else exchange.act,
             jti=random_b64url(JTI_BYTES),
             jkt=jkt,
             x5t=caller.x5t,
@@ -110,12 +138,14 @@ def respond(caller: Caller, issue: Issue) -> Response:
     answer: dict[str, object] = {
         "access_token": access_token,
         "token_type": "Bearer" if jkt is None else "DPoP",
-        "expires_in": int(provider.policy.access_token.total_seconds()),
+        "expires_in": int((expires_at - at).total_seconds()),
         "scope": " ".join(subject.scope),
     }
     if issue.refresh_token is not None:
         answer["refresh_token"] = issue.refresh_token.reveal()
-    if subject.grant_id is not None and not client.is_public:
+    if exchange is not None:
+        answer["issued_token_type"] = EXCHANGED_TYPE
+    elif subject.grant_id is not None and not client.is_public:
         answer["grant_id"] = str(subject.grant_id)  # Grant Management, 5.4
     if subject.authorization_details:
         answer["authorization_details"] = subject.authorization_details  # RFC 9396, 7
@@ -172,6 +202,7 @@ def token_endpoint(
     """Return the endpoint that handles these grant types."""
 
     async def token(request: Request) -> Response:
+        """Issue tokens for what the client presents (RFC 6749, 3.2)."""
         form = await read_form(request, repeatable=(RESOURCE,))
 
         async def act(caller: Caller) -> Response:
