@@ -23,7 +23,10 @@ from idp.errors import InvalidClientMetadata, InvalidRedirectUri
 from idp.jose import ALGORITHMS, FAPI2_ALGORITHMS, NotVerified, parse_jwks
 from idp.model import (
     NO_AUTHENTICATION,
+    PING,
+    POLL,
     PRIVATE_KEY_JWT,
+    PUSH,
     ClientMetadata,
     ClientProfile,
     JSONObject,
@@ -31,8 +34,14 @@ from idp.model import (
 from idp.policy import Policy
 from idp.tokens import ID_TOKEN_ALGORITHMS
 
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # RFC 8693, 2.1
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628, 3.4
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE_GRANT)
+CIBA_GRANT = "urn:openid:params:grant-type:ciba"  # CIBA, 10.1
+GRANT_TYPES = (
+    "authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE, DEVICE_GRANT, CIBA_GRANT,
+)  # fmt: skip
+DELIVERY_MODES = (POLL, PING, PUSH)
+FAPI2_DELIVERY_MODES = (POLL, PING)  # FAPI-CIBA, 5.2.2, 3: no push
 RESPONSE_TYPES = ("code",)
 OFFERED_SCOPES = {*CLAIMS_OF_SCOPE, *grant_management.SCOPES}
 MOST_REDIRECT_URIS = 32
@@ -49,6 +58,7 @@ _KEPT = {
     "contacts", "software_id", "software_version", "application_type", "subject_type",
 }  # fmt: skip
 _SWITCHES = (
+    "backchannel_user_code_parameter",
     "require_pushed_authorization_requests", "dpop_bound_access_tokens", "require_auth_time",
     "require_signed_request_object", "backchannel_logout_session_required",
     "frontchannel_logout_session_required", "tls_client_certificate_bound_access_tokens",
@@ -57,8 +67,10 @@ _LOCALISED = ("client_name#", "client_uri#", "logo_uri#", "policy_uri#", "tos_ur
 _ADDRESSES = (
     "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri",
     "backchannel_logout_uri", "frontchannel_logout_uri",
+    "backchannel_client_notification_endpoint",
 )  # fmt: skip
 _TEXTS = (
+    "backchannel_token_delivery_mode", "backchannel_authentication_request_signing_alg",
     "client_name", "scope", "sector_identifier_uri", "token_endpoint_auth_method",
     "token_endpoint_auth_signing_alg", "id_token_signed_response_alg",
     "request_object_signing_alg", "authorization_signed_response_alg",
@@ -203,6 +215,51 @@ _OFFERS: tuple[_Offer, ...] = (
         "A grant type is not offered.",
     ),
     _Offer(
+        lambda m, _: (
+            (CIBA_GRANT in m.grant_types) == (m.backchannel_token_delivery_mode is not None)
+        ),
+        "The CIBA grant and backchannel_token_delivery_mode go together.",
+    ),
+    _Offer(
+        lambda m, fapi2: (
+            m.backchannel_token_delivery_mode
+            in {None, *(FAPI2_DELIVERY_MODES if fapi2 else DELIVERY_MODES)}
+        ),
+        "backchannel_token_delivery_mode is not offered.",
+    ),
+    _Offer(
+        lambda m, _: (
+            (m.backchannel_token_delivery_mode in {PING, PUSH})
+            == (m.backchannel_client_notification_endpoint is not None)
+        ),
+        "backchannel_client_notification_endpoint is for ping and push.",
+    ),
+    _Offer(
+        # Nobody proves a key where tokens are pushed.
+        lambda m, _: (
+            m.backchannel_token_delivery_mode != PUSH
+            or not (m.dpop_bound_access_tokens or m.tls_client_certificate_bound_access_tokens)
+        ),
+        "Tokens that are bound to a key can't be pushed.",
+    ),
+    _Offer(
+        lambda m, _: (
+            CIBA_GRANT not in m.grant_types or m.token_endpoint_auth_method != NO_AUTHENTICATION
+        ),  # CIBA, 7.1
+        "CIBA is for clients that authenticate.",
+    ),
+    _Offer(
+        lambda m, fapi2: (
+            m.backchannel_authentication_request_signing_alg
+            in {None, *(FAPI2_ALGORITHMS if fapi2 else ALGORITHMS)}
+        ),
+        "backchannel_authentication_request_signing_alg is not offered.",
+    ),
+    _Offer(
+        lambda m, _: not m.backchannel_user_code_parameter,
+        "backchannel_user_code_parameter is not offered.",
+    ),
+    _Offer(
         # Nothing ties a device to the browser in which a person allows it.
         lambda m, fapi2: not (fapi2 and DEVICE_GRANT in m.grant_types),
         "The device grant is no part of FAPI 2.0.",
@@ -213,10 +270,10 @@ _OFFERS: tuple[_Offer, ...] = (
     ),
     _Offer(
         lambda m, _: (
-            "client_credentials" not in m.grant_types
+            not {"client_credentials", TOKEN_EXCHANGE} & set(m.grant_types)
             or m.token_endpoint_auth_method != NO_AUTHENTICATION
-        ),  # RFC 6749, 4.4
-        "client_credentials is for clients that authenticate.",
+        ),  # RFC 6749, 4.4; RFC 8693, 5
+        "client_credentials and token exchange are for clients that authenticate.",
     ),
     _Offer(
         lambda m, fapi2: m.id_token_signed_response_alg in _id_token_algorithms(fapi2=fapi2),

@@ -64,6 +64,9 @@ class Disclosure(Protocol):
 NO_AUTHENTICATION = "none"
 PRIVATE_KEY_JWT = "private_key_jwt"
 
+# Values of `backchannel_token_delivery_mode` (CIBA, 5).
+POLL, PING, PUSH = "poll", "ping", "push"
+
 
 class ClientProfile(StrEnum):
     """What a client is held to."""
@@ -123,6 +126,10 @@ class ClientMetadata:
     default_acr_values: tuple[str, ...] = ()
     initiate_login_uri: str | None = None
     post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_token_delivery_mode: str | None = None  # CIBA, 4
+    backchannel_client_notification_endpoint: str | None = None
+    backchannel_authentication_request_signing_alg: str | None = None
+    backchannel_user_code_parameter: bool = False
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool = False
     frontchannel_logout_uri: str | None = None
@@ -472,6 +479,7 @@ class VerifiedToken:
         disclosures: Its `authorization_details`.
         jkt: Thumbprint of the key it is bound to; None for a bearer token.
         x5t: Thumbprint of the certificate it is bound to (RFC 8705, 3.1); None for none.
+        actor: The client that acts in place of `client_id` (RFC 8693, 4.1); None for none.
         token_digest: Names the token itself, to be looked up among those revoked.
         proof_digest: Names the DPoP proof of this very request, to be spent; None for bearer.
         proof_made_at: When the proof says it was made.
@@ -492,6 +500,7 @@ class VerifiedToken:
     proof_digest: bytes | None = None
     proof_made_at: datetime | None = None
     x5t: str | None = None
+    actor: ClientId | None = None
 
     @property
     def is_sender_constrained(self) -> bool:

@@ -155,12 +155,12 @@ def _is_fresh(spent: CTE | None) -> ColumnElement[Any]:
 def live_grant() -> CTE:
     """Return the grant that an access token names, if it and the token are still good.
 
-    Binds `idp_grant_id`, `idp_token_slot`, `idp_token_digest`, `idp_at`.
+    Binds `idp_grant_id`, `idp_actor_id`, `idp_token_slot`, `idp_token_digest`, `idp_at`.
 
     Returns:
         Columns `grant_id`, `person_id`, `client_id`, `partner_id`, `sub`, `scope`, `claims`,
         `session_id`. No row when the grant was revoked or has expired, the token itself was
-        revoked, or the client or its partner was disabled.
+        revoked, or the client, its partner, or the client that acts for it was disabled.
     """
     return (
         select(
@@ -182,8 +182,18 @@ def live_grant() -> CTE:
             clients.c.disabled_at.is_(None),
             partners.c.disabled_at.is_(None),
             not_(token_is_revoked()),
+            not_(exists(select(literal(1)).where(_actor_is_disabled()))),
         )
         .cte("live_grant")
+    )
+
+
+def _actor_is_disabled() -> ColumnElement[bool]:
+    """Tell whether the client that acts in place of another was disabled (RFC 8693)."""
+    actors = clients.alias("actors")
+    return and_(
+        actors.c.client_id == bindparam("idp_actor_id", type_=Text),
+        actors.c.disabled_at.is_not(None),
     )
 
 
@@ -208,6 +218,7 @@ def token_binds(token: VerifiedToken, *, at: datetime) -> Mapping[str, object]:
     binds: dict[str, object] = {
         "idp_at": at,
         "idp_grant_id": token.grant_id,
+        "idp_actor_id": token.actor,
         "idp_token_slot": REVOKED_ACCESS_TOKENS.slot(token.expires_at),
         "idp_token_digest": token.token_digest,
     }
@@ -227,6 +238,7 @@ def grant_binds(grant_id: GrantId, *, at: datetime) -> Mapping[str, object]:
     return {
         "idp_at": at,
         "idp_grant_id": grant_id,
+        "idp_actor_id": None,
         "idp_token_slot": REVOKED_ACCESS_TOKENS.slot(at),
         "idp_token_digest": b"",
     }

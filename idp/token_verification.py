@@ -157,6 +157,7 @@ class TokenVerifier:
             disclosures=tuple(read_disclosure(d) for d in access.authorization_details),
             jkt=access.jkt,
             x5t=access.x5t,
+            actor=access.actor,
             token_digest=access.digest,
             issued_at=access.issued_at,
             expires_at=access.expires_at,

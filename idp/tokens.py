@@ -19,6 +19,7 @@ from kernel.signing import SigningKeys
 USE = "oidc"
 X5T = "x5t#S256"  # RFC 8705, 3.1
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type: RFC 9068, 2.1
+REFRESH_TOKEN_PREFIX = "cvr"  # noqa: S105  # what a refresh token begins with
 ACCESS_TOKEN_ALG = "ES256"  # noqa: S105
 ID_TOKEN_ALGORITHMS: tuple[str, ...] = ("RS256", "ES256", "PS256", "EdDSA")
 """What a client may register; RS256 is what it gets when it registers nothing."""
@@ -58,11 +59,12 @@ def access_token_claims(
     at: datetime,
     expires_at: datetime,
     x5t: str | None = None,
+    act: JSONObject | None = None,
 ) -> dict[str, object]:
     """Return the claims of an access token.
 
     Source:
-        RFC 9068, 2.2; RFC 9396, 9.1; RFC 9449, 6.1; RFC 8705, 3.1.
+        RFC 9068, 2.2; RFC 9396, 9.1; RFC 9449, 6.1; RFC 8705, 3.1; RFC 8693, 4.1.
     """
     claims: dict[str, object] = {
         "iss": issuer,
@@ -85,6 +87,8 @@ def access_token_claims(
         claims["userinfo"] = list(subject.claims)
     if subject.authorization_details:
         claims["authorization_details"] = list(subject.authorization_details)
+    if act is not None:
+        claims["act"] = act
     bound_to = {name: value for name, value in (("jkt", jkt), (X5T, x5t)) if value is not None}
     if bound_to:
         claims["cnf"] = bound_to
@@ -169,6 +173,16 @@ class AccessToken:
     expires_at: datetime
     claims: JSONObject
     x5t: str | None = None
+
+    @property
+    def actor(self) -> ClientId | None:
+        """Who acts with it in place of the client that the person allowed (RFC 8693, 4.1)."""
+        act = self.claims.get("act")
+        return None if act is None else ClientId(act["sub"])
+
+    def is_held_by(self, client_id: ClientId) -> bool:
+        """Tell whether a token was issued to this client."""
+        return client_id == (self.actor or self.client_id)
 
     @property
     def digest(self) -> bytes:

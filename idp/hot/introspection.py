@@ -12,7 +12,6 @@ from idp import tokens
 from idp.buckets import REVOKED_ACCESS_TOKENS
 from idp.errors import InvalidClient
 from idp.hot.clients import Caller, as_client
-from idp.hot.granting import REFRESH_TOKEN_PREFIX
 from idp.hot.token import check_spent
 from idp.jose import NotVerified
 from idp.statements import (
@@ -22,7 +21,7 @@ from idp.statements import (
     token_is_revoked,
 )
 from idp.tables import grants, refresh_tokens
-from idp.tokens import AccessToken, our_keys, verify_access_token
+from idp.tokens import REFRESH_TOKEN_PREFIX, AccessToken, our_keys, verify_access_token
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
 from kernel.secret import MalformedToken, Secret, parse_token
@@ -165,7 +164,7 @@ def _named(token: Secret[str], caller: Caller) -> tuple[AccessToken | None, str,
         )
     except NotVerified:
         return None, "nothing", {}
-    if access.client_id != caller.client.client_id:
+    if not access.is_held_by(caller.client.client_id):
         return None, "nothing", {}
     return (
         access,

@@ -10,12 +10,11 @@ from starlette.responses import Response
 
 from idp.buckets import REVOKED_ACCESS_TOKENS
 from idp.hot.clients import Caller, as_client
-from idp.hot.granting import REFRESH_TOKEN_PREFIX
 from idp.hot.token import check_spent
 from idp.jose import NotVerified
 from idp.statements import AT, admit, has_row, one_row
 from idp.tables import grants, refresh_tokens, revoked_access_tokens
-from idp.tokens import our_keys, verify_access_token
+from idp.tokens import REFRESH_TOKEN_PREFIX, our_keys, verify_access_token
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
 from kernel.secret import MalformedToken, Secret, parse_token
@@ -104,7 +103,7 @@ def _named(token: Secret[str], caller: Caller) -> tuple[str, dict[str, object]]:
         )
     except NotVerified:
         return "nothing", {}
-    if access.client_id != caller.client.client_id:
+    if not access.is_held_by(caller.client.client_id):
         return "nothing", {}
     return "access_token", {
         "token_slot": REVOKED_ACCESS_TOKENS.slot(access.expires_at),
