@@ -1,6 +1,7 @@
 """No secret shows in a repr, and no context's settings leak one."""
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import Field, fields, is_dataclass
@@ -8,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from app.demo.named_people import DemoPerson
 from kernel.settings import Settings
 from tools.docs import CONTEXTS, import_everything
 
 import_everything()
+
+PRINTED = {DemoPerson}
+"""Passwords of people who do not exist: `make run` prints them."""
 
 # Names that secrets have. A digest, a wrapped or a sealed value is not one, nor is a public key.
 SECRET_NAMES = (
@@ -35,7 +40,7 @@ def our_dataclasses() -> Iterator[type]:
     for name, module in sorted(sys.modules.items()):
         if name.partition(".")[0] in CONTEXTS:
             for _, cls in inspect.getmembers(module, inspect.isclass):
-                if cls.__module__ == name and is_dataclass(cls):
+                if cls.__module__ == name and is_dataclass(cls) and cls not in PRINTED:
                     yield cls
 
 
@@ -44,8 +49,9 @@ def shows_a_secret(field: "Field[Any]") -> bool:
     is_secret = any(name == s or name.endswith(f"_{s}") or name == f"{s}s" for s in SECRET_NAMES)
     if not is_secret or any(part in name for part in NOT_A_SECRET):
         return False
-    hides_itself = "Secret[" in str(field.type) or "SecretStr" in str(field.type)
-    return field.repr and not hides_itself and str(field.type) not in {"bool", "int"}
+    kind = str(field.type)
+    hides_itself = "Secret[" in kind or "SecretStr" in kind
+    return field.repr and not hides_itself and re.search(r"\b(str|bytes)\b", kind) is not None
 
 
 @pytest.mark.parametrize(
