@@ -49,6 +49,7 @@ TABLE: tuple[tuple[str, RouteClass], ...] = (
     ("/par", PROTOCOL),
     ("/userinfo", PROTOCOL),
     ("/device_authorization", PROTOCOL),
+    ("/backchannel_authentication", PROTOCOL),
     ("/introspect", PROTOCOL),
     ("/revoke", PROTOCOL),
     ("/register", PROTOCOL),

@@ -226,6 +226,27 @@ class ExpiredToken(OAuthError):
     title = "The request has expired before the person decided."
 
 
+class UnknownUserId(OAuthError):
+    """The hint names nobody whom this client may ask. CIBA, 13."""
+
+    code = "unknown_user_id"
+    title = "The hint names nobody whom this client may ask."
+
+
+class ExpiredLoginHintToken(OAuthError):
+    """The `login_hint_token` has expired. CIBA, 13."""
+
+    code = "expired_login_hint_token"
+    title = "The login_hint_token has expired."
+
+
+class InvalidBindingMessage(OAuthError):
+    """The `binding_message` can't be shown, or is missing where it is needed. CIBA, 13."""
+
+    code = "invalid_binding_message"
+    title = "The binding_message can't be shown."
+
+
 class UnsupportedGrantType(OAuthError):
     """The grant type is not one of ours. RFC 6749, 5.2."""
 

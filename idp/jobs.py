@@ -1,4 +1,4 @@
-"""Background work of idp: drop what has run out, tell clients that a session has ended."""
+"""Background work of idp: drop what has run out, tell clients what happened."""
 
 from uuid import UUID
 
@@ -7,7 +7,8 @@ import structlog
 
 from idp.dependencies import policy_of
 from idp.provider import Provider
-from idp.service import logout_notices
+from idp.ring_tokens import RingToken
+from idp.service import backchannel, logout_notices
 from idp.service.cleanup import delete_expired, empty_rings
 from kernel.ids import ClientId, PersonId, SessionId
 from kernel.jobs import JobContext, Tasks
@@ -48,6 +49,22 @@ def deliver_logout(context: JobContext, *, client_id: str, person_id: str, sessi
         client_id=ClientId(client_id),
         person_id=PersonId(UUID(person_id)),
         session_id=SessionId(UUID(session_id)),
+        at=context.clock.now(),
+    )
+
+
+# After 2, 4, 8 … seconds; the seventh and last time after two minutes: clients also poll.
+_WHILE_CLIENTS_WAIT = procrastinate.RetryStrategy(max_attempts=7, exponential_wait=2)
+
+
+@tasks.task(backchannel.NOTIFY_TASK, retry=_WHILE_CLIENTS_WAIT)
+def notify_client(context: JobContext, *, slot: int, digest: str) -> None:
+    """Attempt to tell a client once that the person has decided."""
+    backchannel.notify(
+        context.sessions,
+        provider_of_worker(context),
+        Sender(allow_local=context.settings.mode != "production"),
+        RingToken(slot=slot, digest=bytes.fromhex(digest)),
         at=context.clock.now(),
     )
 

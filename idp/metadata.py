@@ -6,7 +6,7 @@ from idp import checks, dpop, grant_management, jose, mtls, pkce
 from idp.assurance import ACR_VALUES
 from idp.claims import CLAIMS_OF_SCOPE, ITEMS_OF_CLAIM
 from idp.client_authentication import METHODS
-from idp.client_metadata import GRANT_TYPES
+from idp.client_metadata import DELIVERY_MODES, GRANT_TYPES
 from idp.tokens import ID_TOKEN_ALGORITHMS
 
 AUTHORIZATION_DETAILS_TYPES = ("civitas_disclosure",)
@@ -89,6 +89,10 @@ def provider_metadata(
         "grant_management_actions_supported": list(grant_management.SUPPORTED),
         "grant_management_action_required": False,
         "authorization_details_types_supported": list(AUTHORIZATION_DETAILS_TYPES),
+        "backchannel_authentication_endpoint": f"{issuer}/backchannel_authentication",
+        "backchannel_token_delivery_modes_supported": list(DELIVERY_MODES),
+        "backchannel_authentication_request_signing_alg_values_supported": list(jose.ALGORITHMS),
+        "backchannel_user_code_parameter_supported": False,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "frontchannel_logout_supported": True,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
-from idp import cookies, device_pages
+from idp import cookies, device_pages, request_pages
 from idp.dependencies import CurrentSession, current_session, password_hasher_of, provider_of
 from idp.errors import NotSignedIn, SignInFailed, UnknownUserCode
 from idp.model import AuthorizationResponse, Interaction
@@ -24,6 +24,7 @@ from kernel.secret import Secret
 
 router = APIRouter(include_in_schema=False)
 router.include_router(device_pages.router)
+router.include_router(request_pages.router)
 
 AFTER_SIGN_IN = "/account"
 """Where a person goes who signed in without being sent by a client; `next` stays below it."""

@@ -93,7 +93,16 @@ def open_request_object(
     _check_life(claims, is_fapi2=client.is_fapi2, policy=policy, at=at)  # 7
     if _NOT_INSIDE & claims.keys():  # 8
         raise InvalidRequestObject("request and request_uri can't stand in a request object.")
-    return RequestObject(  # 9
+    return read_parameters(claims)  # 9
+
+
+def read_parameters(claims: Mapping[str, object]) -> RequestObject:
+    """Return the parameters that verified claims stand for.
+
+    Raises:
+        InvalidRequestObject: 400. One is neither text nor JSON.
+    """
+    return RequestObject(
         parameters={
             name: _as_parameter(name, value)
             for name, value in claims.items()

@@ -12,14 +12,14 @@ from idp import pkce
 from idp.errors import CodeMisused, InvalidGrant
 from idp.hot.claims_reading import ClaimsRead, ReadRefused, read_claims
 from idp.hot.clients import Caller
-from idp.hot.granting import REFRESH_TOKEN_PREFIX, granted_by, refresh_token_for
+from idp.hot.granting import granted_by, refresh_token_for
 from idp.hot.token import Issue, check_spent, subject_of
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
 from idp.ring_tokens import AUTHORIZATION_CODE, RingToken
 from idp.statements import AT, admit, grant_binds, has_row, one_row
 from idp.tables import authorization_codes, grants
-from idp.tokens import Subject
+from idp.tokens import REFRESH_TOKEN_PREFIX, Subject
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
 from kernel.secret import MalformedToken, mint_token

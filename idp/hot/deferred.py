@@ -12,15 +12,24 @@ from sqlalchemy import and_, bindparam, case, cast, func, select, update
 from sqlalchemy.types import Integer, Interval, LargeBinary, SmallInteger, Text
 from starlette.requests import Request
 
-from idp.errors import AccessDenied, AuthorizationPending, ExpiredToken, InvalidGrant, SlowDown
+from idp.errors import (
+    AccessDenied,
+    AuthorizationPending,
+    ExpiredToken,
+    InvalidGrant,
+    SlowDown,
+    UnauthorizedClient,
+)
 from idp.hot.clients import Caller
-from idp.hot.granting import REFRESH_TOKEN_PREFIX, granted_by, refresh_token_for
+from idp.hot.granting import granted_by, refresh_token_for
 from idp.hot.token import Issue, check_spent, subject_of
+from idp.model import PUSH
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
 from idp.ring_tokens import AUTH_REQ_ID, DEVICE_CODE, RingToken, RingTokenKind
 from idp.statements import AT, admit, has_row, one_row
 from idp.tables import deferred_requests, grants
+from idp.tokens import REFRESH_TOKEN_PREFIX
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
 from kernel.secret import MalformedToken, mint_token
@@ -123,6 +132,7 @@ def poll_for(
             SlowDown: 400. The same, and the client came too early.
             AccessDenied: 400. The person refused.
             ExpiredToken: 400. Nobody decided in time, or the client came too late.
+            UnauthorizedClient: 400. The tokens are pushed.
             InvalidGrant: 400. Unknown, another client's, fetched before, or revoked.
             InvalidRequest: 400. The parameter is missing.
             InvalidTarget: 400. A resource is not ours. Nothing was spent.
@@ -133,6 +143,8 @@ def poll_for(
         Source:
             RFC 8628, 3.4 and 3.5; CIBA, 10.1 and 11.
         """
+        if kind == "ciba" and caller.client.metadata.backchannel_token_delivery_mode == PUSH:
+            raise UnauthorizedClient("Tokens are pushed to this client.")  # CIBA, 11
         token = _parse(caller.form.get(parameter), parameter, tokens)
         await _check_resources(request, caller, token, kind)
         refresh = mint_token(REFRESH_TOKEN_PREFIX)

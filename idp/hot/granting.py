@@ -7,8 +7,6 @@ from idp.statements import AT
 from idp.tables import grants, refresh_tokens
 from kernel.db import Instant
 
-REFRESH_TOKEN_PREFIX = "cvr"  # noqa: S105  # what a refresh token begins with
-
 
 def granted_by(spent: CTE) -> CTE:
     """Return the live grant of what was spent.

@@ -17,12 +17,12 @@ from starlette.requests import Request
 
 from idp.errors import InvalidDPoPProof, InvalidGrant, InvalidScope, RefreshTokenReused
 from idp.hot.clients import Caller
-from idp.hot.granting import REFRESH_TOKEN_PREFIX
 from idp.hot.token import Issue, check_spent, subject_of
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
 from idp.statements import AT, admit, has_row, one_row
 from idp.tables import grants, refresh_tokens
+from idp.tokens import REFRESH_TOKEN_PREFIX
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
 from kernel.secret import MalformedToken, MintedToken, Secret, parse_token, token_of

@@ -29,6 +29,11 @@ def canonical_username(username: str) -> str:
     return unicodedata.normalize("NFKC", username).casefold().strip()
 
 
+def username_digest(keyring: Keyring, username: str) -> bytes:
+    """Return under what a sign-in name is found."""
+    return keyring.blind_index(_USERNAME_INDEX, canonical_username(username))
+
+
 def create_account(
     session: Session,
     keyring: Keyring,

@@ -91,6 +91,43 @@ def decide(session: Session, token: RingToken, *, grant_id: GrantId | None, at: 
     return row is not None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A request that the person has decided.
+
+    Attributes:
+        grant_id: What was allowed; None when it was refused.
+    """
+
+    stored: StoredDeferred
+    grant_id: GrantId | None
+
+
+def find_decided(session: Session, token: RingToken, *, at: datetime) -> Decided | None:
+    """Return a decided request that has not expired."""
+    row = session.execute(
+        select(deferred_requests).where(
+            _t.slot == token.slot,
+            _t.request_digest == token.digest,
+            _t.decided_at.is_not(None),
+            _t.expires_at > at,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    grant_id = None if row.grant_id is None else GrantId(row.grant_id)
+    return Decided(stored=_stored(row), grant_id=grant_id)
+
+
+def mark_spent(session: Session, token: RingToken, *, at: datetime) -> None:
+    """Note that tokens were made for a request; a push that is tried again makes new ones."""
+    session.execute(
+        update(deferred_requests)
+        .where(_t.slot == token.slot, _t.request_digest == token.digest, _t.spent_at.is_(None))
+        .values(spent_at=at)
+    )
+
+
 def _stored(row: Row[Any]) -> StoredDeferred:
     return StoredDeferred(
         token=RingToken(slot=row.slot, digest=row.request_digest),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Row, delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from idp.buckets import Ring, partition
@@ -46,6 +46,36 @@ def find_person_of_grant(session: Session, grant_id: GrantId) -> PersonId | None
     """Return whose grant it is, live or not."""
     person_id = session.scalar(select(grants.c.person_id).where(grants.c.grant_id == grant_id))
     return None if person_id is None else PersonId(person_id)
+
+
+def find_live_grant(session: Session, grant_id: GrantId, *, at: datetime) -> Row[Any] | None:
+    """Return a grant that is neither revoked nor over."""
+    return session.execute(
+        select(grants).where(
+            grants.c.grant_id == grant_id, grants.c.revoked_at.is_(None), grants.c.expires_at > at
+        )
+    ).one_or_none()
+
+
+def insert_refresh_token(
+    session: Session,
+    *,
+    token_digest: bytes,
+    grant_id: GrantId | None,
+    client_id: ClientId,
+    at: datetime,
+    expires_at: datetime,
+) -> None:
+    """Store a refresh token that is bound to its client alone."""
+    session.execute(
+        insert(refresh_tokens).values(
+            token_digest=token_digest,
+            grant_id=grant_id,
+            client_id=client_id,
+            issued_at=at,
+            expires_at=expires_at,
+        )
+    )
 
 
 def revoke_grants(

@@ -1,0 +1,111 @@
+"""Tokens that are pushed to a client: CIBA, 10.3.1."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from idp import tokens
+from idp.model import Client
+from idp.provider import Provider
+from idp.resource_indicators import audience_for
+from idp.store import grants as store
+from kernel.ids import GrantId
+from kernel.secret import Secret, mint_token, random_b64url
+
+_JTI_BYTES = 16  # 128 random bits
+_AUTH_REQ_ID = "urn:openid:params:jwt:claim:auth_req_id"
+_RT_HASH = "urn:openid:params:jwt:claim:rt_hash"
+
+
+def push(
+    session: Session,
+    provider: Provider,
+    client: Client,
+    grant_id: GrantId | None,
+    auth_req_id: str,
+    *,
+    at: datetime,
+) -> dict[str, object] | None:
+    """Return what is pushed; None when the grant has been revoked.
+
+    The ID token names the request and the other tokens, so that nobody can swap them on the way.
+
+    Args:
+        session: The open transaction.
+        provider: Ourselves.
+        client: Whose tokens; they are bearer tokens.
+        grant_id: What the person allowed.
+        auth_req_id: Of the request.
+        at: Now.
+
+    Source:
+        CIBA, 10.3.1.
+    """
+    granted = None if grant_id is None else store.find_live_grant(session, grant_id, at=at)
+    if granted is None:
+        return None
+    subject = tokens.Subject(
+        sub=granted.sub,
+        scope=tuple(granted.scope),
+        claims=tuple(granted.claims),
+        authorization_details=granted.authorization_details,
+        grant_id=grant_id,
+        acr=granted.acr,
+        amr=tuple(granted.amr),
+        auth_time=granted.auth_time,
+    )
+    access_token = tokens.sign(
+        provider.signing,
+        tokens.access_token_claims(
+            subject,
+            issuer=provider.issuer,
+            client_id=client.client_id,
+            partner_id=client.partner_id,
+            audience=audience_for((), granted=tuple(granted.resources), issuer=provider.issuer),
+            jti=random_b64url(_JTI_BYTES),
+            jkt=None,
+            at=at,
+            expires_at=at + provider.policy.access_token,
+        ),
+        typ=tokens.ACCESS_TOKEN_TYPE,
+        alg=tokens.ACCESS_TOKEN_ALG,
+    )
+    answer: dict[str, object] = {
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": int(provider.policy.access_token.total_seconds()),
+        "scope": " ".join(subject.scope),
+    }
+    if subject.authorization_details:
+        answer["authorization_details"] = list(subject.authorization_details)
+    extra: dict[str, object] = {_AUTH_REQ_ID: auth_req_id}
+    alg = client.metadata.id_token_signed_response_alg
+    if granted.is_refreshable:
+        refresh = mint_token(tokens.REFRESH_TOKEN_PREFIX)
+        store.insert_refresh_token(
+            session,
+            token_digest=refresh.digest,
+            grant_id=subject.grant_id,
+            client_id=client.client_id,
+            at=at,
+            expires_at=at + provider.policy.refresh_token,
+        )
+        answer["refresh_token"] = refresh.token.reveal()
+        extra[_RT_HASH] = tokens.left_half(refresh.token.reveal(), alg)
+    answer["id_token"] = tokens.sign(
+        provider.signing,
+        tokens.id_token_claims(
+            subject,
+            issuer=provider.issuer,
+            client_id=client.client_id,
+            nonce=None,
+            extra=extra,
+            access_token=Secret(access_token),
+            alg=alg,
+            at=at,
+            expires_at=at + provider.policy.id_token,
+        ),
+        typ="JWT",
+        alg=alg,
+    )
+    return answer
