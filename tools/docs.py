@@ -180,10 +180,9 @@ def cli_page() -> str:
         ),
         "",
     ]
-    for path, command in _commands(cli.main, ("civitas",)):
-        context = click.Context(command, info_name=" ".join(path), terminal_width=90)
-        title = " ".join(path)
-        lines += [f"## {title}", "", "```text", command.get_help(context), "```", ""]
+    for context in _contexts(cli.main, None, "civitas"):
+        help_text = context.command.get_help(context)
+        lines += [f"## {context.command_path}", "", "```text", help_text, "```", ""]
     return "\n".join(lines)
 
 
@@ -249,16 +248,18 @@ def sandbox_page() -> str:
     return _SANDBOX.format(people=people, first=world.DEMO_PEOPLE[0].username)
 
 
-def _commands(
-    command: click.Command, path: tuple[str, ...]
-) -> Iterable[tuple[tuple[str, ...], click.Command]]:
-    yield path, command
+def _contexts(
+    command: click.Command, parent: click.Context | None, name: str
+) -> Iterable[click.Context]:
+    """Yield the context of a command and of all below it, as it is when somebody asks for help."""
+    settings = {"terminal_width": 90, **command.context_settings}
+    context = click.Context(command, parent=parent, info_name=name, **settings)
+    yield context
     if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            found = command.get_command(context, name)
+        for each in command.list_commands(context):
+            found = command.get_command(context, each)
             if found is not None:
-                yield from _commands(found, (*path, name))
+                yield from _contexts(found, context, each)
 
 
 def _name(cls: type) -> str:
