@@ -5,7 +5,7 @@ idp's parts of a composed statement. For `portal`: who is signed in, and their s
 composition root: accounts, partners and clients.
 """
 
-from idp.assurance import AssuranceLevel
+from idp.assurance import AssuranceLevel, level_of
 from idp.client_certificates import client_certificate_of, load_authorities
 from idp.dependencies import (
     CurrentPerson,
@@ -15,13 +15,16 @@ from idp.dependencies import (
     policy_of,
     provider_of,
 )
+from idp.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.errors import (
     InsufficientScope,
+    InsufficientUserAuthentication,
     InvalidDPoPProof,
     InvalidResourceProof,
     InvalidToken,
     NotSignedIn,
     SignInFailed,
+    UseResourceNonce,
     UsernameTaken,
 )
 from idp.model import (
@@ -52,6 +55,7 @@ from idp.statements import live_grant, spend_proof, token_binds
 from idp.token_verification import PresentedToken, TokenVerifier, challenge
 
 __all__ = [
+    "DPOP_ALGORITHMS",
     "PASSWORD_PROFILES",
     "Account",
     "AssuranceLevel",
@@ -60,6 +64,7 @@ __all__ = [
     "CurrentPerson",
     "CurrentSession",
     "InsufficientScope",
+    "InsufficientUserAuthentication",
     "InvalidDPoPProof",
     "InvalidResourceProof",
     "InvalidToken",
@@ -72,6 +77,7 @@ __all__ = [
     "SignInFailed",
     "SignInSession",
     "TokenVerifier",
+    "UseResourceNonce",
     "UsernameTaken",
     "VerifiedToken",
     "add_client",
@@ -84,6 +90,7 @@ __all__ = [
     "end_session",
     "issue_initial_access_token",
     "leave",
+    "level_of",
     "list_clients",
     "list_partners",
     "list_sessions",

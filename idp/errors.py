@@ -294,6 +294,14 @@ class InvalidToken(OAuthError):
     title = "The access token is not valid here."
 
 
+class InsufficientUserAuthentication(OAuthError):
+    """The person signed in too weakly, or too long ago, for what is read. RFC 9470, 3."""
+
+    code = "insufficient_user_authentication"
+    status = 401
+    title = "The person has to sign in again, as the challenge says."
+
+
 class InsufficientScope(OAuthError):
     """The access token does not cover this, or what it covered was withdrawn."""
 

@@ -480,6 +480,8 @@ class VerifiedToken:
         jkt: Thumbprint of the key it is bound to; None for a bearer token.
         x5t: Thumbprint of the certificate it is bound to (RFC 8705, 3.1); None for none.
         actor: The client that acts in place of `client_id` (RFC 8693, 4.1); None for none.
+        acr: How sure we were of the person who signed in (RFC 9470, 6.1).
+        auth_time: When they did.
         token_digest: Names the token itself, to be looked up among those revoked.
         proof_digest: Names the DPoP proof of this very request, to be spent; None for bearer.
         proof_made_at: When the proof says it was made.
@@ -501,6 +503,8 @@ class VerifiedToken:
     proof_made_at: datetime | None = None
     x5t: str | None = None
     actor: ClientId | None = None
+    acr: str | None = None
+    auth_time: datetime | None = None
 
     @property
     def is_sender_constrained(self) -> bool:

@@ -6,7 +6,7 @@ up in the statement that reads (`live_grant`). A proof is for one request and is
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -158,6 +158,8 @@ class TokenVerifier:
             jkt=access.jkt,
             x5t=access.x5t,
             actor=access.actor,
+            acr=access.claims.get("acr"),
+            auth_time=access.auth_time,
             token_digest=access.digest,
             issued_at=access.issued_at,
             expires_at=access.expires_at,
@@ -174,14 +176,22 @@ class TokenVerifier:
         return self._keys
 
 
-def challenge(scheme: str, error: str | None = None) -> dict[str, str]:
+def challenge(
+    scheme: str, error: str | None = None, wanted: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the `WWW-Authenticate` header of a refusal.
 
+    Args:
+        scheme: `bearer` or `dpop`.
+        error: Its registered code; None when nothing was presented.
+        wanted: Further parameters, of texts without quotes: what would be enough.
+
     Source:
-        RFC 6750, 3; RFC 9449, 7.1.
+        RFC 6750, 3; RFC 9449, 7.1; RFC 9470, 3.
     """
     name, parameters = ("DPoP", [f'algs="{_ALGS}"']) if scheme == "dpop" else ("Bearer", [])
-    parameters = [*([f'error="{error}"'] if error else []), *parameters]
+    more = [f'{name}="{value}"' for name, value in (wanted or {}).items()]
+    parameters = [*([f'error="{error}"'] if error else []), *more, *parameters]
     return {"WWW-Authenticate": f"{name} {', '.join(parameters)}".strip()}
 
 

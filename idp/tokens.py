@@ -175,6 +175,12 @@ class AccessToken:
     x5t: str | None = None
 
     @property
+    def auth_time(self) -> datetime | None:
+        """When the person signed in (RFC 9470, 6.2)."""
+        seconds = self.claims.get("auth_time")
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+    @property
     def actor(self) -> ClientId | None:
         """Who acts with it in place of the client that the person allowed (RFC 8693, 4.1)."""
         act = self.claims.get("act")

@@ -28,6 +28,7 @@ import migrations
 from app.resources import Resources, open_resources
 from consent.model import ConsentRequest, GivenBy, ItemName, PurposeCode, Relation
 from consent.service import give
+from idp.assurance import AssuranceLevel
 from idp.dpop import thumbprint
 from idp.tables import clients, grants, partners
 from idp.tokens import ACCESS_TOKEN_TYPE, Subject, access_token_claims, sign
@@ -224,7 +225,14 @@ class World:
         )
         give(session, self.resources.signing, request, at=self.at)
         claims = access_token_claims(
-            Subject(sub=sub, scope=("openid",), authorization_details=[details], grant_id=grant_id),
+            Subject(
+                sub=sub,
+                scope=("openid",),
+                authorization_details=[details],
+                grant_id=grant_id,
+                acr=AssuranceLevel.CONFIRMED.acr,
+                auth_time=self.at,
+            ),
             issuer=self.issuer,
             client_id=CLIENT,
             partner_id=PARTNER,

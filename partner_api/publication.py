@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from consent.api import AUTHORIZATION_DETAILS_TYPE
+from idp.api import DPOP_ALGORITHMS
 from partner_api.reader import PATH
 from partner_api.signatures import KEY_USE
 
@@ -15,8 +16,12 @@ _CACHED = {"Cache-Control": "public, max-age=300"}
 _KEY_SET = "application/jwk-set+json"
 
 
-def resource_metadata(issuer: str) -> Mapping[str, object]:
+def resource_metadata(issuer: str, *, mtls_url: str | None = None) -> Mapping[str, object]:
     """Return the metadata of the partner API as a protected resource.
+
+    Args:
+        issuer: Ours.
+        mtls_url: Where certificates are asked for; None if nowhere.
 
     Its `jwks_uri` is not the issuer's: what signs disclosures signs no token. A key stays in it
     after it was retired, so that what a partner keeps can be verified years later.
@@ -31,7 +36,11 @@ def resource_metadata(issuer: str) -> Mapping[str, object]:
         "authorization_servers": [issuer],
         "jwks_uri": f"{issuer}{PATH}/jwks",
         "bearer_methods_supported": ["header"],
-        "dpop_bound_access_tokens_required": True,
+        # Where certificates are taken, a token may be bound to one instead (RFC 8705, 3.3).
+        "tls_client_certificate_bound_access_tokens": mtls_url is not None,
+        "dpop_bound_access_tokens_required": mtls_url is None,
+        "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
+        "scopes_supported": [],  # what is read is named in authorization_details
         "resource_signing_alg_values_supported": ["ES256"],
         "authorization_details_types_supported": [AUTHORIZATION_DETAILS_TYPE],
     }
@@ -39,9 +48,12 @@ def resource_metadata(issuer: str) -> Mapping[str, object]:
 
 async def protected_resource(request: Request) -> Response:
     """Describe the partner API (RFC 9728, 3)."""
-    issuer: str = request.app.state.settings.issuer
+    settings = request.app.state.settings
+    issuer: str = settings.issuer
     return Response(
-        orjson.dumps(resource_metadata(issuer)), headers=_CACHED, media_type="application/json"
+        orjson.dumps(resource_metadata(issuer, mtls_url=settings.mtls_url)),
+        headers=_CACHED,
+        media_type="application/json",
     )
 
 

@@ -5,7 +5,8 @@ bounded, and each value in them is a constant of its key, or is asked again by t
 uses it; two threads that both work one out work out the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -15,9 +16,12 @@ from starlette.requests import Request
 
 from idp.api import (
     InsufficientScope,
+    InsufficientUserAuthentication,
+    InvalidResourceProof,
     InvalidToken,
     PresentedToken,
     TokenVerifier,
+    UseResourceNonce,
     VerifiedToken,
     challenge,
     client_certificate_of,
@@ -32,6 +36,7 @@ from partner_api.errors import QuotaExceeded
 from partner_api.quota import Quota, minute_of, seconds_left
 from partner_api.selection import Granted, Query, Selection, parse_query
 from partner_api.signatures import PersonSigner
+from partner_api.step_up import Requirement, check_authentication, requirement_of
 
 if TYPE_CHECKING:
     import asyncpg
@@ -42,6 +47,14 @@ V = TypeVar("V")
 PATH = "/partner/v1"
 MOST_REMEMBERED = 20_000
 """Reads of which the selection and the consent are remembered: a few hundred bytes each."""
+
+_CHALLENGED = (
+    InsufficientScope,
+    InsufficientUserAuthentication,
+    InvalidResourceProof,
+    InvalidToken,
+    UseResourceNonce,
+)
 
 Selecting = Callable[[Sequence[Granted], Query], Selection]
 
@@ -77,6 +90,7 @@ class Remembered:
     """
 
     selection: Selection
+    needed: Requirement
     consent_id: ConsentId | None = None
     is_limited: bool = False
 
@@ -122,18 +136,24 @@ class Reader:
                 key, or not bound at all.
             InvalidResourceProof: 401. Missing, or not for this request.
             InsufficientScope: 403. A token without a person.
+            InsufficientUserAuthentication: 401. The person signed in too weakly for the items.
             InvalidRequest: 400. The query is malformed.
             QuotaExceeded: 429. The partner's minute is used up.
         """
         at: datetime = request.app.state.clock.now()
-        token = self._verify(request, at=at)
+        with self._naming_metadata():
+            token = self._verify(request, at=at)
         await self._spend_quota(token.partner_id, at=at)
         query: bytes = request.scope["query_string"]
         key = token.token_digest, query, selecting
         remembered = self._remembered.get(key)
         if remembered is None:
             selection = selecting(token.disclosures, parse_query(query))
-            remembered = self._remembered.put(key, Remembered(selection=selection))
+            remembered = self._remembered.put(
+                key, Remembered(selection=selection, needed=requirement_of(selection.items))
+            )
+        with self._naming_metadata():
+            check_authentication(token, remembered.needed, at=at)
         attempt = Attempt(
             token=token,
             selection=remembered.selection,
@@ -142,6 +162,21 @@ class Reader:
             at=at,
         )
         return attempt, remembered
+
+    @contextmanager
+    def _naming_metadata(self) -> Iterator[None]:
+        """Add to a challenge where the API describes itself (RFC 9728, 5.1)."""
+        try:
+            yield
+        except _CHALLENGED as refusal:
+            address = f"{self.issuer}/.well-known/oauth-protected-resource{PATH}"
+            said = refusal.headers.get("WWW-Authenticate", "DPoP")
+            said += "," if " " in said else ""
+            refusal.headers = {
+                **refusal.headers,
+                "WWW-Authenticate": f'{said} resource_metadata="{address}"',
+            }
+            raise
 
     def _verify(self, request: Request, *, at: datetime) -> VerifiedToken:
         headers = request.headers

@@ -1,6 +1,5 @@
 """The token exchange grant: RFC 8693, within a partner's own group."""
 
-from datetime import UTC, datetime
 from functools import lru_cache
 
 from starlette.requests import Request
@@ -61,7 +60,7 @@ async def exchange(request: Request, caller: Caller) -> Issue:
             ),
             grant_id=subject.grant_id,
             acr=subject.claims.get("acr"),
-            auth_time=_auth_time(subject),
+            auth_time=subject.auth_time,
         ),
         exchange=Exchange(
             client_id=subject.client_id,
@@ -109,8 +108,3 @@ async def _acceptable(
     if owner is None or not rules.may_act(caller.client, owner.client):
         raise InvalidRequest(_REFUSED, reason="another group")
     return subject
-
-
-def _auth_time(subject: tokens.AccessToken) -> datetime | None:
-    seconds = subject.claims.get("auth_time")
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -25,6 +25,7 @@ from app.main import Civitas, create_app
 from audit.api import Actor, LoggedEntry, NewEntry, list_entries, record_access
 from consent.model import ConsentRecord, ConsentRequest, GivenBy, ItemName, PurposeCode, Relation
 from consent.service import give, withdraw
+from idp.assurance import AssuranceLevel
 from idp.dpop import thumbprint
 from idp.tables import clients, grants, partners
 from idp.tokens import ACCESS_TOKEN_TYPE, Subject, access_token_claims, sign
@@ -249,7 +250,12 @@ class World:
                 )
             )
         subject = Subject(
-            sub=sub, scope=("openid",), authorization_details=list(details), grant_id=grant_id
+            sub=sub,
+            scope=("openid",),
+            authorization_details=list(details),
+            grant_id=grant_id,
+            acr=AssuranceLevel.CONFIRMED.acr,
+            auth_time=NOON,
         )
         return Access(
             person_id=person_id,
