@@ -23,6 +23,7 @@ from idp.model import POLL, Client
 from idp.policy import Policy
 from idp.request_objects import TYPES, RequestObject, algorithms_of, read_parameters
 from idp.tokens import verify_id_token_hint
+from kernel.secret import Secret
 
 LONGEST_BINDING_MESSAGE = 100  # characters: it is compared by eye
 LONGEST_NOTIFICATION_TOKEN = 1024  # characters; CIBA, 7.1
@@ -58,7 +59,7 @@ class Wishes:
         binding_message: Shown to the person, and wherever they deal with the client; may be empty.
     """
 
-    notification_token: str | None
+    notification_token: Secret[str] | None
     binding_message: str
     expires_in: timedelta
 
@@ -179,7 +180,7 @@ def check_wishes(client: Client, parameters: Mapping[str, str], policy: Policy) 
     )
 
 
-def _notification_token(client: Client, parameters: Mapping[str, str]) -> str | None:
+def _notification_token(client: Client, parameters: Mapping[str, str]) -> Secret[str] | None:
     if client.metadata.backchannel_token_delivery_mode == POLL:
         return None
     token = parameters.get("client_notification_token")
@@ -189,7 +190,7 @@ def _notification_token(client: Client, parameters: Mapping[str, str]) -> str | 
         or not _BEARER.fullmatch(token)
     ):
         raise InvalidAuthorizationRequest("client_notification_token is missing or malformed.")
-    return token
+    return Secret(token)
 
 
 def _binding_message(client: Client, parameters: Mapping[str, str]) -> str:
@@ -260,10 +261,10 @@ def read_hint(
 
 
 def _read_hint_token(
-    client: Client, token: str, keys: Sequence[PublicKey], *, issuer: str, at: datetime
+    client: Client, compact: str, keys: Sequence[PublicKey], *, issuer: str, at: datetime
 ) -> Hint:
     try:
-        claims = verify_jws(token, keys, algorithms=algorithms_of(client)).claims
+        claims = verify_jws(compact, keys, algorithms=algorithms_of(client)).claims
     except NotVerified as error:
         raise InvalidAuthorizationRequest("login_hint_token can't be verified.") from error
     audience = claims["aud"] if isinstance(claims.get("aud"), list) else [claims.get("aud")]

@@ -80,7 +80,9 @@ def decide(
     if decision == "deny":
         backchannel.deny(session, it, at=at)
     elif shown != shown_disclosures(it.session, it.asked):
-        return RedirectResponse(f"{REQUESTS}/{name}", 303, headers={"Cache-Control": "no-store"})
+        return RedirectResponse(
+            f"{REQUESTS}/{backchannel.name_of(it)}", 303, headers={"Cache-Control": "no-store"}
+        )
     else:
         language = language_of(request).code
         backchannel.allow(session, provider, it, language=language, at=at)

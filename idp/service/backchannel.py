@@ -19,6 +19,7 @@ from kernel.db import unit_of_work_of
 from kernel.envelope import associated_data
 from kernel.jobs import enqueue
 from kernel.outbound import Sender
+from kernel.secret import Secret
 
 NOTIFY_TASK = "idp.ciba.notify"
 
@@ -28,12 +29,12 @@ class NotNotified(Exception):  # never leaves idp: makes the job be retried
 
 
 def seal_notification(
-    provider: Provider, auth_req_id: MintedRingToken, token: str | None
+    provider: Provider, auth_req_id: MintedRingToken, token: Secret[str] | None
 ) -> bytes | None:
     """Return how the client will be told, sealed; None where it polls."""
     if token is None:
         return None
-    content = {"auth_req_id": auth_req_id.token.reveal(), "token": token}
+    content = {"auth_req_id": auth_req_id.token.reveal(), "token": token.reveal()}
     return provider.keyring.seal_system(
         orjson.dumps(content), associated_data=_place(auth_req_id.stored)
     )

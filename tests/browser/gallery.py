@@ -25,6 +25,9 @@ STRANGER = SimpleNamespace(
     name="Openid Client <b>", address="127.0.0.1:4711", partner_name="Self-registered",
     is_verified=False, policy_uri="https://stranger.example/privacy",
 )  # fmt: skip
+DEVICE = SimpleNamespace(
+    name="Телевизор", address="", partner_name="Демо Банк", is_verified=True, policy_uri=None
+)
 LONGEST_NAME = "Публичное акционерное общество «Северо-Западный Межрегиональный Коммерческий Банк»"
 
 
@@ -133,6 +136,45 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "sign-out": ("idp/sign_out.html", {"action": "/x", "fields": []}),
     "signed-out": ("idp/signed_out.html", {}),
+    "signing-out": (
+        "idp/signing_out.html", {"frames": [], "then": "/page/signed-out", "script": "/none.js"},
+    ),
+    "device": ("idp/device.html", {"error": ""}),
+    "device-error": (
+        "idp/device.html",
+        {
+            "error": "The code is not right, or it has expired. Check it, or let the device show a "
+            "new one. After several wrong codes you have to wait"
+        },
+    ),
+    "device-request": (
+        "idp/deferred_request.html",
+        {
+            "asker": DEVICE, "action": "/x", "shown": "x", "signed_in_at": AT, "requests": [],
+            "user_code": "WDJB-MJHT", "binding_message": "",
+        },
+    ),
+    "backchannel-request": (
+        "idp/deferred_request.html",
+        {
+            "asker": DEVICE, "action": "/x", "shown": "x", "signed_in_at": AT, "requests": [],
+            "user_code": "", "binding_message": "Перевод 4 711 ₽, код 1234",
+        },
+    ),
+    "decided": ("idp/deferred_decided.html", {"is_allowed": True}),
+    "refused": ("idp/deferred_decided.html", {"is_allowed": False}),
+    "requests": (
+        "idp/requests.html",
+        {
+            "rows": [
+                {
+                    "href": "/account/requests/1", "name": LONGEST_NAME,
+                    "message": "Перевод 4 711 ₽, код 1234", "created_at": AT, "expires_at": AT,
+                }
+            ]
+        },
+    ),
+    "no-requests": ("idp/requests.html", {"rows": []}),
     "overview": (
         "portal/overview.html",
         {

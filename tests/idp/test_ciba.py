@@ -91,7 +91,7 @@ def signed(client: RelyingParty, *, alg: str = "ES256", key: Any = None, **chang
     } | change
     return jwt.encode(
         {name: value for name, value in claims.items() if value is not None},
-        None if alg == "none" else key or client.key.private,
+        key if key is not None or alg == "none" else client.key.private,
         algorithm=alg,
         headers={"kid": "key-1"},
     )
@@ -289,7 +289,7 @@ class TestRequest:
         change: dict[str, Any],
         expected: str | None,
     ) -> None:
-        subject = {"sub_id": {"format": "opaque", "id": person.username}}
+        subject: dict[str, Any] = {"sub_id": {"format": "opaque", "id": person.username}}
         token = signed(client, **(subject | change))
 
         answer = ask(client, login_hint_token=token)
@@ -395,7 +395,8 @@ class TestSignedRequest:
             name: at + value if name in {"exp", "nbf", "iat"} and isinstance(value, int) else value
             for name, value in change.items()
         }
-        request = signed(bank, **({"login_hint": person.username} | moved))
+        said: dict[str, Any] = {"login_hint": person.username} | moved
+        request = signed(bank, **said)
 
         answer = bank.post("/backchannel_authentication", {"request": request})
 
@@ -406,7 +407,7 @@ class TestSignedRequest:
     def test_request_that_the_client_did_not_sign_is_refused(
         self, world: IdpWorld, bank: RelyingParty, person: Person, kind: str
     ) -> None:
-        hint = {"login_hint": person.username}
+        hint: dict[str, Any] = {"login_hint": person.username}
         match kind:
             case "none":
                 request = signed(bank, alg="none", **hint)
