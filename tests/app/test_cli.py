@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from click.testing import CliRunner, Result
 from psycopg import sql
 
 from app.cli import main
+from app.demo.agencies import DEMO_FEEDS
+from kernel.db import make_engine, make_sessions, unit_of_work_of
 from kernel.secret import random_bytes
+from population_register.api import add_agency
 from tests.conftest import create_database
 
 pytestmark = [pytest.mark.db, pytest.mark.timeout(60)]
 
-FEED = [
+FEED: list[dict[str, Any]] = [
     {
         "record_number": "1",
         "version": 1,
@@ -29,7 +33,7 @@ FEED = [
         "given_name": "Ольга",
         "middle_name": "Ивановна",
         "birthdate": "1980-05-17",
-        "snils": "900-000-001 02",
+        "snils": "900-000-001 82",
     },
     {"record_number": "2", "version": 1, "valid_from": "2020-01-01", "snils": "900-000-001 03"},
 ]
@@ -199,7 +203,134 @@ class TestAudit:
         assert report["findings"] == []
 
 
+@pytest.fixture(scope="module")
+def entered(installation: Installation) -> dict[str, Any]:
+    entered: dict[str, Any] = installation.json("partner", "add", "shop", "--name", "Лавка")
+    return entered
+
+
+class TestPartners:
+    METADATA = json.dumps(
+        {
+            "client_name": "Shop",
+            "redirect_uris": ["https://shop.example/cb"],
+            "token_endpoint_auth_method": "client_secret_basic",
+        }
+    )
+
+    def test_entered_partner_is_verified_and_gets_a_token_once(
+        self, installation: Installation, entered: dict[str, Any]
+    ) -> None:
+        (shop,) = [p for p in installation.json("partner", "list") if p["partner_id"] == "shop"]
+
+        assert entered["initial_access_token"].startswith("cvn_")
+        assert (shop["name"], shop["is_verified"]) == ("Лавка", True)
+        assert "cvn_" not in json.dumps(shop)
+
+    @pytest.mark.usefixtures("entered")
+    def test_partner_is_entered_once(self, installation: Installation) -> None:
+        refused = installation.json("partner", "add", "shop", "--name", "Other", exit_code=1)
+
+        assert refused["error"] == "conflict"
+
+    def test_token_of_a_stranger_is_refused(self, installation: Installation) -> None:
+        assert installation.json("partner", "token", "nobody", exit_code=1)["error"] == "not_found"
+
+    @pytest.mark.usefixtures("entered")
+    def test_client_is_added_listed_and_disabled_for_good(self, installation: Installation) -> None:
+        arguments = ("client", "add", "--partner", "shop", "--profile", "oidc", "-", "--json")
+        added = json.loads(installation.run(*arguments, stdin=self.METADATA).stdout)
+
+        client_id = added["client_id"]
+        listed = installation.json("client", "list", "--partner", "shop")
+        disabled = installation.json("client", "disable", client_id)
+        again = installation.json("client", "disable", client_id, exit_code=1)
+
+        assert added["client_secret"].startswith("cvk_")
+        assert [c["client_id"] for c in listed] == [client_id]
+        assert "secret" not in json.dumps(listed)
+        assert disabled == {"client_id": client_id, "disabled": True}
+        assert again["error"] == "not_found"
+
+    @pytest.mark.usefixtures("entered")
+    @pytest.mark.parametrize(
+        ("metadata", "code"),
+        [
+            ("{", "invalid_request"),
+            ("[]", "invalid_request"),
+            ("{}", "invalid_redirect_uri"),
+            ('{"redirect_uris": ["javascript:alert(1)"]}', "invalid_redirect_uri"),
+            ('{"redirect_uris": ["https://x.example"], "jwks": 1}', "invalid_client_metadata"),
+        ],
+    )
+    def test_bad_metadata_is_refused_and_adds_nothing(
+        self, installation: Installation, metadata: str, code: str
+    ) -> None:
+        before = installation.json("client", "list")
+
+        done = installation.run(
+            *("client", "add", "--partner", "shop", "--profile", "oidc", "-", "--json"),
+            stdin=metadata,
+        )
+
+        assert done.exit_code == 1
+        assert json.loads(done.stdout)["error"] == code
+        assert installation.json("client", "list") == before
+
+
 class TestFeed:
+    @pytest.fixture
+    def agency(self, installation: Installation) -> str:
+        """The civil registry, as the demonstration enters it."""
+        engine = make_engine(installation.database_url)
+        with unit_of_work_of(make_sessions(engine)) as session:
+            add_agency(session, DEMO_FEEDS[0].agency, datetime(2026, 11, 23, tzinfo=UTC))
+        engine.dispose()
+        return DEMO_FEEDS[0].agency.agency_id
+
+    def test_feed_is_loaded_once_with_a_report_of_what_was_rejected(
+        self, installation: Installation, agency: str, tmp_path: Path
+    ) -> None:
+        feed, report = tmp_path / "feed.ndjson", tmp_path / "rejected.csv"
+        feed.write_text("".join(json.dumps(row) + "\n" for row in FEED))
+        load = ("feed", "load", str(feed), "--agency", agency)
+
+        first = installation.json(*load, "--rejections", str(report), exit_code=4)
+        second = installation.json(*load, exit_code=4)
+
+        assert (first["new"], first["rejected"], first["rows"]) == (1, 1, 2)
+        assert second == first
+        assert report.read_text().startswith("line,field,reason,advice")
+        assert "900-000-001" not in report.read_text()
+        assert [f["feed_id"] for f in installation.json("feed", "list", "--agency", agency)] == [
+            first["feed_id"]
+        ]
+
+    def test_loaded_person_gets_an_account_from_an_operator(
+        self, installation: Installation, agency: str, tmp_path: Path
+    ) -> None:
+        feed = tmp_path / "feed.ndjson"
+        feed.write_text("".join(json.dumps(row) + "\n" for row in FEED))
+        installation.run("feed", "load", str(feed), "--agency", agency)
+        add = ("operator", "add-account", "--snils", FEED[0]["snils"], "--username", "olga")
+
+        added = installation.json(*add, "--password", "samovar-lantern-9")
+        taken = installation.json(*add, "--password", "samovar-lantern-9", exit_code=1)
+        weak = installation.json(*add[:-1], "olga2", "--password", "password", exit_code=1)
+
+        assert added["level"] == "confirmed"
+        assert taken["error"] == "username_taken"
+        assert weak["error"] == "unacceptable_password"
+
+    def test_nobody_gets_no_account(self, installation: Installation) -> None:
+        refused = installation.json(
+            *("operator", "add-account", "--snils", "900-000-321 95", "--username", "x"),
+            *("--password", "samovar-lantern-9"),
+            exit_code=1,
+        )
+
+        assert refused["error"] == "not_found"
+
     def test_feed_of_a_stranger_is_refused(
         self, installation: Installation, tmp_path: Path
     ) -> None:
