@@ -8,7 +8,12 @@ import pytest
 
 from consent.api import PURPOSES, parse_disclosure
 from consent.disclosure import _MEMBERS
-from idp.errors import InsufficientScope, InvalidDPoPProof, InvalidToken
+from idp.errors import (
+    InsufficientScope,
+    InsufficientUserAuthentication,
+    InvalidDPoPProof,
+    InvalidToken,
+)
 from kernel.errors import DomainError, InvalidRequest, NotFound
 from partner_api import errors
 from partner_api.quota import DEFAULT_REQUESTS_PER_MINUTE
@@ -47,6 +52,7 @@ def test_refusals_are_those_that_are_raised() -> None:
         errors.AmbiguousPurpose,
         errors.QuotaExceeded,
         InsufficientScope,
+        InsufficientUserAuthentication,
         InvalidRequest,
         InvalidToken,
         NotFound,
