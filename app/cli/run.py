@@ -25,7 +25,7 @@ from app.resources import database_url
 from app.supervisor import ChildFailed, Supervisor
 from kernel.settings import Settings
 
-_READY_SECONDS = 60.0
+_READY_SECONDS = 180.0
 _POLL_SECONDS = 0.05
 
 People = Sequence[Mapping[str, Any]]
@@ -161,7 +161,7 @@ def _wait_for(supervisor: Supervisor, url: str, name: str) -> None:
     """Ask until somebody answers.
 
     Raises:
-        NotPossible: The child does not answer within a minute.
+        NotPossible: The child does not answer in time.
         ChildFailed: It fails.
     """
     give_up_at = time.monotonic() + _READY_SECONDS

@@ -16,8 +16,8 @@ from typing import Any
 
 from app.ports import free_port
 
-_START_SECONDS = 120.0
-_STOP_SECONDS = 30.0
+_START_SECONDS = 240.0
+_STOP_SECONDS = 60.0
 
 
 class InstanceFailed(Exception):
@@ -78,7 +78,7 @@ def start(
         environment: Added to ours.
 
     Raises:
-        InstanceFailed: It ended, or is not ready after two minutes.
+        InstanceFailed: It ended, or is not ready in time.
     """
     began = time.monotonic()
     inherited = {

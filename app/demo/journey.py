@@ -28,7 +28,7 @@ from consent.api import ITEMS
 
 VERIFY_PROOF = Path(__file__).parents[2] / "examples" / "verify_proof.py"
 
-_PROOF_SECONDS = 30.0
+_PROOF_SECONDS = 120.0
 _POLL_SECONDS = 0.3
 _OFFERED_DOCUMENTS = 2  # a CT scan and a certificate
 _BANK_READS = 3  # attributes, the list of documents, a document at least

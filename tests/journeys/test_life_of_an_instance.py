@@ -19,7 +19,7 @@ from app.ports import free_port
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.db,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(400),
     pytest.mark.xdist_group("life"),
 ]
 

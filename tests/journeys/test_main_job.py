@@ -21,7 +21,7 @@ from kernel.postgres import EmbeddedPostgres
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.db,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.xdist_group("instance"),
 ]
 

@@ -16,7 +16,7 @@ from tests.journeys.partners import Partner, enter_partner
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.db,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.xdist_group("instance"),
     pytest.mark.anyio,
 ]

@@ -25,7 +25,7 @@ from tests.journeys.balancer import Balancer, balanced
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.db,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(400),
     pytest.mark.xdist_group("copies"),
 ]
 
