@@ -15,7 +15,7 @@ from authlib.oidc.registration import ClientMetadataClaims as OIDCClaims
 from authlib.oidc.rpinitiated import ClientMetadataClaims as LogoutClaims
 from joserfc.errors import JoseError
 
-from idp import grant_management, mtls
+from idp import grant_management, jwe, mtls
 from idp.assurance import ACR_VALUES
 from idp.claims import CLAIMS_OF_SCOPE
 from idp.client_authentication import FAPI2_METHODS, METHODS
@@ -34,11 +34,13 @@ from idp.model import (
 from idp.policy import Policy
 from idp.tokens import ID_TOKEN_ALGORITHMS
 
-TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # RFC 8693, 2.1
+# RFC 8693, 2.1
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105  # a grant type
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628, 3.4
 CIBA_GRANT = "urn:openid:params:grant-type:ciba"  # CIBA, 10.1
 GRANT_TYPES = (
-    "authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE, DEVICE_GRANT, CIBA_GRANT,
+    "authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE, DEVICE_GRANT,
+    CIBA_GRANT,
 )  # fmt: skip
 DELIVERY_MODES = (POLL, PING, PUSH)
 FAPI2_DELIVERY_MODES = (POLL, PING)  # FAPI-CIBA, 5.2.2, 3: no push
@@ -63,6 +65,9 @@ _SWITCHES = (
     "require_signed_request_object", "backchannel_logout_session_required",
     "frontchannel_logout_session_required", "tls_client_certificate_bound_access_tokens",
 )  # fmt: skip
+ENCRYPTION_FIELDS = tuple(
+    f"{kind}_encrypted_response_{part}" for kind in jwe.KINDS for part in ("alg", "enc")
+)
 _LOCALISED = ("client_name#", "client_uri#", "logo_uri#", "policy_uri#", "tos_uri#")
 _ADDRESSES = (
     "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri",
@@ -76,7 +81,7 @@ _TEXTS = (
     "request_object_signing_alg", "authorization_signed_response_alg",
     "introspection_signed_response_alg",
     "userinfo_signed_response_alg", "subject_type", "application_type", *_ADDRESSES,
-    *mtls.SUBJECT_FIELDS,
+    *mtls.SUBJECT_FIELDS, *ENCRYPTION_FIELDS,
 )  # fmt: skip
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _DANGEROUS_SCHEMES = {"javascript", "data", "vbscript", "file", "about", "blob", "ftp", "ws", "wss"}
@@ -143,6 +148,7 @@ def register(
     _check_offered(metadata, profile)
     _check_keys(metadata, profile)
     _check_certificates(metadata, server)
+    _check_encryption(metadata)
     _check_addresses(metadata, policy)
     _check_logout(metadata)
     for uri in metadata.redirect_uris:
@@ -368,6 +374,33 @@ def _check_keys(metadata: ClientMetadata, profile: ClientProfile) -> None:
         usable = metadata.jwks_uri is not None
     if metadata.token_endpoint_auth_method == PRIVATE_KEY_JWT and not usable:
         raise InvalidClientMetadata("private_key_jwt needs jwks or jwks_uri with a usable key.")
+
+
+def _check_encryption(metadata: ClientMetadata) -> None:
+    """Hold what is to be encrypted against what we offer, and against the client's keys.
+
+    Source:
+        OpenID Connect Registration, 2; JARM, 3; RFC 9701, 6.
+    """
+    if metadata.id_token_encrypted_response_alg and (
+        metadata.backchannel_token_delivery_mode == PUSH
+    ):
+        raise InvalidClientMetadata("ID tokens that are pushed are not encrypted.")
+    for kind in jwe.KINDS:
+        field = f"{kind}_encrypted_response_alg"
+        wanted = jwe.encryption_of(metadata, kind)
+        if wanted is None:
+            if getattr(metadata, f"{kind}_encrypted_response_enc") is not None:
+                raise InvalidClientMetadata(f"{field} is missing.")
+            continue
+        if wanted.alg not in jwe.ALGORITHMS or wanted.enc not in jwe.ENCODINGS:
+            raise InvalidClientMetadata(f"{field} or its enc is not offered.")
+        if metadata.jwks_uri is None:
+            if not jwe.has_key(metadata.jwks or {}, wanted.alg):
+                raise InvalidClientMetadata(f"{field} needs a key of use enc in jwks.")
+        elif kind == "authorization":
+            # An answer through the browser does not wait for somebody else's server.
+            raise InvalidClientMetadata(f"{field} needs the key in jwks, not at jwks_uri.")
 
 
 def _check_certificates(metadata: ClientMetadata, server: JSONObject) -> None:

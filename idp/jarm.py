@@ -10,8 +10,10 @@ from typing import Literal, TypeAlias
 
 import orjson
 
+from idp.errors import UnauthorizedClient
+from idp.jwe import NoEncryptionKey, encrypt, encryption_of
+from idp.model import Client
 from idp.tokens import USE
-from kernel.ids import ClientId
 from kernel.signing import SigningKeys
 
 PLAIN_MODES: Mapping[str, Literal["query", "form_post"]] = {
@@ -29,27 +31,36 @@ Parameters: TypeAlias = tuple[tuple[str, str], ...]
 def sign_response(
     parameters: Parameters,
     *,
-    client_id: ClientId,
-    alg: str,
+    client: Client,
     issuer: str,
     signing: SigningKeys,
     at: datetime,
 ) -> Parameters:
-    """Return the response as its one parameter, `response`.
+    """Return the response as its one parameter, `response`; encrypted if the client wants that.
 
     Args:
         parameters: What a plain response would carry.
-        client_id: The audience.
-        alg: What the client registered as `authorization_signed_response_alg`.
+        client: The audience; it chose the algorithms.
         issuer: Ours.
         signing: Our keys.
         at: Now.
+
+    Raises:
+        UnauthorizedClient: 400. The client has no key for the encryption that it registered.
     """
     claims = {
         **dict(parameters),
         "iss": issuer,
-        "aud": client_id,
+        "aud": client.client_id,
         "exp": int((at + LIFE).timestamp()),
     }
-    header = {"typ": "JWT"}
-    return (("response", signing.jws(USE, orjson.dumps(claims), header=header, alg=alg)),)
+    metadata = client.metadata
+    alg = metadata.authorization_signed_response_alg
+    response = signing.jws(USE, orjson.dumps(claims), header={"typ": "JWT"}, alg=alg)
+    encryption = encryption_of(metadata, "authorization")
+    if encryption is not None:  # JARM, 2.2
+        try:
+            response = encrypt(response, encryption, metadata.jwks)
+        except NoEncryptionKey as error:  # it had one when it registered
+            raise UnauthorizedClient(reason=str(error)) from error
+    return (("response", response),)

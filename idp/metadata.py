@@ -2,7 +2,7 @@
 
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
-from idp import checks, dpop, grant_management, jose, mtls, pkce
+from idp import checks, dpop, grant_management, jose, jwe, mtls, pkce
 from idp.assurance import ACR_VALUES
 from idp.claims import CLAIMS_OF_SCOPE, ITEMS_OF_CLAIM
 from idp.client_authentication import METHODS
@@ -100,6 +100,9 @@ def provider_metadata(
     }  # fmt: skip
     if has_registration:
         document["registration_endpoint"] = f"{issuer}/register"
+    for kind in jwe.KINDS:
+        document[f"{kind}_encryption_alg_values_supported"] = list(jwe.ALGORITHMS)
+        document[f"{kind}_encryption_enc_values_supported"] = list(jwe.ENCODINGS)
     if mtls_url is not None:
         document["tls_client_certificate_bound_access_tokens"] = True
         document["mtls_endpoint_aliases"] = {

@@ -121,6 +121,14 @@ class ClientMetadata:
     require_signed_request_object: bool = False
     authorization_signed_response_alg: str = "RS256"  # JARM, 3
     introspection_signed_response_alg: str = "RS256"  # RFC 9701, 6
+    id_token_encrypted_response_alg: str | None = None
+    id_token_encrypted_response_enc: str | None = None
+    userinfo_encrypted_response_alg: str | None = None
+    userinfo_encrypted_response_enc: str | None = None
+    authorization_encrypted_response_alg: str | None = None
+    authorization_encrypted_response_enc: str | None = None
+    introspection_encrypted_response_alg: str | None = None
+    introspection_encrypted_response_enc: str | None = None
     default_max_age: int | None = None
     require_auth_time: bool = False
     default_acr_values: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from idp import tokens
 from idp.buckets import REVOKED_ACCESS_TOKENS
 from idp.errors import InvalidClient
 from idp.hot.clients import Caller, as_client
+from idp.hot.encryption import encrypter_for
 from idp.hot.token import check_spent
 from idp.jose import NotVerified
 from idp.statements import (
@@ -78,13 +79,15 @@ async def introspect(request: Request) -> Response:
         token = form.get("token")
         if token is None:
             raise InvalidRequest("token is required.")
-        return _respond(request, caller, await _answer(request, caller, Secret(token)))
+        return await _respond(request, caller, await _answer(request, caller, Secret(token)))
 
     return await as_client(request, form, endpoint="/introspect", takes_proof=False, act=act)
 
 
-def _respond(request: Request, caller: Caller, answer: dict[str, object]) -> Response:
+async def _respond(request: Request, caller: Caller, answer: dict[str, object]) -> Response:
     """Answer in JSON, or signed if the client asks for that (RFC 9701, 4 and 5).
+
+    Signed is also encrypted, where the client registered for it.
 
     `aud` is the client that asked: an answer shown to somebody else is evidence of nothing.
     """
@@ -101,7 +104,10 @@ def _respond(request: Request, caller: Caller, answer: dict[str, object]) -> Res
         typ=JWT_TYPE,
         alg=caller.client.metadata.introspection_signed_response_alg,
     )
-    return Response(signed, headers=dict(NO_STORE), media_type=f"application/{JWT_TYPE}")
+    encrypt = await encrypter_for(
+        request, caller.provider, caller.client, "introspection", at=caller.at
+    )
+    return Response(encrypt(signed), headers=dict(NO_STORE), media_type=f"application/{JWT_TYPE}")
 
 
 def _accepts_jwt(accept: str) -> bool:

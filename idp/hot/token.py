@@ -17,6 +17,7 @@ from starlette.responses import Response
 from idp import tokens
 from idp.errors import InvalidClient, InvalidDPoPProof, UnauthorizedClient, UnsupportedGrantType
 from idp.hot.clients import Caller, ClientChangedError, as_client
+from idp.hot.encryption import encrypter_for
 from idp.model import JSONObject
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
@@ -102,8 +103,14 @@ def subject_of(row: Any, caller: Caller) -> tokens.Subject:  # noqa: ANN401  # a
     )
 
 
-def respond(caller: Caller, issue: Issue) -> Response:
-    """Sign the tokens and answer (RFC 6749, 5.1)."""
+def respond(caller: Caller, issue: Issue, encrypt: Callable[[str], str]) -> Response:
+    """Sign the tokens and answer (RFC 6749, 5.1).
+
+    Args:
+        caller: Who gets them.
+        issue: What is issued.
+        encrypt: Encrypts the ID token, if the client registered for that.
+    """
     provider, client, at = caller.provider, caller.client, caller.at
     subject = issue.subject
     jkt = None if caller.proof is None else caller.proof.jkt
@@ -150,7 +157,7 @@ def respond(caller: Caller, issue: Issue) -> Response:
     if subject.authorization_details:
         answer["authorization_details"] = subject.authorization_details  # RFC 9396, 7
     if issue.has_id_token:
-        answer["id_token"] = tokens.sign(
+        id_token = tokens.sign(
             provider.signing,
             tokens.id_token_claims(
                 subject,
@@ -166,6 +173,7 @@ def respond(caller: Caller, issue: Issue) -> Response:
             typ="JWT",
             alg=client.metadata.id_token_signed_response_alg,
         )
+        answer["id_token"] = encrypt(id_token)
     return json_response(answer)
 
 
@@ -207,7 +215,11 @@ def token_endpoint(
 
         async def act(caller: Caller) -> Response:
             handler = check_grant_type(caller, handlers)
-            return respond(caller, await handler(request, caller))
+            issue = await handler(request, caller)
+            encrypt = await encrypter_for(
+                request, caller.provider, caller.client, "id_token", at=caller.at
+            )
+            return respond(caller, issue, encrypt)
 
         return await as_client(request, form, endpoint="/token", takes_proof=True, act=act)
 

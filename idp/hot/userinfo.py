@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NoReturn
 
+import orjson
 from sqlalchemy import literal
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +17,7 @@ from idp.dependencies import provider_of
 from idp.errors import InsufficientScope, InvalidResourceProof, InvalidToken
 from idp.hot.claims_reading import ClaimsRead, ReadRefused, read_claims
 from idp.hot.clients import known_clients_of
+from idp.hot.encryption import encrypter_for
 from idp.model import VerifiedToken
 from idp.provider import Provider
 from idp.statements import has_row, live_grant, one_row, spend_proof, token_binds
@@ -122,13 +124,23 @@ async def _respond(
     *,
     at: datetime,
 ) -> Response:
-    """Answer in JSON, or signed if the client registered for that (OpenID Connect Core, 5.3.2)."""
+    """Answer in JSON; signed, encrypted or both if the client registered for that.
+
+    Source:
+        OpenID Connect Core, 5.3.2.
+    """
     known = await known_clients_of(request).get(
         request.app.state.hot_pool, token.client_id, fresh=False
     )
-    alg = None if known is None else known.client.metadata.userinfo_signed_response_alg
-    if alg is None:
+    if known is None:
         return json_response(claims)
+    alg = known.client.metadata.userinfo_signed_response_alg
+    encrypt = await encrypter_for(request, provider, known.client, "userinfo", at=at)
+    if alg is None and not encrypt:
+        return json_response(claims)
+    if alg is None:
+        encrypted = encrypt.encrypt(orjson.dumps(claims))
+        return Response(encrypted, headers=dict(NO_STORE), media_type="application/jwt")
     signed = tokens.sign(
         provider.signing,
         {
@@ -140,7 +152,7 @@ async def _respond(
         typ="JWT",
         alg=alg,
     )
-    return Response(signed, headers=dict(NO_STORE), media_type="application/jwt")
+    return Response(encrypt(signed), headers=dict(NO_STORE), media_type="application/jwt")
 
 
 async def _presented(request: Request, provider: Provider) -> PresentedToken:

@@ -573,8 +573,7 @@ def _response(
             response_mode=jarm.PLAIN_MODES[response_mode],
             parameters=jarm.sign_response(
                 (*parameters, *echoed),
-                client_id=client.client_id,
-                alg=client.metadata.authorization_signed_response_alg,
+                client=client,
                 issuer=provider.issuer,
                 signing=provider.signing,
                 at=at,
