@@ -34,7 +34,14 @@ def operator() -> None:
 )
 @click.password_option(help="Asked for when not given.")
 @as_json
-def add_account(snils: str, username: str, level: str, password: str, *, is_json: bool) -> None:
+def add_account(
+    snils: str,
+    username: str,
+    level: str,
+    password: str,  # lint: bare-secret: click hands it over as text
+    *,
+    is_json: bool,
+) -> None:
     """Give a registered person, who stands before you with a document, an account."""
     with resources() as opened:
         hasher = PasswordHasher(PASSWORD_PROFILES[opened.settings.password_profile])

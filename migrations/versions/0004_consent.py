@@ -40,15 +40,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("person_id", "consent_id", name="pk_consents"),
         sa.CheckConstraint("cardinality(items) > 0", name="items_not_empty"),
         sa.CheckConstraint("expires_at > given_at", name="expires_after_given"),
-        sa.CheckConstraint(
-            "(ended_at IS NULL) = (ending IS NULL)", name="ended_with_reason"
-        ),
+        sa.CheckConstraint("(ended_at IS NULL) = (ending IS NULL)", name="ended_with_reason"),
         sa.CheckConstraint(
             "ending IN ('withdrawn', 'expired', 'used_up', 'replaced')", name="ending"
         ),
-        sa.CheckConstraint(
-            "given_by_relation IN ('self', 'parent', 'guardian')", name="relation"
-        ),
+        sa.CheckConstraint("given_by_relation IN ('self', 'parent', 'guardian')", name="relation"),
         sa.CheckConstraint(
             "given_by_relation <> 'self' OR given_by_person_id = person_id",
             name="self_is_the_person",
