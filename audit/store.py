@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     CTE,
@@ -10,16 +11,20 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     LargeBinary,
+    Select,
+    Table,
     Uuid,
     bindparam,
     column,
+    delete,
     exists,
     func,
     insert,
+    null,
     or_,
     select,
     tuple_,
-    update,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -28,7 +33,7 @@ from sqlalchemy.orm import Session
 from audit.checkpoint import Checkpoint
 from audit.leaf import decode_leaf
 from audit.model import LoggedEntry
-from audit.tables import audit_checkpoints, audit_entries, audit_tiles
+from audit.tables import audit_checkpoints, audit_entries, audit_tiles, audit_waiting
 from audit.tiles import TilePlace
 from kernel.ids import EntryId, PersonId
 
@@ -50,7 +55,7 @@ class SignedCheckpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafRow:
-    """An entry's row, as verification and sequencing read it."""
+    """An entry's row, as verification and sequencing read it; without a place, it waits."""
 
     person_id: PersonId
     entry_id: EntryId
@@ -63,7 +68,7 @@ class LeafRow:
 
 def insert_entry(session: Session, *, person_id: PersonId, entry_id: EntryId, leaf: bytes) -> None:
     """Append one entry."""
-    session.execute(insert(audit_entries).values(person_id=person_id, entry_id=entry_id, leaf=leaf))
+    session.execute(insert(audit_waiting).values(person_id=person_id, entry_id=entry_id, leaf=leaf))
 
 
 def insert_entries(session: Session, rows: Sequence[tuple[PersonId, EntryId, bytes]]) -> None:
@@ -80,7 +85,7 @@ def insert_entries(session: Session, rows: Sequence[tuple[PersonId, EntryId, byt
         .render_derived()
     )
     session.execute(
-        insert(audit_entries).from_select(
+        insert(audit_waiting).from_select(
             ["person_id", "entry_id", "leaf"], select(appended), include_defaults=False
         )
     )
@@ -97,7 +102,7 @@ def append_entry(person_id: ColumnElement[object], *, source: FromClause) -> CTE
         source: What must hold for the access to happen: at most one row.
     """
     return (
-        insert(audit_entries)
+        insert(audit_waiting)
         .from_select(
             ["person_id", "entry_id", "leaf"],
             select(
@@ -107,7 +112,7 @@ def append_entry(person_id: ColumnElement[object], *, source: FromClause) -> CTE
             ).select_from(source),
             include_defaults=False,
         )
-        .returning(audit_entries.c.entry_id, audit_entries.c.person_id)
+        .returning(audit_waiting.c.entry_id, audit_waiting.c.person_id)
         .cte("appended_entry")
     )
 
@@ -115,26 +120,31 @@ def append_entry(person_id: ColumnElement[object], *, source: FromClause) -> CTE
 def list_entries(
     session: Session, person_id: PersonId, *, before: EntryId | None, limit: int
 ) -> Sequence[LoggedEntry]:
-    """Return a person's entries, the newest first."""
-    statement = (
-        select(audit_entries.c.leaf, audit_entries.c.leaf_index)
-        .where(audit_entries.c.person_id == person_id)
-        .order_by(audit_entries.c.entry_id.desc())
-        .limit(limit)
-    )
-    if before is not None:
-        statement = statement.where(audit_entries.c.entry_id < before)
+    """Return a person's entries, the newest first, whether they wait or rest."""
+    newest = []
+    for table in (audit_waiting, audit_entries):
+        statement = _logged(table).where(table.c.person_id == person_id)
+        if before is not None:
+            statement = statement.where(table.c.entry_id < before)
+        # Limited here already, so that each is read from its own key and no further.
+        newest.append(statement.order_by(table.c.entry_id.desc()).limit(limit).subquery())
+    found = union_all(*(select(each) for each in newest)).subquery()
     return [
         LoggedEntry(entry=decode_leaf(leaf), leaf=leaf, leaf_index=leaf_index)
-        for leaf, leaf_index in session.execute(statement)
+        for _, leaf, leaf_index in session.execute(
+            select(found).order_by(found.c.entry_id.desc()).limit(limit)
+        )
     ]
 
 
 def find_entry(session: Session, person_id: PersonId, entry_id: EntryId) -> LoggedEntry | None:
-    """Return one entry of one person."""
+    """Return one entry of one person, whether it waits or rests."""
     row = session.execute(
-        select(audit_entries.c.leaf, audit_entries.c.leaf_index).where(
-            audit_entries.c.person_id == person_id, audit_entries.c.entry_id == entry_id
+        union_all(
+            *(
+                _logged(table).where(table.c.person_id == person_id, table.c.entry_id == entry_id)
+                for table in (audit_waiting, audit_entries)
+            )
         )
     ).one_or_none()
     if row is None:
@@ -142,22 +152,33 @@ def find_entry(session: Session, person_id: PersonId, entry_id: EntryId) -> Logg
     return LoggedEntry(entry=decode_leaf(row.leaf), leaf=row.leaf, leaf_index=row.leaf_index)
 
 
+def _logged(table: Table) -> Select[Any]:
+    place = table.c.leaf_index if table is audit_entries else null().cast(BigInteger)
+    return select(table.c.entry_id, table.c.leaf, place.label("leaf_index"))
+
+
 def list_waiting(session: Session, *, limit: int) -> Sequence[LeafRow]:
-    """Return committed entries that have no place in the tree, the oldest first."""
-    rows = session.execute(
-        select(audit_entries.c.person_id, audit_entries.c.entry_id, audit_entries.c.leaf)
-        .where(audit_entries.c.leaf_index.is_(None))
-        .order_by(audit_entries.c.entry_id)
-        .limit(limit)
-    )
-    return [
+    """Return committed entries that have no place in the tree, sorted by their time.
+
+    Which ones, when more wait than `limit`, is the database's choice: it reads them as they lie.
+    """
+    rows = session.execute(select(audit_waiting).limit(limit))
+    waiting = [
         LeafRow(person_id=person_id, entry_id=entry_id, leaf=leaf, leaf_index=None)
         for person_id, entry_id, leaf in rows
     ]
+    return sorted(waiting, key=lambda row: row.entry_id)
 
 
 def place_leaves(session: Session, rows: Sequence[LeafRow], *, first: int) -> int:
-    """Give `rows` consecutive places from `first`; return how many had none until now."""
+    """Move `rows` from those that wait to those that rest, at consecutive places from `first`.
+
+    Returns:
+        How many of them were there to be moved.
+
+    Raises:
+        IntegrityError: One of them rests already.
+    """
     placed = (
         func.unnest(
             bindparam("person_ids", [row.person_id for row in rows], type_=ARRAY(Uuid)),
@@ -169,17 +190,28 @@ def place_leaves(session: Session, rows: Sequence[LeafRow], *, first: int) -> in
         )
         .render_derived()
     )
-    result = session.execute(
-        update(audit_entries)
-        .values(leaf_index=placed.c.place)
+    moved = (
+        delete(audit_waiting)
         .where(
-            audit_entries.c.person_id == placed.c.person_id,
-            audit_entries.c.entry_id == placed.c.entry_id,
-            audit_entries.c.leaf_index.is_(None),
+            audit_waiting.c.person_id == placed.c.person_id,
+            audit_waiting.c.entry_id == placed.c.entry_id,
         )
-        .returning(audit_entries.c.entry_id)
+        .returning(
+            audit_waiting.c.person_id,
+            audit_waiting.c.entry_id,
+            audit_waiting.c.leaf,
+            placed.c.place,
+        )
+        .cte("moved")
     )
-    return len(result.all())
+    placed_now = session.execute(
+        insert(audit_entries)
+        .from_select(
+            ["person_id", "entry_id", "leaf", "leaf_index"], select(moved), include_defaults=False
+        )
+        .returning(audit_entries.c.leaf_index)
+    )
+    return len(placed_now.all())
 
 
 def list_leaves(session: Session, *, start: int, end: int) -> Sequence[LeafRow]:
@@ -320,10 +352,7 @@ def take_stock(session: Session) -> Stock:
                     or_(reach > nodes, audit_tiles.c.level > _HIGHEST_LEVEL)
                 )
             ),
-            select(func.count())
-            .select_from(audit_entries)
-            .where(audit_entries.c.leaf_index.is_(None))
-            .scalar_subquery(),
+            select(func.count()).select_from(audit_waiting).scalar_subquery(),
         )
     ).one()
     return Stock(

@@ -1,8 +1,8 @@
 """Give waiting entries their place in the tree, and sign the tree.
 
-Entries are appended by whoever reads, without order and without waiting. The sequencer makes leaves
-of those that are committed: it takes the queue (`leaf_index IS NULL`), so that an entry whose
-transaction ends late gets a later place and is never skipped. Places, tiles and the checkpoint are
+Entries are appended by whoever reads, without order and without waiting for anybody. The sequencer
+makes leaves of those that are committed: it moves what waits to what rests, so that an entry whose
+transaction ends late gets a later place and is never skipped. Entries, tiles and the checkpoint are
 one transaction: after a crash at any line, either all of it is there or none.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from audit import store
@@ -132,6 +133,10 @@ def _add_leaves(session: Session, rows: Sequence[store.LeafRow], *, tree_size: i
     for row in rows:
         writer.append(hash_leaf(row.leaf))
     store.save_tiles(session, [*writer.take_full(), *writer.take_partial()])
-    if store.place_leaves(session, rows, first=tree_size) != len(rows):
-        raise LogDamaged(reason="an entry changed while it was given its place")
+    try:
+        placed = store.place_leaves(session, rows, first=tree_size)
+    except IntegrityError as error:
+        raise LogDamaged(reason="an entry that has a place waits for another") from error
+    if placed != len(rows):
+        raise LogDamaged(reason="an entry went away while it was given its place")
     return tree_root(session, tree_size + len(rows))

@@ -1,4 +1,4 @@
-"""Create the tables of audit: entries, tiles, checkpoints."""
+"""Create the tables of audit: entries that wait and that rest, tiles, checkpoints."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,33 +7,28 @@ revision = "0002_audit"
 down_revision = "0001_kernel"
 
 INSTANT = sa.DateTime(timezone=True)
+LEAF_COMMENT = "audit.leaf, the bytes that are hashed"
 
 
 def upgrade() -> None:
     """Create the tables."""
     op.create_table(
+        "audit_waiting",
+        sa.Column("person_id", sa.Uuid, nullable=False),
+        sa.Column("entry_id", sa.Uuid, nullable=False),
+        sa.Column("leaf", sa.LargeBinary, nullable=False, comment=LEAF_COMMENT),
+        sa.PrimaryKeyConstraint("person_id", "entry_id", name="pk_audit_waiting"),
+    )
+    op.create_table(
         "audit_entries",
         sa.Column("person_id", sa.Uuid, nullable=False),
         sa.Column("entry_id", sa.Uuid, nullable=False),
-        sa.Column(
-            "leaf", sa.LargeBinary, nullable=False, comment="audit.leaf, the bytes that are hashed"
-        ),
-        sa.Column("leaf_index", sa.BigInteger, comment="NULL until the sequencer gave it a place"),
+        sa.Column("leaf", sa.LargeBinary, nullable=False, comment=LEAF_COMMENT),
+        sa.Column("leaf_index", sa.BigInteger, nullable=False, comment="its place in the tree"),
         sa.PrimaryKeyConstraint("person_id", "entry_id", name="pk_audit_entries"),
         sa.CheckConstraint("leaf_index >= 0", name="leaf_index_not_negative"),
     )
-    op.create_index(
-        "ix_audit_entries_waiting",
-        "audit_entries",
-        ["entry_id"],
-        postgresql_where=sa.text("leaf_index IS NULL"),
-    )
-    op.create_index(
-        "ix_audit_entries_leaf_index",
-        "audit_entries",
-        ["leaf_index"],
-        postgresql_where=sa.text("leaf_index IS NOT NULL"),
-    )
+    op.create_index("ix_audit_entries_leaf_index", "audit_entries", ["leaf_index"])
     op.create_table(
         "audit_tiles",
         sa.Column("level", sa.Integer, autoincrement=False, nullable=False),
@@ -62,5 +57,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables."""
-    for table in ("audit_checkpoints", "audit_tiles", "audit_entries"):
+    for table in ("audit_checkpoints", "audit_tiles", "audit_entries", "audit_waiting"):
         op.drop_table(table)

@@ -29,7 +29,11 @@ def check_log(session: Session, signing: SigningKeys, *, size: int) -> None:
     Every test that touches the log ends with it.
     """
     rows = session.execute(
-        text("SELECT leaf_index, leaf, entry_id FROM audit_entries ORDER BY leaf_index NULLS LAST")
+        text(
+            "SELECT leaf_index, leaf, entry_id FROM audit_entries"
+            " UNION ALL SELECT NULL, leaf, entry_id FROM audit_waiting"
+            " ORDER BY leaf_index NULLS LAST"
+        )
     ).all()
     placed = [row for row in rows if row.leaf_index is not None]
     assert [row.leaf_index for row in placed] == list(range(len(placed)))

@@ -19,13 +19,15 @@ from audit.api import (
     list_entries,
     record_access,
     recorded,
+    sequence,
 )
 from audit.leaf import encode_leaf
-from audit.tables import audit_entries
+from audit.tables import audit_waiting
 from kernel.db import HotStatement, make_hot_pool
 from kernel.errors import NotFound
 from kernel.ids import EntryId, new_id
-from tests.audit.audit_builders import NOON, a_person_id, an_entry, record
+from kernel.signing import SigningKeys
+from tests.audit.audit_builders import NOON, ORIGIN, a_person_id, an_entry, record
 
 
 class TestCapability:
@@ -101,6 +103,25 @@ class TestRecording:
 
         assert [each.entry.entry_id for each in [*first, *second]] == made[::-1]
 
+    def test_entries_that_wait_and_that_rest_are_listed_together(
+        self, session: Session, signing: SigningKeys
+    ) -> None:
+        person_id = a_person_id()
+        moments = [NOON + timedelta(seconds=each) for each in range(6)]
+        ids = [EntryId(new_id(at)) for at in moments]
+        for entry_id in (ids[0], ids[2], ids[5]):
+            record(session, person_id=person_id, entry_id=entry_id)
+        sequence(session, signing, origin=ORIGIN, at=NOON)
+        for entry_id in (ids[1], ids[3], ids[4]):
+            record(session, person_id=person_id, entry_id=entry_id)
+
+        first = list_entries(session, person_id, limit=4)
+        second = list_entries(session, person_id, before=first[-1].entry.entry_id, limit=4)
+
+        listed = [*first, *second]
+        assert [each.entry.entry_id for each in listed] == ids[::-1]
+        assert [each.leaf_index for each in listed] == [2, None, None, 1, None, 0]
+
     @pytest.mark.parametrize("limit", [-1, 0])
     def test_page_of_nothing(self, session: Session, limit: int) -> None:
         capability = record(session)
@@ -142,7 +163,7 @@ class TestComposedStatement:
                 row = await self.statement.fetchrow(
                     pool, person_id=person_id, is_allowed=is_allowed, **entry_binds(entry)
                 )
-                count = await pool.fetchval("SELECT count(*) FROM audit_entries")
+                count = await pool.fetchval("SELECT count(*) FROM audit_waiting")
                 return row and row["entry_id"], count
             finally:
                 await pool.close()
@@ -171,8 +192,6 @@ class TestComposedStatement:
         session.execute(select(appended), {"person_id": person_id, **entry_binds(entry)})
 
         rows = session.execute(
-            select(audit_entries.c.leaf, audit_entries.c.leaf_index, func.count()).group_by(
-                audit_entries.c.leaf, audit_entries.c.leaf_index
-            )
+            select(audit_waiting.c.leaf, func.count()).group_by(audit_waiting.c.leaf)
         ).all()
-        assert rows == [(encode_leaf(entry), None, 2)]
+        assert rows == [(encode_leaf(entry), 2)]

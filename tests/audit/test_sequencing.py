@@ -153,9 +153,7 @@ class TestDamage:
         with pytest.raises(LogDamaged), session.begin_nested():
             sign(session, signing)
 
-        waiting = session.scalar(
-            text("SELECT count(*) FROM audit_entries WHERE leaf_index IS NULL")
-        )
+        waiting = session.scalar(text("SELECT count(*) FROM audit_waiting"))
         assert waiting == 1, "the entry still waits"
 
     def test_changed_tile(self, session: Session, signing: SigningKeys) -> None:
@@ -214,6 +212,20 @@ class TestDamage:
         session.execute(delete(audit_entries).where(audit_entries.c.leaf_index >= size))
 
         self.damage(session, signing)
+
+    def test_entry_that_rests_and_waits(self, session: Session, signing: SigningKeys) -> None:
+        a_log(session, signing, 2)
+        session.execute(
+            text(
+                "INSERT INTO audit_waiting SELECT person_id, entry_id, leaf FROM audit_entries"
+                " WHERE leaf_index = 0"
+            )
+        )
+
+        with pytest.raises(LogDamaged), session.begin_nested():
+            sign(session, signing)
+
+        assert latest_checkpoint(session).tree_size == 2
 
     def test_two_trees_of_one_size(self, session: Session, signing: SigningKeys) -> None:
         a_log(session, signing, 3)

@@ -175,7 +175,10 @@ TAMPERINGS: dict[str, tuple[Tamper, set[str], list[int]]] = {
         [10, 11],
     ),
     "entry taken out of the tree": (
-        sql("UPDATE audit_entries SET leaf_index = NULL WHERE leaf_index = 20"),
+        sql(
+            "WITH taken AS (DELETE FROM audit_entries WHERE leaf_index = 20 RETURNING *)"
+            " INSERT INTO audit_waiting SELECT person_id, entry_id, leaf FROM taken"
+        ),
         {"entry_missing"},
         [20],
     ),

@@ -22,7 +22,8 @@ from tests.audit.log_oracle import check_log
 pytestmark = [pytest.mark.db, pytest.mark.timeout(60)]
 
 WRITES = {
-    "places": ("audit_entries", "UPDATE"),
+    "waiting": ("audit_waiting", "DELETE"),
+    "entries": ("audit_entries", "INSERT"),
     "tiles": ("audit_tiles", "INSERT OR UPDATE"),
     "checkpoint": ("audit_checkpoints", "INSERT"),
 }
