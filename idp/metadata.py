@@ -15,7 +15,8 @@ UI_LOCALES = ("ru", "en")
 
 MTLS_ENDPOINTS = (
     "token_endpoint", "userinfo_endpoint", "pushed_authorization_request_endpoint",
-    "introspection_endpoint", "revocation_endpoint",
+    "introspection_endpoint", "revocation_endpoint", "device_authorization_endpoint",
+    "backchannel_authentication_endpoint", "grant_management_endpoint",
 )  # fmt: skip
 """What a client may call by its certificate: RFC 8705, 5."""
 
