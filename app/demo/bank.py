@@ -33,7 +33,7 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from app.demo.bank_words import WORDS
+from app.demo.bank_words import ITEM_WORDS, WORDS
 from app.demo.relying_party import Begun, Refused, RelyingParty, SignedIn
 from app.demo.wire import describe
 
@@ -149,7 +149,10 @@ class Bank:
         signed_in = self._signed_in(request)
         person = await self.relying_party.read_person(signed_in)
         documents = await self.relying_party.list_documents(signed_in)
-        return self._page(request, "application.html", person=person, documents=documents)
+        items = ITEM_WORDS[_language(request)]
+        return self._page(
+            request, "application.html", person=person, documents=documents, items=items
+        )
 
     async def document(self, request: Request) -> Response:
         """Pass a document through to the browser as it streams in."""

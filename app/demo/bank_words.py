@@ -81,3 +81,27 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "home": "Home",
     },
 }
+
+ITEM_WORDS: Mapping[str, Mapping[str, str]] = {
+    "ru": {
+        "family_name": "Фамилия",
+        "given_name": "Имя",
+        "middle_name": "Отчество",
+        "birthdate": "Дата рождения",
+        "passport": "Паспорт",
+        "snils": "СНИЛС",
+        "inn": "ИНН",
+        "registration_address": "Адрес регистрации",
+    },
+    "en": {
+        "family_name": "Family name",
+        "given_name": "Given name",
+        "middle_name": "Patronymic",
+        "birthdate": "Date of birth",
+        "passport": "Passport",
+        "snils": "SNILS",
+        "inn": "INN",
+        "registration_address": "Registered address",
+    },
+}
+"""What the bank calls the items that it asks for."""
