@@ -155,7 +155,9 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
         tracing=tracing,
         is_https=settings.is_https,
         body_limits=body_limit,
-        proxies=TrustedProxies(settings.trusted_proxies),
+        proxies=TrustedProxies(
+            settings.trusted_proxies, pass_certificates=settings.mtls_url is not None
+        ),
     )
     return Civitas(api, edge)
 

@@ -29,11 +29,13 @@ _FORWARDED_PROTO = b"x-forwarded-proto"
 class TrustedProxies:
     """The proxies that are believed; one per process."""
 
-    def __init__(self, addresses: Sequence[str]) -> None:
+    def __init__(self, addresses: Sequence[str], *, pass_certificates: bool = False) -> None:
         """Read the addresses.
 
         Args:
             addresses: Addresses or networks (`10.0.0.0/8`).
+            pass_certificates: Whether they were set up for mutual TLS. A proxy that was not lets
+                a caller's own `Client-Cert` through, and a certificate is no secret.
 
         Raises:
             ValueError: One of them is neither.
@@ -41,6 +43,7 @@ class TrustedProxies:
         self._networks: tuple[IPv4Network | IPv6Network, ...] = tuple(
             ip_network(address, strict=False) for address in addresses
         )
+        self._pass_certificates = pass_certificates
 
     def __bool__(self) -> bool:
         return bool(self._networks)
@@ -66,7 +69,9 @@ class TrustedProxies:
             "extensions": {
                 **(scope.get("extensions") or {}),
                 # The proxy's own certificate, if it has one, is not the client's.
-                "tls": {"client_cert_chain": _certificates(headers)},
+                "tls": {
+                    "client_cert_chain": _certificates(headers) if self._pass_certificates else ()
+                },
             },
         }
         caller = self._caller(headers.get(_FORWARDED_FOR, []))

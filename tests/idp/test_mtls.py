@@ -436,6 +436,22 @@ class TestForwarded:
 
         assert TrustedProxies(("127.0.0.0/8",)).seen_through(scope)["client"][0] == seen
 
+    def test_proxy_without_mutual_tls_passes_no_certificate(self, authority: Certificate) -> None:
+        scope: dict[str, Any] = {
+            "type": "http",
+            "client": ("127.0.0.1", 1),
+            "headers": [
+                (name.lower().encode(), value.encode())
+                for name, value in a_client_certificate(authority).headers.items()
+            ],
+        }
+
+        without = TrustedProxies(("127.0.0.1",)).seen_through(scope)
+        with_it = TrustedProxies(("127.0.0.1",), pass_certificates=True).seen_through(scope)
+
+        assert without["extensions"]["tls"]["client_cert_chain"] == ()
+        assert len(with_it["extensions"]["tls"]["client_cert_chain"]) == 1
+
     def test_certificate_of_the_proxy_itself_is_not_the_clients(self) -> None:
         scope: dict[str, Any] = {
             "type": "http",
@@ -447,6 +463,6 @@ class TestForwarded:
             "extensions": {"tls": {"client_cert_chain": ["the proxy's"]}},
         }
 
-        seen = TrustedProxies(("127.0.0.1",)).seen_through(scope)
+        seen = TrustedProxies(("127.0.0.1",), pass_certificates=True).seen_through(scope)
 
         assert seen["extensions"]["tls"]["client_cert_chain"] == ()
