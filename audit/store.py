@@ -33,7 +33,7 @@ from sqlalchemy.orm import Session
 from audit.checkpoint import Checkpoint
 from audit.leaf import decode_leaf
 from audit.model import LoggedEntry
-from audit.tables import audit_checkpoints, audit_entries, audit_tiles, audit_waiting
+from audit.tables import audit_checkpoints, audit_entries, audit_tiles, audit_waiting_entries
 from audit.tiles import TilePlace
 from kernel.ids import EntryId, PersonId
 
@@ -68,7 +68,9 @@ class LeafRow:
 
 def insert_entry(session: Session, *, person_id: PersonId, entry_id: EntryId, leaf: bytes) -> None:
     """Append one entry."""
-    session.execute(insert(audit_waiting).values(person_id=person_id, entry_id=entry_id, leaf=leaf))
+    session.execute(
+        insert(audit_waiting_entries).values(person_id=person_id, entry_id=entry_id, leaf=leaf)
+    )
 
 
 def insert_entries(session: Session, rows: Sequence[tuple[PersonId, EntryId, bytes]]) -> None:
@@ -85,7 +87,7 @@ def insert_entries(session: Session, rows: Sequence[tuple[PersonId, EntryId, byt
         .render_derived()
     )
     session.execute(
-        insert(audit_waiting).from_select(
+        insert(audit_waiting_entries).from_select(
             ["person_id", "entry_id", "leaf"], select(appended), include_defaults=False
         )
     )
@@ -102,7 +104,7 @@ def append_entry(person_id: ColumnElement[object], *, source: FromClause) -> CTE
         source: What must hold for the access to happen: at most one row.
     """
     return (
-        insert(audit_waiting)
+        insert(audit_waiting_entries)
         .from_select(
             ["person_id", "entry_id", "leaf"],
             select(
@@ -112,7 +114,7 @@ def append_entry(person_id: ColumnElement[object], *, source: FromClause) -> CTE
             ).select_from(source),
             include_defaults=False,
         )
-        .returning(audit_waiting.c.entry_id, audit_waiting.c.person_id)
+        .returning(audit_waiting_entries.c.entry_id, audit_waiting_entries.c.person_id)
         .cte("appended_entry")
     )
 
@@ -122,7 +124,7 @@ def list_entries(
 ) -> Sequence[LoggedEntry]:
     """Return a person's entries, the newest first, whether they wait or rest."""
     newest = []
-    for table in (audit_waiting, audit_entries):
+    for table in (audit_waiting_entries, audit_entries):
         statement = _logged(table).where(table.c.person_id == person_id)
         if before is not None:
             statement = statement.where(table.c.entry_id < before)
@@ -143,7 +145,7 @@ def find_entry(session: Session, person_id: PersonId, entry_id: EntryId) -> Logg
         union_all(
             *(
                 _logged(table).where(table.c.person_id == person_id, table.c.entry_id == entry_id)
-                for table in (audit_waiting, audit_entries)
+                for table in (audit_waiting_entries, audit_entries)
             )
         )
     ).one_or_none()
@@ -162,7 +164,7 @@ def list_waiting(session: Session, *, limit: int) -> Sequence[LeafRow]:
 
     Which ones, when more wait than `limit`, is the database's choice: it reads them as they lie.
     """
-    rows = session.execute(select(audit_waiting).limit(limit))
+    rows = session.execute(select(audit_waiting_entries).limit(limit))
     waiting = [
         LeafRow(person_id=person_id, entry_id=entry_id, leaf=leaf, leaf_index=None)
         for person_id, entry_id, leaf in rows
@@ -191,15 +193,15 @@ def place_leaves(session: Session, rows: Sequence[LeafRow], *, first: int) -> in
         .render_derived()
     )
     moved = (
-        delete(audit_waiting)
+        delete(audit_waiting_entries)
         .where(
-            audit_waiting.c.person_id == placed.c.person_id,
-            audit_waiting.c.entry_id == placed.c.entry_id,
+            audit_waiting_entries.c.person_id == placed.c.person_id,
+            audit_waiting_entries.c.entry_id == placed.c.entry_id,
         )
         .returning(
-            audit_waiting.c.person_id,
-            audit_waiting.c.entry_id,
-            audit_waiting.c.leaf,
+            audit_waiting_entries.c.person_id,
+            audit_waiting_entries.c.entry_id,
+            audit_waiting_entries.c.leaf,
             placed.c.place,
         )
         .cte("moved")
@@ -352,7 +354,7 @@ def take_stock(session: Session) -> Stock:
                     or_(reach > nodes, audit_tiles.c.level > _HIGHEST_LEVEL)
                 )
             ),
-            select(func.count()).select_from(audit_waiting).scalar_subquery(),
+            select(func.count()).select_from(audit_waiting_entries).scalar_subquery(),
         )
     ).one()
     return Stock(

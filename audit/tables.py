@@ -21,8 +21,8 @@ from kernel.db import Instant, metadata
 
 # What a read appends to: one row, one index. The sequencer empties it every few seconds, so that it
 # stays small, and what is written here in the hot lane never touches what has grown for years.
-audit_waiting = Table(
-    "audit_waiting",
+audit_waiting_entries = Table(
+    "audit_waiting_entries",
     metadata,
     Column("person_id", Uuid, primary_key=True),
     Column("entry_id", Uuid, primary_key=True),

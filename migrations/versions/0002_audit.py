@@ -13,7 +13,7 @@ LEAF_COMMENT = "audit.leaf, the bytes that are hashed"
 def upgrade() -> None:
     """Create the tables."""
     op.create_table(
-        "audit_waiting",
+        "audit_waiting_entries",
         sa.Column("person_id", sa.Uuid, nullable=False),
         sa.Column("entry_id", sa.Uuid, nullable=False),
         sa.Column("leaf", sa.LargeBinary, nullable=False, comment=LEAF_COMMENT),
@@ -57,5 +57,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables."""
-    for table in ("audit_checkpoints", "audit_tiles", "audit_entries", "audit_waiting"):
+    for table in ("audit_checkpoints", "audit_tiles", "audit_entries", "audit_waiting_entries"):
         op.drop_table(table)

@@ -31,7 +31,7 @@ def check_log(session: Session, signing: SigningKeys, *, size: int) -> None:
     rows = session.execute(
         text(
             "SELECT leaf_index, leaf, entry_id FROM audit_entries"
-            " UNION ALL SELECT NULL, leaf, entry_id FROM audit_waiting"
+            " UNION ALL SELECT NULL, leaf, entry_id FROM audit_waiting_entries"
             " ORDER BY leaf_index NULLS LAST"
         )
     ).all()

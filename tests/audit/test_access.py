@@ -22,7 +22,7 @@ from audit.api import (
     sequence,
 )
 from audit.leaf import encode_leaf
-from audit.tables import audit_waiting
+from audit.tables import audit_waiting_entries
 from kernel.db import HotStatement, make_hot_pool
 from kernel.errors import NotFound
 from kernel.ids import EntryId, new_id
@@ -163,7 +163,7 @@ class TestComposedStatement:
                 row = await self.statement.fetchrow(
                     pool, person_id=person_id, is_allowed=is_allowed, **entry_binds(entry)
                 )
-                count = await pool.fetchval("SELECT count(*) FROM audit_waiting")
+                count = await pool.fetchval("SELECT count(*) FROM audit_waiting_entries")
                 return row and row["entry_id"], count
             finally:
                 await pool.close()
@@ -192,6 +192,8 @@ class TestComposedStatement:
         session.execute(select(appended), {"person_id": person_id, **entry_binds(entry)})
 
         rows = session.execute(
-            select(audit_waiting.c.leaf, func.count()).group_by(audit_waiting.c.leaf)
+            select(audit_waiting_entries.c.leaf, func.count()).group_by(
+                audit_waiting_entries.c.leaf
+            )
         ).all()
         assert rows == [(encode_leaf(entry), 2)]

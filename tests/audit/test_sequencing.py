@@ -153,7 +153,7 @@ class TestDamage:
         with pytest.raises(LogDamaged), session.begin_nested():
             sign(session, signing)
 
-        waiting = session.scalar(text("SELECT count(*) FROM audit_waiting"))
+        waiting = session.scalar(text("SELECT count(*) FROM audit_waiting_entries"))
         assert waiting == 1, "the entry still waits"
 
     def test_changed_tile(self, session: Session, signing: SigningKeys) -> None:
@@ -217,7 +217,7 @@ class TestDamage:
         a_log(session, signing, 2)
         session.execute(
             text(
-                "INSERT INTO audit_waiting SELECT person_id, entry_id, leaf FROM audit_entries"
+                "INSERT INTO audit_waiting_entries SELECT person_id, entry_id, leaf FROM audit_entries"
                 " WHERE leaf_index = 0"
             )
         )

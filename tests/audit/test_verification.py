@@ -177,7 +177,7 @@ TAMPERINGS: dict[str, tuple[Tamper, set[str], list[int]]] = {
     "entry taken out of the tree": (
         sql(
             "WITH taken AS (DELETE FROM audit_entries WHERE leaf_index = 20 RETURNING *)"
-            " INSERT INTO audit_waiting SELECT person_id, entry_id, leaf FROM taken"
+            " INSERT INTO audit_waiting_entries SELECT person_id, entry_id, leaf FROM taken"
         ),
         {"entry_missing"},
         [20],

@@ -22,7 +22,7 @@ from tests.audit.log_oracle import check_log
 pytestmark = [pytest.mark.db, pytest.mark.timeout(60)]
 
 WRITES = {
-    "waiting": ("audit_waiting", "DELETE"),
+    "waiting": ("audit_waiting_entries", "DELETE"),
     "entries": ("audit_entries", "INSERT"),
     "tiles": ("audit_tiles", "INSERT OR UPDATE"),
     "checkpoint": ("audit_checkpoints", "INSERT"),

@@ -256,13 +256,15 @@ class TestTrace:
         world.consent(access)
         with world.session() as session:
             session.execute(
-                text("ALTER TABLE audit_waiting ADD CONSTRAINT shut CHECK (false) NOT VALID")
+                text(
+                    "ALTER TABLE audit_waiting_entries ADD CONSTRAINT shut CHECK (false) NOT VALID"
+                )
             )
         try:
             response = world.get(access)
         finally:
             with world.session() as session:
-                session.execute(text("ALTER TABLE audit_waiting DROP CONSTRAINT shut"))
+                session.execute(text("ALTER TABLE audit_waiting_entries DROP CONSTRAINT shut"))
 
         assert response.status_code == 500
         assert "Волкова" not in response.text

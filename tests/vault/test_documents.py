@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from audit.api import NewEntry
-from audit.tables import audit_waiting
+from audit.tables import audit_waiting_entries
 from kernel.db import HotStatement, unit_of_work_of
 from kernel.errors import InvalidRequest, NotFound, Undecryptable
 from kernel.ids import AgencyId, DocumentId, new_id
@@ -393,12 +393,12 @@ class TestOpening:
     def test_every_opening_needs_an_entry_in_the_log(self, vault: Vault) -> None:
         document = vault.store(vault.a_person(), a_pdf())
         with vault.sessions() as session:
-            before = session.scalar(select(func.count()).select_from(audit_waiting))
+            before = session.scalar(select(func.count()).select_from(audit_waiting_entries))
 
         vault.read(document)
 
         with vault.sessions() as session:
-            after = session.scalar(select(func.count()).select_from(audit_waiting))
+            after = session.scalar(select(func.count()).select_from(audit_waiting_entries))
         assert after == (before or 0) + 1
 
 
