@@ -24,6 +24,9 @@ SELECTIVE = frozenset(
 )
 """The kinds of keys that the register keeps."""
 
+_FEW_PAIRS = 50
+"""Pairs per record that may be compared for one key that is not telling."""
+
 _LONGEST_MISTYPED = 12  # digits; longer numbers get too many keys
 
 Key = tuple[str, str]
@@ -178,10 +181,11 @@ def pairs(
     pairs_per_record: int = 8,
     sources: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, int]]:
-    """Return the pairs of records that have a key in common, each once, the smaller index first.
+    """Return the pairs of records that have keys in common, each once, the smaller index first.
 
-    Memory grows with the records, not with the pairs: a pair is given out at the first block that
-    its records share, which is seen from the keys that each record has kept so far.
+    A telling key is enough. Of the others a pair must have two, unless there are so few pairs that
+    all can be compared. Memory grows with the records, not with the pairs: a pair is given out at
+    the first block that its records share.
 
     Args:
         profiles: The records.
@@ -191,27 +195,49 @@ def pairs(
         sources: The source of each record, when no source has a person twice: pairs of one source
             are left out.
     """
-    kept: list[set[int]] = [set() for _ in profiles]
-    budget = max(20_000, pairs_per_record * len(profiles))
-    for kind, blocks in _blocks_by_kind(profiles):
+    blocks, telling = _kept_blocks(profiles, report, max(20_000, pairs_per_record * len(profiles)))
+    blocks_of: list[set[int]] = [set() for _ in profiles]
+    for number, members in enumerate(blocks):
+        for member in members:
+            blocks_of[member].add(number)
+    loose = sum(len(members) * (len(members) - 1) // 2 for members in blocks[telling:])
+    least = 2 if loose > _FEW_PAIRS * len(profiles) else 1
+    for number, members in enumerate(blocks):
+        for position, one in enumerate(members):
+            ours = blocks_of[one]
+            for other in members[position + 1 :]:
+                if sources is not None and sources[one] == sources[other]:
+                    continue
+                common = ours & blocks_of[other]
+                if min(common) == number and (number < telling or len(common) >= least):
+                    report.pairs += 1
+                    yield one, other
+
+
+def _kept_blocks(
+    profiles: Sequence[Profile], report: BlockingReport, budget: int
+) -> tuple[list[list[int]], int]:
+    """Return the blocks that are not too large, telling kinds first, and how many are telling."""
+    by_kind = dict(_blocks_by_kind(profiles))
+    kinds = sorted(by_kind, key=lambda kind: not _is_telling(kind))
+    kept: list[list[int]] = []
+    telling = 0
+    for kind in kinds:
+        blocks = sorted(by_kind.pop(kind), key=lambda block: (len(block), block))
         spent = 0
-        for number, members in enumerate(sorted(blocks, key=lambda block: (len(block), block))):
+        for number, members in enumerate(blocks):
             spent += len(members) * (len(members) - 1) // 2
             if spent > budget:
-                left = len(blocks) - number
-                report.skipped[kind] = (left, max(len(block) for block in blocks))
+                report.skipped[kind] = (len(blocks) - number, len(blocks[-1]))
                 break
-            key = hash((kind, tuple(members)))
-            for position, one in enumerate(members):
-                ours = kept[one]
-                for other in members[position + 1 :]:
-                    if ours.isdisjoint(kept[other]) and not (
-                        sources is not None and sources[one] == sources[other]
-                    ):
-                        report.pairs += 1
-                        yield one, other
-            for member in members:
-                kept[member].add(key)
+            kept.append(members)
+        if _is_telling(kind):
+            telling = len(kept)
+    return kept, telling
+
+
+def _is_telling(kind: str) -> bool:
+    return kind in SELECTIVE or kind in CONTACTS or kind.startswith("number:")
 
 
 def _blocks_by_kind(profiles: Sequence[Profile]) -> Iterator[tuple[str, list[list[int]]]]:

@@ -33,7 +33,7 @@ from population_register.scoring import Feature, Model, Scorer, model_document
 from population_register.service.evaluating import read_table
 from population_register.table_mapping import parse_table_mapping
 
-_PEOPLE = 1_500
+_PEOPLE = 800
 _BETWEEN = "\x1f"
 _REGISTER_PRIOR_BITS = -22.0
 """Two records of a register of some millions; see docs/matching.md."""
@@ -41,7 +41,6 @@ _REGISTER_PRIOR_BITS = -22.0
 _BLOCKS = (
     "l.birthdate = r.birthdate",
     "l.family_name = r.family_name and l.given_name = r.given_name",
-    "l.snils = r.snils",
 )
 _MOST_COMMON = 400  # values whose frequency is shipped
 
