@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Uuid, nullable=False),
         sa.Column("entry_id", sa.Uuid, nullable=False),
         sa.Column("leaf", sa.LargeBinary, nullable=False, comment=LEAF_COMMENT),
-        sa.PrimaryKeyConstraint("person_id", "entry_id", name="pk_audit_waiting"),
+        sa.PrimaryKeyConstraint("person_id", "entry_id", name="pk_audit_waiting_entries"),
     )
     op.create_table(
         "audit_entries",

@@ -217,8 +217,8 @@ class TestDamage:
         a_log(session, signing, 2)
         session.execute(
             text(
-                "INSERT INTO audit_waiting_entries SELECT person_id, entry_id, leaf FROM audit_entries"
-                " WHERE leaf_index = 0"
+                "INSERT INTO audit_waiting_entries"
+                " SELECT person_id, entry_id, leaf FROM audit_entries WHERE leaf_index = 0"
             )
         )
 
