@@ -349,15 +349,18 @@ def _run(task: Task) -> Callable[..., None]:
         context: JobContext = job_context.additional_context[_CONTEXT]
         try:
             task.function(context, **args)
-        except Exception as error:  # whatever the task raises: procrastinate decides on a retry
+        except Exception:  # whatever the task raises
             log.warning(
                 "job.failed",
                 task=task.name,
                 job=job_context.job.id,
                 attempt=job_context.job.attempts + 1,
-                error=type(error).__name__,
+                exc_info=True,
             )
-            raise
+            # A periodic task comes again by itself: its failed jobs are not kept, or a log that
+            # can't be sequenced would leave a row every two seconds. The others are tried again.
+            if not task.cron:
+                raise
 
     return run
 

@@ -1,5 +1,6 @@
 """The queue: in the caller's transaction or not at all, and no job lost with its worker."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -201,6 +202,24 @@ class TestWorker:
         work(tasks)
 
         assert seen
+
+    def test_failed_periodic_task_leaves_nothing_and_comes_again(
+        self, work: Work, fresh_sessions: sessionmaker[Session]
+    ) -> None:
+        tasks, seen = Tasks(), []
+
+        @tasks.task("test.clock.tick", cron="* * * * * *")
+        def tick(_context: JobContext) -> None:
+            seen.append("tick")
+            raise RuntimeError
+
+        give_up_at = time.monotonic() + 8
+        while len(seen) < 2 and time.monotonic() < give_up_at:
+            work(tasks)
+
+        assert len(seen) >= 2
+        with fresh_sessions() as session:
+            assert jobs_in(session) == []
 
     def test_jobs_of_one_lock_run_in_order(
         self, work: Work, fresh_sessions: sessionmaker[Session]
