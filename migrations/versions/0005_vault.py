@@ -55,9 +55,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("version > 0", name="version"),
         sa.CheckConstraint("ciphertext_length > 0", name="ciphertext_length"),
-        sa.CheckConstraint(
-            "octet_length(ciphertext_digest) = 32", name="ciphertext_digest"
-        ),
+        sa.CheckConstraint("octet_length(ciphertext_digest) = 32", name="ciphertext_digest"),
     )
     op.create_table(
         "loose_blobs",
