@@ -166,6 +166,7 @@ def _merge(
     if left == right:
         return []
     clusters[left] += clusters.pop(right)
+    del sums[_pair(left, right)]
     others = [other for other in clusters if other != left]
     for other in others:
         sums[_pair(left, other)] += sums.pop(_pair(right, other))

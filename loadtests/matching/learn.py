@@ -13,7 +13,7 @@ import json
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -42,6 +42,7 @@ _BLOCKS = (
     "l.birthdate = r.birthdate",
     "l.family_name = r.family_name and l.given_name = r.given_name",
 )
+_LEAST_SHARE = 0.0005
 _MOST_COMMON = 400  # values whose frequency is shipped
 
 
@@ -190,6 +191,12 @@ def _all_patterns(profiles: list[Profile]) -> Callable[[Scorer], dict[Any, float
     return patterns
 
 
+def with_floor(shares: Sequence[float]) -> tuple[float, ...]:
+    """Return shares of which none says never: a made-up clerk has no gift for some errors."""
+    floored = [max(share, _LEAST_SHARE) for share in shares]
+    return tuple(share / sum(floored) for share in floored)
+
+
 def _shipped(feature: Feature, m: list[float | None] | None) -> Feature:
     """Return a feature with Splink's `m`, smoothed, and the frequencies of common names only."""
     if m is not None:
@@ -197,7 +204,7 @@ def _shipped(feature: Feature, m: list[float | None] | None) -> Feature:
             ours if their is None else 0.98 * their + 0.02 * ours
             for their, ours in zip(m, feature.m, strict=True)
         ]
-        feature = replace(feature, m=tuple(share / sum(mixed) for share in mixed))
+        feature = replace(feature, m=with_floor(mixed))
     common: dict[str, float] = {}
     if feature.name in ("family_name", "given_name", "middle_name"):
         ranked = sorted(feature.frequencies.items(), key=lambda item: -item[1])[:_MOST_COMMON]

@@ -1,0 +1,197 @@
+"""Who is who, told as stories, through the learned comparison, scoring and clustering.
+
+The model is learned from a made-up population without its truth; each story then asks about a few
+records that were not in it.
+"""
+
+from functools import cache
+
+import pytest
+
+from population_register.blocking import BlockingReport, keys, pairs, selective_keys
+from population_register.clustering import cluster, partition, vote
+from population_register.comparison import Profile
+from population_register.profiles import dwelling_form, name_form, place_form
+from population_register.scoring import CURRENT_MODEL, Scorer, shipped_model
+
+SNILS, OTHER_SNILS = "11223344595", "90000000110"
+
+
+@cache
+def scorer() -> Scorer:
+    return Scorer(shipped_model(CURRENT_MODEL))
+
+
+def a_record(**changed: str | None) -> Profile:
+    said: dict[str, str | None] = {
+        "family_name": "Воробьёва",
+        "given_name": "Ульяна",
+        "middle_name": "Кирилловна",
+        "birthdate": "1984-05-17",
+        "gender": "female",
+        **changed,
+    }
+    return {
+        feature: (name_form(value) if feature.endswith("_name") else value,)
+        for feature, value in said.items()
+        if value is not None
+    }
+
+
+AT_HOME = {
+    "place": place_form("171640", "Кашин", "Тверская область"),
+    "dwelling": dwelling_form("ул. Садовая", "д. 5", "кв. 12"),
+}
+
+
+def bits(one: Profile, other: Profile) -> float:
+    return scorer().bits(one, other)
+
+
+def persons(*records: Profile) -> list[list[int]]:
+    edges = [
+        (one, other, found)
+        for one in range(len(records))
+        for other in range(one + 1, len(records))
+        if (found := bits(records[one], records[other])) > 0
+    ]
+
+    def votes(one: int, other: int) -> float:
+        return vote(*scorer().bits_and_against(records[one], records[other]))
+
+    return sorted(cluster(range(len(records)), edges, votes))
+
+
+class TestOnePerson:
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            pytest.param({"snils": SNILS, "birthdate": "1984-05-18"}, id="a-digit-of-the-date"),
+            pytest.param({"snils": SNILS, "family_name": "Лукина"}, id="changed-her-name"),
+            pytest.param({"family_name": "Воробьева"}, id="yo-or-ye"),
+            pytest.param({"snils": SNILS, "given_name": "Уля"}, id="a-short-form"),
+            pytest.param({"family_name": "Варобьева"}, id="as-it-was-heard"),
+            pytest.param(
+                {"family_name": "Ульяна", "given_name": "Воробьёва", "snils": SNILS},
+                id="names-swapped",
+            ),
+            pytest.param({"snils": OTHER_SNILS, **AT_HOME}, id="two-numbers"),
+        ],
+    )
+    def test_survives(self, changed: dict[str, str]) -> None:
+        here = a_record(snils=SNILS, **AT_HOME)
+
+        assert bits(here, a_record(**changed)) > 0
+
+    def test_is_known_with_day_and_month_swapped(self) -> None:
+        assert bits(a_record(birthdate="1984-05-07"), a_record(birthdate="1984-07-05")) > 0
+
+    @pytest.mark.parametrize("latin", ["Iuliia", "Yuliya", "Yuliia"])
+    def test_is_known_in_each_era_of_passports(self, latin: str) -> None:
+        cyrillic = a_record(given_name="Юлия", family_name="Щукина", middle_name=None)
+        foreign = a_record(given_name=latin, family_name="Shchukina", middle_name=None)
+
+        assert bits(cyrillic, foreign) > 0
+
+
+class TestTwoPeople:
+    def test_twins_stay_two(self) -> None:
+        one = a_record(snils=SNILS, **AT_HOME)
+        other = a_record(given_name="Василиса", snils=OTHER_SNILS, **AT_HOME)
+
+        assert persons(one, other) == [[0], [1]]
+
+    def test_twins_without_numbers_are_a_question_at_least(self) -> None:
+        assert bits(a_record(**AT_HOME), a_record(given_name="Василиса", **AT_HOME)) < 3
+
+    def test_father_and_son_of_one_name_stay_two(self) -> None:
+        he = {"given_name": "Кирилл", "family_name": "Воробьёв", "gender": "male"}
+        father = a_record(**he, middle_name="Олегович", birthdate="1956-02-01", **AT_HOME)
+        son = a_record(**he, middle_name="Кириллович", birthdate="1984-05-17", **AT_HOME)
+
+        assert persons(father, son) == [[0], [1]]
+
+    def test_sisters_in_one_flat_stay_two(self) -> None:
+        sister = a_record(given_name="Дарья", birthdate="1987-11-02", **AT_HOME)
+
+        assert persons(a_record(**AT_HOME), sister) == [[0], [1]]
+
+    def test_a_shared_number_does_not_make_strangers_one(self) -> None:
+        stranger = a_record(
+            family_name="Котов", given_name="Лев", middle_name="Ильич", gender="male",
+            birthdate="1961-12-30", snils=SNILS,
+        )  # fmt: skip
+
+        assert persons(a_record(snils=SNILS), stranger) == [[0], [1]]
+
+    def test_a_wife_with_the_number_of_her_husband_stays_herself(self) -> None:
+        husband = a_record(
+            family_name="Воробьёв", given_name="Олег", middle_name="Павлович", gender="male",
+            birthdate="1981-03-08", snils=SNILS, **AT_HOME,
+        )  # fmt: skip
+
+        assert persons(a_record(snils=SNILS, **AT_HOME), husband) == [[0], [1]]
+
+
+class TestClusters:
+    def test_a_chain_of_weak_links_does_not_drag_its_ends_together(self) -> None:
+        between = {("a", "b"): 3.0, ("b", "c"): 3.0, ("c", "d"): 3.0}
+
+        found = partition(
+            "abcd", lambda one, other: between.get((one, other), between.get((other, one), -9.0))
+        )
+
+        assert found == [["a", "b"], ["c", "d"]]
+
+    def test_a_pair_that_says_nothing_neither_binds_nor_parts(self) -> None:
+        assert vote(-15.0, 0.0) == 0.0
+        assert vote(-15.0, -2.0) == -2.0
+
+    def test_a_ruling_outweighs_every_vote(self) -> None:
+        assert partition("ab", lambda *_: 9.0, apart=[("a", "b")]) == [["a"], ["b"]]
+        assert partition("ab", lambda *_: -9.0, same=[("a", "b")]) == [["a", "b"]]
+
+
+class TestEvidence:
+    def test_is_said_in_words_that_add_up_to_the_score(self) -> None:
+        one, other = a_record(snils=SNILS, **AT_HOME), a_record(snils=SNILS, **AT_HOME)
+
+        score = scorer().score(one, other)
+
+        assert any(words.startswith("same birthdate: +") for words in score.words())
+        assert sum(part.weight for part in score.parts) == pytest.approx(score.bits, abs=0.06)
+        assert score.probability > 0.999
+
+    def test_is_the_same_from_both_sides(self) -> None:
+        one, other = a_record(snils=SNILS), a_record(given_name="Уля", birthdate="1984-05-71")
+
+        assert bits(one, other) == pytest.approx(bits(other, one))
+
+
+class TestBlocking:
+    def test_proposes_a_pair_once(self) -> None:
+        records = [a_record(snils=SNILS), a_record(snils=SNILS), a_record(birthdate="1900-01-01")]
+
+        found = list(pairs(records, BlockingReport()))
+
+        assert sorted(set(found)) == sorted(found)
+        assert (0, 1) in found
+
+    def test_reports_what_it_skipped(self) -> None:
+        many = [{"text:town": ("москва",), "family_name": ("иванов",)} for _ in range(400)]
+        report = BlockingReport()
+
+        assert list(pairs(many, report)) == []
+        assert report.skipped["text:town"] == (1, 400)
+
+    def test_leaves_out_pairs_of_one_source_when_no_source_has_a_person_twice(self) -> None:
+        records = [a_record(), a_record(), a_record()]
+
+        found = list(pairs(records, BlockingReport(), sources=["a", "a", "b"]))
+
+        assert sorted(found) == [(0, 2), (1, 2)]
+
+    def test_keys_of_the_register_are_among_all_keys(self) -> None:
+        record = a_record(snils=SNILS, **AT_HOME)
+
+        assert set(selective_keys(record)) <= set(keys(record))
