@@ -8,7 +8,6 @@ import click
 
 import migrations
 from app.cli.session import NotPossible, as_json, database, read_settings, show
-from app.metrics import MULTIPROCESS_FOLDER
 from app.ports import PortTaken, check_port_is_free
 from app.resources import database_url
 from app.supervisor import SERVER_PID
@@ -50,7 +49,8 @@ def serve_forever(settings: Settings) -> None:
     os.environ.update(environment_of(settings))
     os.environ[SERVER_PID] = str(os.getpid())
     if settings.workers > 1:
-        os.environ[MULTIPROCESS_FOLDER] = str(_fresh_folder(settings.data / "metrics"))
+        # prometheus_client chooses how to count when it is loaded, which is only in the workers.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_fresh_folder(settings.data / "metrics"))
     Server(
         "app.main:from_environment",
         factory=True,
