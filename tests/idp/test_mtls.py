@@ -57,8 +57,8 @@ def opened_world(
         yield world
 
 
-def a_tls_client(world: IdpWorld, **metadata: object) -> RelyingParty:
-    asked: dict[str, object] = {
+def a_tls_client(world: IdpWorld, **metadata: Any) -> RelyingParty:  # noqa: ANN401
+    asked: dict[str, Any] = {
         "tls_client_auth_subject_dn": SUBJECT,
         "tls_client_certificate_bound_access_tokens": True,
     }
@@ -289,7 +289,10 @@ class TestBoundTokens:
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
     def tokens(
-        self, world: IdpWorld, certificate: Certificate, **metadata: object
+        self,
+        world: IdpWorld,
+        certificate: Certificate,
+        **metadata: Any,  # noqa: ANN401
     ) -> tuple[RelyingParty, str]:
         client = world.a_relying_party(
             profile=ClientProfile.FAPI2,

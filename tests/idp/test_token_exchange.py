@@ -128,7 +128,8 @@ def test_token_says_who_acts_for_whom(group: Group) -> None:
 
 @pytest.mark.spec("RFC8693-4.1")
 def test_chain_of_actors_is_kept_and_has_an_end(group: Group) -> None:
-    token, chain = group.token(), []
+    token = group.token()
+    chain: list[str] = []
     for _ in range(4):
         client = group.add()
         chain.insert(0, client.client_id)
