@@ -90,6 +90,10 @@ class Supervisor:
         if not self._is_waiting:
             raise KeyboardInterrupt  # out of whatever is being prepared
 
+    def settle(self) -> None:
+        """Say that everything is prepared: from now on a signal ends `wait`, and nothing else."""
+        self._is_waiting = True
+
     def start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Child:
         """Start a program in a session of its own, so that Ctrl-C reaches only us.
 

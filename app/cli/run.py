@@ -70,6 +70,7 @@ def run(port: int, bank_port: int, *, is_json: bool) -> None:
                 # Inside of the database: it ends after its users.
                 with Supervisor(settings.data / "log") as supervisor:
                     people = _start(supervisor, opened, bank, say)
+                    supervisor.settle()  # whoever reads that it runs may press Ctrl-C at once
                     _tell_that_it_runs(opened, bank, people, supervisor, is_json=is_json)
                     supervisor.wait()
                     say("Stopping …")

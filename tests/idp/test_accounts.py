@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from time import perf_counter
+from time import process_time
 
 import pytest
 from sqlalchemy import select, update
@@ -209,11 +209,11 @@ class TestPasswords:
 
         def fastest(against: str | None, password: str) -> float:
             times = []
-            for _ in range(5):
-                started = perf_counter()
+            for _ in range(15):
+                started = process_time()
                 with pytest.raises(PasswordMismatch):
                     hasher.verify(Secret(password), against)
-                times.append(perf_counter() - started)
+                times.append(process_time() - started)
             return min(times)
 
         known, unknown, long = (
@@ -222,8 +222,9 @@ class TestPasswords:
             fastest(encoded, "x" * 100_000),
         )
         hasher.close()
-        assert 0.5 < unknown / known < 2
-        assert 0.5 < long / known < 2
+        # Hashing is all of it or none of it: a skipped one would be a hundred times cheaper.
+        assert 0.2 < unknown / known < 5
+        assert 0.2 < long / known < 5
 
     def test_too_many_at_once_are_turned_away(self) -> None:
         hasher = PasswordHasher(replace(PROFILES["test"], threads=1, waiting=0))
