@@ -162,6 +162,16 @@ class Machine:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self._database.replace("@/civitas?", f"@/{name}?")
 
+    def settle(self, url: str) -> None:
+        """Do what autovacuum does soon after filling: without statistics, plans are guesses.
+
+        Args:
+            url: The database that was filled.
+        """
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+            connection.execute("CHECKPOINT")
+
     def _start_database(self) -> str:
         from kernel.postgres import EmbeddedPostgres  # noqa: PLC0415
 

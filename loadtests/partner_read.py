@@ -269,6 +269,7 @@ def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
     with open_resources(settings, SystemClock()) as resources:
         world = World(resources, Prover())
         tokens = world.tokens()
+    machine.settle(url)
     environment = {
         "CIVITAS_MODE": "demo",
         "CIVITAS_DATABASE_URL": url,

@@ -243,6 +243,7 @@ def serve_ours(machine: Machine) -> Iterator[tuple[Running, Contender]]:
     with open_resources(settings, SystemClock()) as resources:
         signer = Signer()
         codes = fill_ours(resources, signer, count)
+    machine.settle(url)
     environment = {
         "CIVITAS_MODE": "demo",
         "CIVITAS_DATABASE_URL": url,
@@ -369,6 +370,7 @@ def serve_peer(machine: Machine) -> Iterator[tuple[Running, Contender]]:
     )
     if seeded.returncode:
         raise RuntimeError(f"The peer could not be filled:\n{seeded.stderr[-4000:]}")
+    machine.settle(url)
     contender = Contender(issuer=issuer, signer=signer, codes=seeded.stdout.split())
     with machine.process(
         [str(NODE), str(PEER / "server.mjs")],
