@@ -10,7 +10,7 @@ from idp.hot.deferred import poll_ciba, poll_device
 from idp.hot.device_authorization import device_authorization
 from idp.hot.discovery import discovery, jwks
 from idp.hot.grants import PATH as GRANTS
-from idp.hot.grants import manage_grant
+from idp.hot.grants import manage_grant, name_a_grant
 from idp.hot.introspection import introspect
 from idp.hot.par import par
 from idp.hot.refresh_token import refresh
@@ -42,6 +42,7 @@ routes = [
     Route("/introspect", introspect, methods=["POST"], name="introspect"),
     Route("/revoke", revoke, methods=["POST"], name="revoke"),
     Route("/userinfo", userinfo, methods=["GET", "POST"], name="userinfo"),
+    Route(GRANTS, name_a_grant, methods=["GET", "DELETE"]),
     Route(f"{GRANTS}/{{grant_id}}", manage_grant, methods=["GET", "DELETE"], name="grants"),
     Route("/jwks", jwks, methods=["GET"], name="jwks"),
     Route("/.well-known/openid-configuration", discovery, methods=["GET"]),

@@ -25,7 +25,7 @@ from idp.statements import has_row, one_row, spend_proof, token_binds, token_is_
 from idp.tables import clients, partners
 from idp.token_verification import PresentedToken, TokenVerifier, challenge
 from kernel.db import HotStatement, unit_of_work_of
-from kernel.errors import NotFound
+from kernel.errors import InvalidRequest, NotFound
 from kernel.ids import GrantId
 from kernel.web import NO_STORE, json_response
 
@@ -60,6 +60,15 @@ def _admit(*, has_proof: bool) -> HotStatement:
 async def manage_grant(request: Request) -> Response:
     """Query a grant, or revoke it."""
     return await (_revoke(request) if request.method == "DELETE" else _query(request))
+
+
+async def name_a_grant(_request: Request) -> Response:
+    """Tell a client that took the published address as it is what to add to it.
+
+    Raises:
+        InvalidRequest: 400.
+    """
+    raise InvalidRequest("Add the grant_id to the address: /grants/{grant_id}.")
 
 
 async def _query(request: Request) -> Response:

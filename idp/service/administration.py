@@ -24,7 +24,7 @@ from kernel.secret import (
     Secret,
     mint_token,
     parse_token,
-    random_b64url,
+    random_bytes,
 )
 
 SECRET_PREFIX = "cvk"  # noqa: S105  # what a client secret begins with
@@ -35,7 +35,7 @@ SELF_REGISTERED = "self-"
 """What the identifier of a partner that registered itself begins with; none of ours does."""
 
 INITIAL_ACCESS_LIFETIME = timedelta(days=7)
-_CLIENT_ID_BYTES = 12
+_CLIENT_ID_BYTES = 16
 _LONGEST_NAME = 200  # characters
 _LONGEST_ID = 64  # characters
 
@@ -103,7 +103,7 @@ def add_client(
         session,
         provider,
         partner,
-        client_id=ClientId(client_id or random_b64url(_CLIENT_ID_BYTES)),
+        client_id=ClientId(client_id) if client_id else _new_client_id(),
         profile=profile,
         asked=asked,
         is_self_managed=False,
@@ -207,7 +207,7 @@ def register_client(
     Source:
         RFC 7591, 3; OpenID Connect Registration, 3.
     """
-    client_id = ClientId(random_b64url(_CLIENT_ID_BYTES))
+    client_id = _new_client_id()
     partner, profile = _registering_partner(
         session, provider, asked, authorization_header, client_id=client_id, at=at
     )
@@ -407,3 +407,8 @@ def _bearer(authorization_header: str) -> str:
     if scheme.lower() != "bearer":
         raise InvalidToken(headers=challenge("bearer"), reason="scheme")
     return token.strip()
+
+
+def _new_client_id() -> ClientId:
+    """Mint an identifier in hexadecimal: base64url may begin with `-`, as an option does."""
+    return ClientId(random_bytes(_CLIENT_ID_BYTES).hex())
