@@ -4,10 +4,9 @@ Authlib's metadata classes check the form of each field; the rules of our own co
 what we offer, what FAPI 2.0 demands, which redirect URIs can't be used against the person.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from typing import Any
 
 from authlib.oauth2.rfc7591 import ClientMetadataClaims as OAuthClaims
 from authlib.oauth2.rfc9101.registration import ClientMetadataClaims as RequestObjectClaims
@@ -15,16 +14,13 @@ from authlib.oidc.registration import ClientMetadataClaims as OIDCClaims
 from authlib.oidc.rpinitiated import ClientMetadataClaims as LogoutClaims
 from joserfc.errors import JoseError
 
-from idp import grant_management, jwe, mtls
-from idp.assurance import ACR_VALUES
-from idp.claims import CLAIMS_OF_SCOPE
-from idp.client_authentication import FAPI2_METHODS, METHODS
-from idp.errors import InvalidClientMetadata, InvalidRedirectUri
+from idp import jwe, mtls
+from idp.client_addresses import ADDRESSES, check_addresses
+from idp.client_offers import check_offered
+from idp.errors import InvalidClientMetadata
 from idp.jose import ALGORITHMS, FAPI2_ALGORITHMS, NotVerified, parse_jwks
 from idp.model import (
     NO_AUTHENTICATION,
-    PING,
-    POLL,
     PRIVATE_KEY_JWT,
     PUSH,
     ClientMetadata,
@@ -32,24 +28,8 @@ from idp.model import (
     JSONObject,
 )
 from idp.policy import Policy
-from idp.tokens import ID_TOKEN_ALGORITHMS
 
-# RFC 8693, 2.1
-TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105  # a grant type
-DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628, 3.4
-CIBA_GRANT = "urn:openid:params:grant-type:ciba"  # CIBA, 10.1
-GRANT_TYPES = (
-    "authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE, DEVICE_GRANT,
-    CIBA_GRANT,
-)  # fmt: skip
-DELIVERY_MODES = (POLL, PING, PUSH)
-FAPI2_DELIVERY_MODES = (POLL, PING)  # FAPI-CIBA, 5.2.2, 3: no push
-RESPONSE_TYPES = ("code",)
-OFFERED_SCOPES = {*CLAIMS_OF_SCOPE, *grant_management.SCOPES}
-MOST_REDIRECT_URIS = 32
 LONGEST_FIELD = 2048  # characters
-LONGEST_REDIRECT_URI = 1024  # characters
-LONGEST_NAME = 100  # characters, as shown to people
 
 _TYPED = {field.name for field in fields(ClientMetadata)} - {"descriptive"}
 _LISTS = {
@@ -59,32 +39,19 @@ _LISTS = {
 _KEPT = {
     "contacts", "software_id", "software_version", "application_type", "subject_type",
 }  # fmt: skip
-_SWITCHES = (
-    "backchannel_user_code_parameter",
-    "require_pushed_authorization_requests", "dpop_bound_access_tokens", "require_auth_time",
-    "require_signed_request_object", "backchannel_logout_session_required",
-    "frontchannel_logout_session_required", "tls_client_certificate_bound_access_tokens",
-)  # fmt: skip
 ENCRYPTION_FIELDS = tuple(
     f"{kind}_encrypted_response_{part}" for kind in jwe.KINDS for part in ("alg", "enc")
 )
 _LOCALISED = ("client_name#", "client_uri#", "logo_uri#", "policy_uri#", "tos_uri#")
-_ADDRESSES = (
-    "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri",
-    "backchannel_logout_uri", "frontchannel_logout_uri",
-    "backchannel_client_notification_endpoint",
-)  # fmt: skip
 _TEXTS = (
     "backchannel_token_delivery_mode", "backchannel_authentication_request_signing_alg",
     "client_name", "scope", "sector_identifier_uri", "token_endpoint_auth_method",
     "token_endpoint_auth_signing_alg", "id_token_signed_response_alg",
     "request_object_signing_alg", "authorization_signed_response_alg",
     "introspection_signed_response_alg",
-    "userinfo_signed_response_alg", "subject_type", "application_type", *_ADDRESSES,
+    "userinfo_signed_response_alg", "subject_type", "application_type", *ADDRESSES,
     *mtls.SUBJECT_FIELDS, *ENCRYPTION_FIELDS,
 )  # fmt: skip
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_DANGEROUS_SCHEMES = {"javascript", "data", "vbscript", "file", "about", "blob", "ftp", "ws", "wss"}
 
 
 def metadata_of(stored: JSONObject) -> ClientMetadata:
@@ -145,16 +112,11 @@ def register(
         if values.get("tls_client_certificate_bound_access_tokens") is not True:
             values["dpop_bound_access_tokens"] = True
     metadata = ClientMetadata(**values, descriptive=descriptive)
-    _check_offered(metadata, profile)
+    check_offered(metadata, profile)
     _check_keys(metadata, profile)
     _check_certificates(metadata, server)
     _check_encryption(metadata)
-    _check_addresses(metadata, policy)
-    _check_logout(metadata)
-    for uri in metadata.redirect_uris:
-        _check_redirect_uri(uri, policy, profile)
-    for uri in metadata.post_logout_redirect_uris:
-        _check_redirect_uri(uri, policy, profile)
+    check_addresses(metadata, policy, profile)
     return metadata
 
 
@@ -201,164 +163,6 @@ def _for_authlib(asked: JSONObject) -> dict[str, Any]:
         if isinstance(uris, list):
             judged[name] = [uri for uri in uris if uri.startswith(("http:", "https:"))]
     return judged
-
-
-class _Offer(NamedTuple):
-    """A rule about what may be chosen, and what is said when it is broken."""
-
-    holds: Callable[[ClientMetadata, bool], bool]
-    said: str
-
-
-# Metadata and whether it is of a FAPI 2.0 client, in the order in which they are checked.
-_OFFERS: tuple[_Offer, ...] = (
-    _Offer(
-        lambda m, fapi2: m.token_endpoint_auth_method in (FAPI2_METHODS if fapi2 else METHODS),
-        "token_endpoint_auth_method is not offered.",
-    ),
-    _Offer(
-        lambda m, _: bool(m.grant_types) and set(m.grant_types) <= set(GRANT_TYPES),
-        "A grant type is not offered.",
-    ),
-    _Offer(
-        lambda m, _: (
-            (CIBA_GRANT in m.grant_types) == (m.backchannel_token_delivery_mode is not None)
-        ),
-        "The CIBA grant and backchannel_token_delivery_mode go together.",
-    ),
-    _Offer(
-        lambda m, fapi2: (
-            m.backchannel_token_delivery_mode
-            in {None, *(FAPI2_DELIVERY_MODES if fapi2 else DELIVERY_MODES)}
-        ),
-        "backchannel_token_delivery_mode is not offered.",
-    ),
-    _Offer(
-        lambda m, _: (
-            (m.backchannel_token_delivery_mode in {PING, PUSH})
-            == (m.backchannel_client_notification_endpoint is not None)
-        ),
-        "backchannel_client_notification_endpoint is for ping and push.",
-    ),
-    _Offer(
-        # Nobody proves a key where tokens are pushed.
-        lambda m, _: (
-            m.backchannel_token_delivery_mode != PUSH
-            or not (m.dpop_bound_access_tokens or m.tls_client_certificate_bound_access_tokens)
-        ),
-        "Tokens that are bound to a key can't be pushed.",
-    ),
-    _Offer(
-        lambda m, _: (
-            CIBA_GRANT not in m.grant_types or m.token_endpoint_auth_method != NO_AUTHENTICATION
-        ),  # CIBA, 7.1
-        "CIBA is for clients that authenticate.",
-    ),
-    _Offer(
-        lambda m, fapi2: (
-            m.backchannel_authentication_request_signing_alg
-            in {None, *(FAPI2_ALGORITHMS if fapi2 else ALGORITHMS)}
-        ),
-        "backchannel_authentication_request_signing_alg is not offered.",
-    ),
-    _Offer(
-        lambda m, _: not m.backchannel_user_code_parameter,
-        "backchannel_user_code_parameter is not offered.",
-    ),
-    _Offer(
-        # Nothing ties a device to the browser in which a person allows it.
-        lambda m, fapi2: not (fapi2 and DEVICE_GRANT in m.grant_types),
-        "The device grant is no part of FAPI 2.0.",
-    ),
-    _Offer(
-        lambda m, _: set(m.response_types) <= set(RESPONSE_TYPES),
-        "Only response_type code is offered.",
-    ),
-    _Offer(
-        lambda m, _: (
-            not {"client_credentials", TOKEN_EXCHANGE} & set(m.grant_types)
-            or m.token_endpoint_auth_method != NO_AUTHENTICATION
-        ),  # RFC 6749, 4.4; RFC 8693, 5
-        "client_credentials and token exchange are for clients that authenticate.",
-    ),
-    _Offer(
-        lambda m, fapi2: m.id_token_signed_response_alg in _id_token_algorithms(fapi2=fapi2),
-        "id_token_signed_response_alg is not offered.",
-    ),
-    _Offer(
-        lambda m, fapi2: (
-            m.userinfo_signed_response_alg in {None, *_id_token_algorithms(fapi2=fapi2)}
-        ),
-        "userinfo_signed_response_alg is not offered.",
-    ),
-    _Offer(
-        lambda m, fapi2: (
-            m.token_endpoint_auth_signing_alg
-            in {None, *(FAPI2_ALGORITHMS if fapi2 else ALGORITHMS)}
-        ),
-        "token_endpoint_auth_signing_alg is not offered.",
-    ),
-    _Offer(
-        lambda m, fapi2: m.authorization_signed_response_alg in _id_token_algorithms(fapi2=fapi2),
-        "authorization_signed_response_alg is not offered.",
-    ),
-    _Offer(
-        lambda m, fapi2: m.introspection_signed_response_alg in _id_token_algorithms(fapi2=fapi2),
-        "introspection_signed_response_alg is not offered.",
-    ),
-    _Offer(
-        lambda m, fapi2: (
-            m.request_object_signing_alg in {None, *(FAPI2_ALGORITHMS if fapi2 else ALGORITHMS)}
-        ),
-        "request_object_signing_alg is not offered.",
-    ),
-    _Offer(
-        lambda m, _: set(m.default_acr_values) <= set(ACR_VALUES),
-        "A value of default_acr_values is not ours.",
-    ),
-    _Offer(
-        lambda m, _: set(m.authorization_details_types) <= {"civitas_disclosure"},
-        "A type of authorization_details is not ours.",
-    ),
-    _Offer(
-        lambda m, _: m.scope is None or bool(set(m.scope.split()) & OFFERED_SCOPES),
-        "scope names nothing that we offer.",
-    ),
-    _Offer(
-        lambda m, _: len(m.client_name) <= LONGEST_NAME and m.client_name.isprintable(),
-        "client_name is too long or can't be shown.",
-    ),
-    _Offer(
-        lambda m, _: m.descriptive.get("subject_type", "pairwise") == "pairwise",
-        "subject_type is pairwise.",
-    ),
-    _Offer(
-        lambda m, _: all(isinstance(getattr(m, name), bool) for name in _SWITCHES),
-        "A switch is neither true nor false.",
-    ),
-    _Offer(
-        lambda m, _: (
-            m.default_max_age is None
-            or (type(m.default_max_age) is int and 0 <= m.default_max_age < 1 << 31)
-        ),
-        "default_max_age is a whole number of seconds.",
-    ),
-)
-
-
-def _check_offered(metadata: ClientMetadata, profile: ClientProfile) -> None:
-    """Hold what is chosen against what we offer."""
-    for offer in _OFFERS:
-        if not offer.holds(metadata, profile is ClientProfile.FAPI2):
-            raise InvalidClientMetadata(offer.said)
-    if "authorization_code" in metadata.grant_types and not metadata.redirect_uris:
-        raise InvalidRedirectUri("At least one redirect URI is needed.")
-    if len(metadata.redirect_uris) > MOST_REDIRECT_URIS:
-        raise InvalidRedirectUri(f"At most {MOST_REDIRECT_URIS} redirect URIs.")
-
-
-def _id_token_algorithms(*, fapi2: bool) -> tuple[str, ...]:
-    return FAPI2_ALGORITHMS if fapi2 else ID_TOKEN_ALGORITHMS  # FAPI 2.0, 5.4
 
 
 def _check_keys(metadata: ClientMetadata, profile: ClientProfile) -> None:
@@ -422,86 +226,3 @@ def _check_certificates(metadata: ClientMetadata, server: JSONObject) -> None:
         and not mtls.certificates_of(metadata.jwks)
     ):
         raise InvalidClientMetadata("self_signed_tls_client_auth needs a key with x5c.")
-
-
-def _check_addresses(metadata: ClientMetadata, policy: Policy) -> None:
-    for name in _ADDRESSES:
-        value = getattr(metadata, name)
-        if value is None:
-            continue
-        parts = _split(value)
-        is_allowed = parts is not None and (
-            parts.scheme == "https"
-            # A sign-in that starts over http can be turned to somebody else's.
-            or (parts.scheme == "http" and policy.allows_http and name != "initiate_login_uri")
-        )
-        if not is_allowed:
-            raise InvalidClientMetadata(f"{name} has to be an https address.")
-
-
-def _check_logout(metadata: ClientMetadata) -> None:
-    """Hold the addresses of sign-out against what may be called and what may be framed.
-
-    Source:
-        OpenID Connect Back-Channel Logout, 2.2; Front-Channel Logout, 2.
-    """
-    for name in ("backchannel_logout_uri", "frontchannel_logout_uri"):
-        uri = getattr(metadata, name)
-        if uri is None:
-            if getattr(metadata, f"{name.removesuffix('uri')}session_required"):
-                raise InvalidClientMetadata(f"{name} is missing.")
-        elif "#" in uri or not uri.isascii() or "@" in urlsplit(uri).netloc:
-            raise InvalidClientMetadata(f"{name} is not acceptable.")
-    framed = metadata.frontchannel_logout_uri
-    if framed is not None and _origin(framed) not in {
-        _origin(uri) for uri in metadata.redirect_uris
-    }:
-        raise InvalidClientMetadata("frontchannel_logout_uri has the origin of no redirect URI.")
-
-
-def _origin(uri: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(uri)
-    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-
-
-def _check_redirect_uri(uri: str, policy: Policy, profile: ClientProfile) -> None:
-    """Hold a redirect URI against what can be trusted with a code.
-
-    Source:
-        RFC 6749, 3.1.2; RFC 8252, 7; RFC 9700, 4.1 and 4.11; FAPI 2.0 Security Profile, 5.3.2.2.
-    """
-    parts = _split(uri)
-    if parts is None or parts.fragment or "#" in uri or "*" in parts.netloc:
-        raise InvalidRedirectUri(reason="form")
-    if len(uri) > LONGEST_REDIRECT_URI:
-        raise InvalidRedirectUri(reason="form")
-    if not uri.isascii() or not uri.isprintable() or " " in uri or "\\" in uri:
-        raise InvalidRedirectUri(reason="characters")
-    if "@" in parts.netloc:
-        raise InvalidRedirectUri(reason="userinfo")
-    if any(segment in {".", ".."} for segment in parts.path.lower().replace("%2e", ".").split("/")):
-        raise InvalidRedirectUri(reason="dot segments")
-    _check_redirect_scheme(parts, policy, profile)
-
-
-def _check_redirect_scheme(parts: SplitResult, policy: Policy, profile: ClientProfile) -> None:
-    match parts.scheme:
-        case "https":
-            if not parts.hostname:
-                raise InvalidRedirectUri(reason="host")
-        case "http":
-            if not parts.hostname or not (policy.allows_http or parts.hostname in _LOOPBACK):
-                raise InvalidRedirectUri("A redirect URI has to be https.", reason="http")
-        case scheme:
-            # A private-use scheme is a domain turned around: RFC 8252, 7.1.
-            if profile is ClientProfile.FAPI2 or "." not in scheme or scheme in _DANGEROUS_SCHEMES:
-                raise InvalidRedirectUri(reason="scheme")
-
-
-def _split(uri: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(uri)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts if parts.scheme else None

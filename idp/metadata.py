@@ -6,7 +6,8 @@ from idp import checks, dpop, grant_management, jose, jwe, mtls, pkce
 from idp.assurance import ACR_VALUES
 from idp.claims import CLAIMS_OF_SCOPE, ITEMS_OF_CLAIM
 from idp.client_authentication import METHODS
-from idp.client_metadata import DELIVERY_MODES, GRANT_TYPES
+from idp.client_offers import DELIVERY_MODES
+from idp.grant_types import GRANT_TYPES
 from idp.tokens import ID_TOKEN_ALGORITHMS
 
 AUTHORIZATION_DETAILS_TYPES = ("civitas_disclosure",)

@@ -19,7 +19,7 @@ from idp.remote import NotFetched, fetch_json
 from idp.remote_keys import remote_keys_of
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.responses import SUBMIT_SCRIPT, SUBMIT_SCRIPT_PATH, respond
-from idp.service import administration, authorization, logout
+from idp.service import authorization, dynamic_registration, logout
 from idp.signing_out import CONTINUE_SCRIPT, CONTINUE_SCRIPT_PATH, leave
 from kernel.db import UnitOfWork
 from kernel.form_guard import FIELD, FormGuard
@@ -112,7 +112,7 @@ def register(
     request: Request, session: UnitOfWork, provider: TheProvider, asked: AskedMetadata
 ) -> Response:
     """Register a client."""
-    registered = administration.register_client(
+    registered = dynamic_registration.register_client(
         session,
         provider,
         asked,
@@ -127,7 +127,7 @@ def read_registration(
     request: Request, session: UnitOfWork, provider: TheProvider, client_id: str
 ) -> Response:
     """Return a client's registration to whoever manages it."""
-    registered = administration.read_registration(
+    registered = dynamic_registration.read_registration(
         session, client_id, authorization_header=request.headers.get("authorization")
     )
     return _registration(registered.as_response(provider.issuer))
@@ -142,7 +142,7 @@ def replace_registration(
     asked: AskedMetadata,
 ) -> Response:
     """Replace a client's registration."""
-    registered = administration.replace_registration(
+    registered = dynamic_registration.replace_registration(
         session,
         provider,
         client_id,
@@ -155,7 +155,7 @@ def replace_registration(
 @router.delete("/register/{client_id}", status_code=204)
 def delete_registration(request: Request, session: UnitOfWork, client_id: str) -> Response:
     """End a client."""
-    administration.delete_registration(
+    dynamic_registration.delete_registration(
         session,
         client_id,
         authorization_header=request.headers.get("authorization"),

@@ -2,7 +2,7 @@
 
 from starlette.routing import Route
 
-from idp.client_metadata import CIBA_GRANT, DEVICE_GRANT, TOKEN_EXCHANGE
+from idp.grant_types import CIBA_GRANT, DEVICE_GRANT, TOKEN_EXCHANGE
 from idp.hot.authorization_code import redeem
 from idp.hot.backchannel_authentication import backchannel_authentication
 from idp.hot.client_credentials import grant_client

@@ -11,16 +11,16 @@ from starlette.responses import Response
 
 from idp import checks, ciba
 from idp.ciba import Hint
-from idp.client_metadata import CIBA_GRANT
 from idp.errors import UnauthorizedClient, UnknownUserId
+from idp.grant_types import CIBA_GRANT
 from idp.hot.clients import Caller, as_client
 from idp.hot.token import check_spent
 from idp.model import PUSH
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.ring_tokens import AUTH_REQ_ID
 from idp.service.accounts import username_digest
-from idp.service.authorization import signed_request, stored_request, submission_of
 from idp.service.backchannel import seal_notification
+from idp.service.received_requests import signed_request, stored_request, submission_of
 from idp.statements import AT, admit, has_row, one_row
 from idp.tables import accounts, approved_clients, deferred_requests, sign_in_names
 from idp.tokens import our_keys

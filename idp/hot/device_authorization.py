@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp import checks
-from idp.client_metadata import DEVICE_GRANT
 from idp.errors import UnauthorizedClient
+from idp.grant_types import DEVICE_GRANT
 from idp.hot.clients import Caller, as_client
 from idp.hot.token import check_spent
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.ring_tokens import DEVICE_CODE, MintedRingToken
-from idp.service.authorization import stored_request, submission_of
 from idp.service.devices import user_code_digest
+from idp.service.received_requests import stored_request, submission_of
 from idp.statements import AT, admit, has_row, one_row
 from idp.tables import deferred_requests
 from idp.user_codes import UserCode, mint_user_code

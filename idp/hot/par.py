@@ -16,7 +16,7 @@ from idp.hot.token import check_spent
 from idp.request_objects import open_request_object
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.ring_tokens import REQUEST_URI, REQUEST_URI_PREFIX
-from idp.service.authorization import signed_request, stored_request, submission_of
+from idp.service.received_requests import signed_request, stored_request, submission_of
 from idp.statements import admit, has_row, one_row
 from idp.tables import pushed_requests
 from kernel.db import HotStatement, Instant

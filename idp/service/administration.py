@@ -1,29 +1,23 @@
-"""Partners and clients: added by an operator, or registered by themselves."""
+"""Partners and clients, as an operator enters and ends them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from idp.client_metadata import register
-from idp.errors import InvalidClientMetadata, InvalidToken
 from idp.metadata import provider_metadata
 from idp.model import Client, ClientMetadata, ClientProfile, JSONObject, Partner
 from idp.provider import Provider
 from idp.registration import WITH_SECRET, Registered, sector_of
 from idp.store import authorization
 from idp.store import clients as store
-from idp.token_verification import challenge
 from kernel.errors import Conflict, InvalidRequest, NotFound
 from kernel.ids import ClientId, PartnerId, PersonId
 from kernel.keyring import Keyring
 from kernel.secret import (
-    MalformedToken,
-    MintedToken,
     Secret,
     mint_token,
-    parse_token,
     random_bytes,
 )
 
@@ -36,7 +30,7 @@ SELF_REGISTERED = "self-"
 
 INITIAL_ACCESS_LIFETIME = timedelta(days=7)
 _CLIENT_ID_BYTES = 16
-_LONGEST_NAME = 200  # characters
+LONGEST_NAME = 200  # characters
 _LONGEST_ID = 64  # characters
 
 
@@ -51,7 +45,7 @@ def add_partner(session: Session, *, partner_id: str, name: str, at: datetime) -
     if not is_plain or len(partner_id) > _LONGEST_ID or partner_id.startswith(SELF_REGISTERED):
         raise InvalidRequest("A partner's identifier is letters, digits, hyphens and underscores.")
     name = name.strip()
-    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise InvalidRequest("A partner has a name that can be shown.")
     partner = Partner(partner_id=PartnerId(partner_id), name=name, is_verified=True, created_at=at)
     if not store.insert_partner(session, partner):
@@ -99,11 +93,11 @@ def add_client(
         raise NotFound("There is no such partner.")
     if client_id is not None and store.client_exists(session, client_id):
         raise Conflict("A client with this identifier exists.")
-    return _store_client(
+    return store_client(
         session,
         provider,
         partner,
-        client_id=ClientId(client_id) if client_id else _new_client_id(),
+        client_id=ClientId(client_id) if client_id else new_client_id(),
         profile=profile,
         asked=asked,
         is_self_managed=False,
@@ -179,156 +173,7 @@ def issue_initial_access_token(
     return minted.token
 
 
-# Dynamic registration
-
-
-def register_client(
-    session: Session,
-    provider: Provider,
-    asked: JSONObject,
-    *,
-    authorization_header: str | None,
-    at: datetime,
-) -> Registered:
-    """Register a client that asks for it itself.
-
-    Args:
-        session: The open transaction.
-        provider: Ourselves; its policy says whether anyone may.
-        asked: Client metadata as received.
-        authorization_header: An initial access token, or None.
-        at: Now.
-
-    Raises:
-        InvalidToken: 401. An initial access token is needed, or this one is not good.
-        InvalidRedirectUri: 400. As `client_metadata.register`.
-        InvalidClientMetadata: 400. As `client_metadata.register`.
-
-    Source:
-        RFC 7591, 3; OpenID Connect Registration, 3.
-    """
-    client_id = _new_client_id()
-    partner, profile = _registering_partner(
-        session, provider, asked, authorization_header, client_id=client_id, at=at
-    )
-    return _store_client(
-        session,
-        provider,
-        partner,
-        client_id=client_id,
-        profile=profile,
-        asked=asked,
-        is_self_managed=True,
-        at=at,
-    )
-
-
-def read_registration(
-    session: Session, client_id: str, *, authorization_header: str | None
-) -> Registered:
-    """Return a client's registration to whoever manages it (RFC 7592, 2.1).
-
-    Raises:
-        InvalidToken: 401. Another token, or there is no such client: the two look the same.
-    """
-    token, client, created_at = _managed(session, client_id, authorization_header)
-    return Registered(client=client, created_at=created_at, registration_access_token=Secret(token))
-
-
-def replace_registration(
-    session: Session,
-    provider: Provider,
-    client_id: str,
-    asked: JSONObject,
-    *,
-    authorization_header: str | None,
-) -> Registered:
-    """Replace a client's registration as a whole (RFC 7592, 2.2).
-
-    Raises:
-        InvalidToken: 401. Another token, or there is no such client.
-        InvalidRedirectUri: 400. As `client_metadata.register`.
-        InvalidClientMetadata: 400. As `client_metadata.register`, or another `client_id`.
-    """
-    token, client, created_at = _managed(session, client_id, authorization_header)
-    if asked.get("client_id") != client.client_id:
-        raise InvalidClientMetadata("client_id is missing or another.")
-    forbidden = {
-        "registration_access_token", "registration_client_uri", "client_secret_expires_at",
-        "client_id_issued_at",
-    }  # fmt: skip
-    if forbidden & asked.keys():
-        raise InvalidClientMetadata("A field of the response is not part of a request.")
-    metadata = _accept(provider, asked, client.profile)
-    secret: MintedToken | None = None
-    digest = client.secret_digest
-    if metadata.token_endpoint_auth_method not in WITH_SECRET:
-        digest = None
-    elif digest is None:
-        secret = mint_token(SECRET_PREFIX)
-        digest = secret.digest
-    sector = sector_of(client.partner_id, metadata)
-    store.replace_client(
-        session,
-        client.client_id,
-        metadata=metadata,
-        sector=sector,
-        secret_digest=digest,
-    )
-    return Registered(
-        client=replace(client, metadata=metadata, sector=sector, secret_digest=digest),
-        created_at=created_at,
-        client_secret=None if secret is None else secret.token,
-        registration_access_token=Secret(token),
-    )
-
-
-def delete_registration(
-    session: Session, client_id: str, *, authorization_header: str | None, at: datetime
-) -> None:
-    """End a client at its own wish (RFC 7592, 2.3).
-
-    Raises:
-        InvalidToken: 401. Another token, or there is no such client.
-    """
-    _, client, _ = _managed(session, client_id, authorization_header)
-    disable_client(session, client.client_id, at=at)
-
-
-def _registering_partner(
-    session: Session,
-    provider: Provider,
-    asked: JSONObject,
-    authorization_header: str | None,
-    *,
-    client_id: ClientId,
-    at: datetime,
-) -> tuple[Partner, ClientProfile]:
-    """Return the partner that an initial access token names, or a new one that nobody verified."""
-    if authorization_header is not None:
-        try:
-            digest = parse_token(_bearer(authorization_header), INITIAL_ACCESS_PREFIX)
-        except MalformedToken as error:
-            raise InvalidToken(headers=challenge("bearer", "invalid_token")) from error
-        spent = store.spend_initial_access_token(session, digest, at=at)
-        owner = None if spent is None else store.find_partner(session, spent[0])
-        if spent is None or owner is None or owner.disabled_at is not None:
-            raise InvalidToken(headers=challenge("bearer", "invalid_token"))
-        return owner, spent[1]
-    if not provider.policy.allows_open_registration:
-        raise InvalidToken("An initial access token is needed.", headers=challenge("bearer"))
-    name = asked.get("client_name")
-    partner = Partner(
-        partner_id=PartnerId(SELF_REGISTERED + client_id),
-        name=name[:_LONGEST_NAME] if isinstance(name, str) and name else client_id,
-        is_verified=False,
-        created_at=at,
-    )
-    store.insert_partner(session, partner)
-    return partner, ClientProfile.OIDC
-
-
-def _store_client(
+def store_client(
     session: Session,
     provider: Provider,
     partner: Partner,
@@ -339,7 +184,23 @@ def _store_client(
     is_self_managed: bool,
     at: datetime,
 ) -> Registered:
-    metadata = _accept(provider, asked, profile)
+    """Store a new client, and return what it is told once.
+
+    Args:
+        session: The open transaction.
+        provider: Ourselves.
+        partner: Whose client.
+        client_id: Nobody has it yet.
+        profile: What it is held to.
+        asked: Client metadata (RFC 7591, 2).
+        is_self_managed: Whether it gets a token to manage its registration (RFC 7592, 3).
+        at: Now.
+
+    Raises:
+        InvalidRedirectUri: 400. As `client_metadata.register`.
+        InvalidClientMetadata: 400. As `client_metadata.register`.
+    """
+    metadata = accept(provider, asked, profile)
     has_secret = metadata.token_endpoint_auth_method in WITH_SECRET
     secret = mint_token(SECRET_PREFIX) if has_secret else None
     registration = mint_token(REGISTRATION_PREFIX) if is_self_managed else None
@@ -373,7 +234,8 @@ def _store_client(
     )
 
 
-def _accept(provider: Provider, asked: JSONObject, profile: ClientProfile) -> ClientMetadata:
+def accept(provider: Provider, asked: JSONObject, profile: ClientProfile) -> ClientMetadata:
+    """Check metadata against what we offer; see `client_metadata.register`."""
     return register(
         asked,
         profile=profile,
@@ -386,29 +248,6 @@ def _accept(provider: Provider, asked: JSONObject, profile: ClientProfile) -> Cl
     )
 
 
-def _managed(
-    session: Session, client_id: str, authorization_header: str | None
-) -> tuple[str, Client, datetime]:
-    if authorization_header is None:
-        raise InvalidToken(headers=challenge("bearer"))
-    token = _bearer(authorization_header)
-    try:
-        digest = parse_token(token, REGISTRATION_PREFIX)
-    except MalformedToken as error:
-        raise InvalidToken(headers=challenge("bearer", "invalid_token")) from error
-    found = store.find_registered(session, client_id, registration_token_digest=digest)
-    if found is None:
-        raise InvalidToken(headers=challenge("bearer", "invalid_token"))
-    return token, *found
-
-
-def _bearer(authorization_header: str) -> str:
-    scheme, _, token = authorization_header.partition(" ")
-    if scheme.lower() != "bearer":
-        raise InvalidToken(headers=challenge("bearer"), reason="scheme")
-    return token.strip()
-
-
-def _new_client_id() -> ClientId:
+def new_client_id() -> ClientId:
     """Mint an identifier in hexadecimal: base64url may begin with `-`, as an option does."""
     return ClientId(random_bytes(_CLIENT_ID_BYTES).hex())

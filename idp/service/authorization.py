@@ -1,24 +1,20 @@
 """Authorization requests: start one, show it to the person, answer the client."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias, cast
 
 from sqlalchemy.orm import Session
 
-from idp import checks, jarm
-from idp.disclosures import read_disclosure
+from idp import checks
 from idp.errors import (
     AccessDenied,
     InteractionGone,
     InvalidAuthorizationRequest,
     InvalidRequestObject,
-    InvalidRequestUri,
     NotSignedIn,
     OAuthError,
     UnknownClient,
-    UnregisteredRedirectUri,
 )
 from idp.interaction_state import expected_sub, is_acceptable, silent_refusal
 from idp.jose import NotVerified
@@ -30,23 +26,18 @@ from idp.model import (
     Interaction,
     InteractionId,
     InteractionStarted,
-    JSONObject,
-    ResponseMode,
     SignInSession,
 )
 from idp.provider import Provider
-from idp.remote_keys import FindRemoteKeys, keys_of, no_remote_keys
-from idp.request_objects import RequestObject, open_request_object
-from idp.resource_indicators import resources_of
+from idp.remote_keys import FindRemoteKeys, no_remote_keys
 from idp.ring_tokens import (
-    AUTHORIZATION_CODE,
     INTERACTION,
-    REQUEST_URI,
-    REQUEST_URI_PREFIX,
     RingToken,
 )
 from idp.service import grant_management
-from idp.service.agreements import agree, uncovered
+from idp.service.agreements import uncovered
+from idp.service.authorization_answers import issue_code, refuse
+from idp.service.received_requests import receive, stored_request, submission_of
 from idp.store import authorization as store
 from idp.store.clients import find_client
 from idp.tokens import our_keys, verify_id_token_hint
@@ -90,7 +81,7 @@ def start(
     if client is None:
         raise UnknownClient
     try:
-        stored, request_uri = _received(
+        stored, request_uri = receive(
             session, provider, client, form, remote_keys=remote_keys, at=at
         )
     except InvalidRequestObject as refusal:
@@ -117,7 +108,7 @@ def start(
         if not refusal.redirectable:
             raise
         mode, state = checks.refusal_fields(submission, refusal)
-        return _refusal(
+        return refuse(
             provider, client, established["redirect_uri"], mode, state, refusal=refusal, at=at
         )
     minted = INTERACTION.mint(at)
@@ -219,7 +210,7 @@ def allow(
     _answer(session, interaction, at=at)
     request = interaction.request
     try:
-        return _issue_code(
+        return issue_code(
             session,
             provider,
             interaction.client,
@@ -231,7 +222,7 @@ def allow(
             at=at,
         )
     except OAuthError as refusal:
-        return _refusal(
+        return refuse(
             provider,
             interaction.client,
             request.redirect_uri,
@@ -254,7 +245,7 @@ def deny(
     if interaction.request_uri is not None:
         store.use_pushed(session, interaction.request_uri, at=at)
     request = interaction.request
-    return _refusal(
+    return refuse(
         provider,
         interaction.client,
         request.redirect_uri,
@@ -263,54 +254,6 @@ def deny(
         refusal=AccessDenied(),
         at=at,
     )
-
-
-def submission_of(provider: Provider, client: Client, stored: JSONObject) -> checks.Submission:
-    """Return a stored request as the pipeline wants it.
-
-    Args:
-        provider: Ourselves.
-        client: Whose request it is.
-        stored: `parameters`, `resources`, `channel`, `proof_jkt`, as received.
-    """
-    return checks.Submission(
-        client=client,
-        parameters=stored["parameters"],
-        resources=tuple(stored["resources"]),
-        channel=stored["channel"],
-        proof_jkt=stored["proof_jkt"],
-        known_resources=resources_of(provider.issuer),
-        read_disclosure=read_disclosure,
-        is_signed=stored.get("is_signed", False),
-    )
-
-
-def signed_request(stored: dict[str, object], opened: RequestObject) -> dict[str, object]:
-    """Return the request as it is stored when its client signed it: only what was signed.
-
-    Source:
-        RFC 9101, 6.3; RFC 9126, 3.
-    """
-    return {
-        **stored,
-        "parameters": dict(opened.parameters),
-        "resources": list(opened.resources),
-        "is_signed": True,
-    }
-
-
-def stored_request(form: Form, *, channel: str, proof_jkt: str | None) -> dict[str, object]:
-    """Return an authorization request as it is stored: as it was received.
-
-    Client credentials are no part of it.
-    """
-    secrets = {"client_secret", "client_assertion", "client_assertion_type"}
-    return {
-        "parameters": {name: value for name, value in form.items() if name not in secrets},
-        "resources": list(form.every("resource")),
-        "channel": channel,
-        "proof_jkt": proof_jkt,
-    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,43 +269,6 @@ class _Pending:
         return bool(self.asked) or self.is_first_visit
 
 
-def _received(
-    session: Session,
-    provider: Provider,
-    client: Client,
-    form: Form,
-    *,
-    remote_keys: FindRemoteKeys,
-    at: datetime,
-) -> tuple[JSONObject, RingToken | None]:
-    """Return the request: what was pushed, what was signed, or what stands in the address."""
-    request_uri = form.get("request_uri", "")
-    if not request_uri.startswith(REQUEST_URI_PREFIX):
-        stored = stored_request(form, channel="browser", proof_jkt=None)
-        compact = form.get("request")
-        if compact is None:
-            return stored, None
-        if "request_uri" in form:  # RFC 9101, 5
-            raise InvalidRequestObject("request and request_uri exclude each other.")
-        opened = open_request_object(
-            client,
-            compact,
-            keys_of(client, compact, remote_keys),
-            issuer=provider.issuer,
-            policy=provider.policy,
-            at=at,
-        )
-        return signed_request(stored, opened), None
-    try:
-        token = REQUEST_URI.parse(request_uri.removeprefix(REQUEST_URI_PREFIX))
-    except MalformedToken as error:
-        raise InvalidRequestUri(reason="malformed") from error
-    pushed = store.find_pushed(session, token, client_id=client.client_id, at=at)
-    if pushed is None:
-        raise InvalidRequestUri(reason="unknown, used, expired or another client's")
-    return pushed, token
-
-
 def _refuse_unread(
     provider: Provider, client: Client, form: Form, *, refusal: InvalidRequestObject, at: datetime
 ) -> AuthorizationResponse:
@@ -376,7 +282,7 @@ def _refuse_unread(
     )
     redirect_uri = checks.check_unredirected(outside)["redirect_uri"]
     mode, state = checks.refusal_fields(outside, refusal)
-    return _refusal(provider, client, redirect_uri, mode, state, refusal=refusal, at=at)
+    return refuse(provider, client, redirect_uri, mode, state, refusal=refusal, at=at)
 
 
 def _evaluate(
@@ -434,7 +340,7 @@ def _answer_silently(
     if refusal is not None:
         raise refusal
     assert pending.session is not None
-    return _issue_code(
+    return issue_code(
         session,
         provider,
         client,
@@ -443,61 +349,6 @@ def _answer_silently(
         asked=(),
         request_uri=request_uri,
         language="en",
-        at=at,
-    )
-
-
-def _issue_code(
-    session: Session,
-    provider: Provider,
-    client: Client,
-    request: AuthorizationRequest,
-    person: SignInSession,
-    *,
-    asked: Sequence[Disclosure],
-    request_uri: RingToken | None,
-    language: str,
-    at: datetime,
-) -> AuthorizationResponse:
-    """Store the consents, the grant and the code; answer with the code."""
-    if request_uri is not None and not store.use_pushed(session, request_uri, at=at):
-        raise InvalidRequestUri(reason="used")
-    policy = provider.policy
-    grant_id = agree(
-        session,
-        provider,
-        client,
-        request,
-        person,
-        asked=asked,
-        change=request.grant_change,
-        binds_session=True,
-        redeemable_for=policy.authorization_code,
-        language=language,
-        at=at,
-    )
-    code = AUTHORIZATION_CODE.mint(at)
-    store.insert_code(
-        session,
-        store.NewCode(
-            token=code.stored,
-            grant_id=grant_id,
-            client_id=client.client_id,
-            redirect_uri=request.redirect_uri,
-            code_challenge=request.code_challenge,
-            dpop_jkt=request.dpop_jkt,
-            nonce=request.nonce,
-            id_token_claims={"claims": list(request.claims.id_token)},
-            expires_at=at + policy.authorization_code,
-        ),
-    )
-    return _response(
-        provider,
-        client,
-        request.redirect_uri,
-        response_mode=request.response_mode,
-        parameters=(("code", code.token.reveal()),),
-        state=request.state,
         at=at,
     )
 
@@ -530,57 +381,3 @@ def _answer(session: Session, interaction: Interaction, *, at: datetime) -> None
     token = INTERACTION.parse(interaction.interaction_id)
     if not store.answer_interaction(session, token, at=at):
         raise InteractionGone(reason="answered")
-
-
-def _refusal(
-    provider: Provider,
-    client: Client,
-    redirect_uri: str,
-    response_mode: ResponseMode,
-    state: str | None,
-    *,
-    refusal: OAuthError,
-    at: datetime,
-) -> AuthorizationResponse:
-    """Return a refusal as the client gets it (RFC 6749, 4.1.2.1)."""
-    assert refusal.redirectable
-    assert not isinstance(refusal, UnregisteredRedirectUri)
-    return _response(
-        provider,
-        client,
-        redirect_uri,
-        response_mode=response_mode,
-        parameters=(("error", refusal.code), ("error_description", refusal.detail)),
-        state=state,
-        at=at,
-    )
-
-
-def _response(
-    provider: Provider,
-    client: Client,
-    redirect_uri: str,
-    *,
-    response_mode: ResponseMode,
-    parameters: tuple[tuple[str, str], ...],
-    state: str | None,
-    at: datetime,
-) -> AuthorizationResponse:
-    echoed: tuple[tuple[str, str], ...] = () if state is None else (("state", state),)
-    if response_mode not in {"query", "form_post"}:
-        return AuthorizationResponse(
-            redirect_uri=redirect_uri,
-            response_mode=jarm.PLAIN_MODES[response_mode],
-            parameters=jarm.sign_response(
-                (*parameters, *echoed),
-                client=client,
-                issuer=provider.issuer,
-                signing=provider.signing,
-                at=at,
-            ),
-        )
-    return AuthorizationResponse(
-        redirect_uri=redirect_uri,
-        response_mode="form_post" if response_mode == "form_post" else "query",
-        parameters=(*parameters, *echoed, ("iss", provider.issuer)),  # RFC 9207, 2
-    )

@@ -13,7 +13,7 @@ from idp.errors import OAuthError, RequestGone, UnknownUserCode
 from idp.model import Client, DeferredRequest, Disclosure, SignInSession
 from idp.provider import Provider
 from idp.service.agreements import agree, uncovered
-from idp.service.authorization import submission_of
+from idp.service.received_requests import submission_of
 from idp.store import accounts as failures
 from idp.store import deferred as store
 from idp.store.clients import find_client

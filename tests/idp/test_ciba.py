@@ -8,8 +8,8 @@ import jwt
 import pytest
 from sqlalchemy import text
 
-from idp.client_metadata import CIBA_GRANT
 from idp.errors import InvalidClientMetadata
+from idp.grant_types import CIBA_GRANT
 from idp.ring_tokens import RingToken
 from idp.service.backchannel import NOTIFY_TASK, NotNotified, notify
 from idp.tokens import left_half

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import delete
 
 from idp.buckets import DEFERRED_REQUESTS
-from idp.client_metadata import DEVICE_GRANT
 from idp.errors import InvalidClientMetadata
+from idp.grant_types import DEVICE_GRANT
 from idp.service.administration import disable_client
 from idp.tables import sign_in_failures
 from idp.user_codes import ALPHABET, MalformedUserCode, mint_user_code, parse_user_code

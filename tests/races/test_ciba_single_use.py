@@ -2,7 +2,7 @@
 
 import pytest
 
-from idp.client_metadata import CIBA_GRANT
+from idp.grant_types import CIBA_GRANT
 from tests.idp.idp_world import IdpWorld
 from tests.idp.test_ciba import a_client, answer_it, begin
 from tests.races.test_idp_single_use import AT_ONCE, at_once, post, statuses, world

@@ -2,7 +2,7 @@
 
 import pytest
 
-from idp.client_metadata import DEVICE_GRANT
+from idp.grant_types import DEVICE_GRANT
 from tests.idp.idp_world import IdpWorld
 from tests.idp.test_device import GRANTS, address_of, begin, decide, signed_in
 from tests.races.test_idp_single_use import AT_ONCE, at_once, post, statuses, world
