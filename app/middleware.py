@@ -39,6 +39,8 @@ _DEFAULT_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
 )
 _DEFAULT_NAMES = frozenset(name for name, _ in _DEFAULT_HEADERS)
+_CSP = b"content-security-policy"
+_FRAMED = b"frame-ancestors *"  # how the policy of a page ends that is meant to be framed
 _HSTS = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
 
@@ -176,6 +178,8 @@ class _Exchange:
             self.status = message["status"]
             headers = list(message.get("headers", ()))
             brought = [name for name, _ in headers if name in _DEFAULT_NAMES]
+            if brought and (_CSP, True) in ((n, v.endswith(_FRAMED)) for n, v in headers):
+                brought.append(b"x-frame-options")  # it goes without
             headers += (
                 [header for header in self.edge.default_headers if header[0] not in brought]
                 if brought

@@ -57,6 +57,7 @@ TABLE: tuple[tuple[str, RouteClass], ...] = (
     ("/jwks", PROTOCOL),
     ("/.well-known", PROTOCOL),
     ("/authorize", PAGE),
+    ("/check-session", PAGE),
     ("/interaction", PAGE),
     ("/device", PAGE),
     ("/sign-in", PAGE),

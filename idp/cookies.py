@@ -5,10 +5,16 @@ from starlette.responses import Response
 
 from idp.model import InteractionId, OpenedSession
 from idp.policy import Policy
+from idp.session_state import CHECK_SESSION_PATH
 from kernel.secret import Secret
 
 SESSION_COOKIE = "civitas_session"
 BINDING_COOKIE_PREFIX = "civitas_interaction_"
+BROWSER_STATE_COOKIE = "civitas_browser_state"
+"""What the frame at `CHECK_SESSION_PATH` reads: a keyed digest of the session, of use to nothing
+else. Another site frames it, so it is `SameSite=None`, which browsers take with `Secure` only; on
+loopback they take that over http too."""
+
 _IN_NAME = slice(5, 17)
 """Twelve random characters of the interaction's identifier, in the cookie's name: enough to tell a
 browser's few interactions apart, too few to find one."""
@@ -24,13 +30,27 @@ def _session_name(request: Request) -> str:
     return f"__Host-{SESSION_COOKIE}" if is_https else SESSION_COOKIE
 
 
+def _browser_state_name(request: Request) -> str:
+    is_https = request.app.state.settings.is_https
+    return f"__Secure-{BROWSER_STATE_COOKIE}" if is_https else BROWSER_STATE_COOKIE
+
+
 def session_cookie(request: Request) -> str | None:
     """Return the session cookie as received; a claim until `sessions.find_session` knows it."""
     return request.cookies.get(_session_name(request))
 
 
-def set_session_cookie(request: Request, response: Response, opened: OpenedSession) -> None:
-    """Give the browser its session. Without `Max-Age`: it ends with the browser, or before."""
+def set_session_cookie(
+    request: Request, response: Response, opened: OpenedSession, browser_state: str
+) -> None:
+    """Give the browser its session. Without `Max-Age`: it ends with the browser, or before.
+
+    Args:
+        request: The request to answer.
+        response: The answer.
+        opened: The session.
+        browser_state: `Provider.browser_state` of it.
+    """
     response.set_cookie(
         _session_name(request),
         opened.cookie.reveal(),
@@ -38,6 +58,14 @@ def set_session_cookie(request: Request, response: Response, opened: OpenedSessi
         secure=request.app.state.settings.is_https,
         httponly=True,
         samesite="lax",
+    )
+    response.set_cookie(
+        _browser_state_name(request),
+        browser_state,
+        path=CHECK_SESSION_PATH,
+        secure=True,
+        httponly=False,
+        samesite="none",
     )
 
 
@@ -49,6 +77,13 @@ def clear_session_cookie(request: Request, response: Response) -> None:
         secure=request.app.state.settings.is_https,
         httponly=True,
         samesite="lax",
+    )
+    response.delete_cookie(
+        _browser_state_name(request),
+        path=CHECK_SESSION_PATH,
+        secure=True,
+        httponly=False,
+        samesite="none",
     )
 
 

@@ -8,6 +8,7 @@ from idp.claims import CLAIMS_OF_SCOPE, ITEMS_OF_CLAIM
 from idp.client_authentication import METHODS
 from idp.client_offers import DELIVERY_MODES
 from idp.grant_types import GRANT_TYPES
+from idp.session_state import CHECK_SESSION_PATH
 from idp.tokens import ID_TOKEN_ALGORITHMS
 
 AUTHORIZATION_DETAILS_TYPES = ("civitas_disclosure",)
@@ -53,6 +54,7 @@ def provider_metadata(
         "introspection_endpoint": f"{issuer}/introspect",
         "revocation_endpoint": f"{issuer}/revoke",
         "end_session_endpoint": f"{issuer}/end-session",
+        "check_session_iframe": f"{issuer}{CHECK_SESSION_PATH}",
         "scopes_supported": [*CLAIMS_OF_SCOPE, *grant_management.SCOPES],
         "response_types_supported": list(checks.RESPONSE_TYPES),
         "response_modes_supported": list(checks.RESPONSE_MODES),

@@ -155,7 +155,9 @@ def _sign_in(
         at=at,
     )
     response = _see(then)
-    cookies.set_session_cookie(request, response, opened)
+    cookies.set_session_cookie(
+        request, response, opened, provider.browser_state(opened.session.session_id)
+    )
     return response
 
 

@@ -43,6 +43,14 @@ class Provider:
         """
         return b64url(self.keyring.blind_index("sid", f"{client_id} {session_id}"))
 
+    def browser_state(self, session_id: SessionId) -> str:
+        """Return what a browser's state is called while this session lasts.
+
+        Source:
+            OpenID Connect Session Management 1.0, 3.2.
+        """
+        return b64url(self.keyring.blind_index("browser-state", str(session_id)))
+
     @property
     def dpop_nonce_key(self) -> bytes:
         """The key of our DPoP nonces, the same in every process."""

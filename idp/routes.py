@@ -9,7 +9,7 @@ from anyio import from_thread
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from idp import cookies
+from idp import check_session, cookies
 from idp.dependencies import CurrentSession, TheProvider, provider_of
 from idp.errors import InvalidClientMetadata
 from idp.jose import PublicKey
@@ -27,6 +27,7 @@ from kernel.pages import render
 from kernel.web import NO_STORE, Form, read_form, read_json, read_query
 
 router = APIRouter(tags=["OpenID Connect"])
+router.include_router(check_session.router)
 
 
 async def read_parameters(request: Request) -> Form:

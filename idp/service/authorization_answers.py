@@ -18,6 +18,7 @@ from idp.model import (
 from idp.provider import Provider
 from idp.ring_tokens import AUTHORIZATION_CODE, RingToken
 from idp.service.agreements import agree
+from idp.session_state import state_for
 from idp.store import authorization as store
 
 
@@ -65,12 +66,20 @@ def issue_code(
             expires_at=at + policy.authorization_code,
         ),
     )
+    watched = (
+        state_for(client, request.redirect_uri, provider.browser_state(person.session_id))
+        if request.is_openid
+        else None
+    )
     return _response(
         provider,
         client,
         request.redirect_uri,
         response_mode=request.response_mode,
-        parameters=(("code", code.token.reveal()),),
+        parameters=(
+            ("code", code.token.reveal()),
+            *(() if watched is None else (("session_state", watched),)),
+        ),
         state=request.state,
         at=at,
     )

@@ -158,7 +158,7 @@ class TestSignIn:
 
         parameters = world.browser().authorize(client.url(), person)
 
-        assert set(parameters) == {"code", "state", "iss"}
+        assert set(parameters) == {"code", "session_state", "state", "iss"}
         assert parameters["iss"] == ISSUER
         assert parameters["state"] == "st-1"
 
