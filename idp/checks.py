@@ -282,11 +282,16 @@ def check_authorization_details(it: Submission) -> Fields:
 
 
 def check_claims(it: Submission) -> Fields:
-    """The `claims` parameter; with the scopes it says what signing in discloses."""
+    """The `claims` parameter; with the scopes it says what signing in discloses.
+
+    Without `openid` there is no ID token and no UserInfo response, but a scope still asks for what
+    it always stands for (RFC 6749, 3.3): a client of plain OAuth reads it from the partner API.
+    """
     claims = parse_claims_parameter(it.parameters.get("claims"))
     scope = check_scope(it)["scope"]
-    items = items_of_claims((*claims_of_scopes(scope), *claims.userinfo, *claims.id_token))
-    if not items or "openid" not in scope:
+    asked = (*claims.userinfo, *claims.id_token) if "openid" in scope else ()
+    items = items_of_claims((*claims_of_scopes(scope), *asked))
+    if not items:
         return {"claims": claims, "sign_in": None}
     sign_in = it.read_disclosure(
         {"type": "civitas_disclosure", "purpose": "sign_in", "items": list(items)}

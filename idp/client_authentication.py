@@ -128,7 +128,7 @@ def authenticate(
     *,
     keys: Sequence[PublicKey],
     issuer: str,
-    endpoint: str,
+    endpoints: Sequence[str],
     policy: Policy,
     at: datetime,
     connection: Connection = NO_CERTIFICATE,
@@ -140,7 +140,8 @@ def authenticate(
         presented: From `read_credentials`.
         keys: The client's public keys.
         issuer: Ours: the audience of assertions.
-        endpoint: The address that was called, an audience that clients outside of FAPI 2.0 use.
+        endpoints: The endpoint that was called and the token endpoint, each under every address
+            that it has: audiences that clients outside of FAPI 2.0 use.
         policy: How far ahead an assertion may expire.
         at: Now.
         connection: Its certificate, and which ones count.
@@ -175,7 +176,7 @@ def authenticate(
         return Authenticated(client=client)
     assert presented.assertion is not None
     return _verify_assertion(
-        client, presented.assertion, keys, issuer=issuer, endpoint=endpoint, policy=policy, at=at
+        client, presented.assertion, keys, issuer=issuer, endpoints=endpoints, policy=policy, at=at
     )
 
 
@@ -185,7 +186,7 @@ def _verify_assertion(
     keys: Sequence[PublicKey],
     *,
     issuer: str,
-    endpoint: str,
+    endpoints: Sequence[str],
     policy: Policy,
     at: datetime,
 ) -> Authenticated:
@@ -205,7 +206,7 @@ def _verify_assertion(
         raise InvalidClient(reason=str(error)) from error
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:  # 1, 2
         raise InvalidClient(reason="iss or sub")
-    _check_audience(claims.get("aud"), client=client, issuer=issuer, endpoint=endpoint)  # 3
+    _check_audience(claims.get("aud"), client=client, issuer=issuer, endpoints=endpoints)  # 3
     now = at.timestamp()
     skew = policy.clock_skew.total_seconds()
     exp = _instant(claims.get("exp"))
@@ -226,20 +227,19 @@ def _verify_assertion(
     )
 
 
-def _check_audience(aud: object, *, client: Client, issuer: str, endpoint: str) -> None:
+def _check_audience(aud: object, *, client: Client, issuer: str, endpoints: Sequence[str]) -> None:
     """Hold the audience against us.
 
     FAPI 2.0 wants the issuer as a single text, so that no other server's assertion can be meant.
-    Elsewhere the endpoint that is called is accepted too (RFC 7523, 3; RFC 9126, 2), and the token
-    endpoint, which older clients always name.
+    Elsewhere the endpoint that is called is accepted too (RFC 7523, 3; RFC 9126, 2; CIBA, 7.1), and
+    the token endpoint, which older clients always name.
     """
     if client.is_fapi2:
         if aud != issuer:  # FAPI 2.0 Security Profile, 5.3.2.1
             raise InvalidClient("The audience of the client assertion is not the issuer.")
         return
     audience = aud if isinstance(aud, list) else [aud]
-    accepted = (issuer, endpoint, f"{issuer}/token")
-    if not any(value in accepted for value in audience):
+    if not any(value == issuer or value in endpoints for value in audience):
         raise InvalidClient("The audience of the client assertion is not this server.")
 
 

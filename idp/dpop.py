@@ -5,7 +5,7 @@
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -58,7 +58,7 @@ def verify_proof(
     proof: str,
     *,
     method: str,
-    uri: str,
+    uris: Collection[str],
     at: datetime,
     policy: Policy,
     access_token: Secret[str] | None = None,
@@ -77,7 +77,7 @@ def verify_proof(
     Args:
         proof: The header's value.
         method: Of the request.
-        uri: Of the endpoint, as we publish it.
+        uris: Of the endpoint, as we publish them: its address, and its alias for certificates.
         at: Now.
         policy: How old a proof may be, and whether it must carry our nonce.
         access_token: Which came with it; None where there is none.
@@ -104,7 +104,8 @@ def verify_proof(
         raise InvalidDPoPProof(reason="iat")
     if claims.get("htm") != method:  # 8
         raise InvalidDPoPProof(reason="htm")
-    if _normal(claims.get("htu")) != _normal(uri):  # 9
+    htu = _normal(claims.get("htu"))
+    if htu is None or not any(htu == _normal(uri) for uri in uris):  # 9
         raise InvalidDPoPProof(reason="htu")
     _check_nonce(claims, nonce_key=nonce_key, policy=policy, at=at)  # 10
     now = at.timestamp()

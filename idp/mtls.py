@@ -89,7 +89,7 @@ class Authorities:
             leaf = _load(presented.der)
             intermediates = [_load(der) for der in presented.intermediates[:LONGEST_CHAIN]]
             # A private authority need not keep the rules for sites on the Internet (a name in the
-            # alternative names, an identifier of its key), but it says what a key is for.
+            # alternative names, an identifier of its key, a use of it); what it says counts.
             policy = (
                 verification.PolicyBuilder()
                 .store(verification.Store(list(self.anchors)))
@@ -104,10 +104,13 @@ class Authorities:
 
 
 def _is_for_clients(
-    _policy: verification.Policy, _certificate: x509.Certificate, usage: x509.ExtendedKeyUsage
+    _policy: verification.Policy,
+    _certificate: x509.Certificate,
+    usage: x509.ExtendedKeyUsage | None,
 ) -> None:
-    if not {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(
-        usage
+    # RFC 5280, 4.2.1.12: a certificate that does not say what it is for is for everything.
+    if usage is not None and not (
+        {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usage)
     ):
         raise ValueError("the certificate is not for clients")
 
@@ -131,7 +134,7 @@ def _signs_certificates(
 _ANY = verification.Criticality.AGNOSTIC
 _CLIENT = (
     verification.ExtensionPolicy.permit_all()
-    .require_present(x509.ExtendedKeyUsage, _ANY, _is_for_clients)
+    .may_be_present(x509.ExtendedKeyUsage, _ANY, _is_for_clients)
     .may_be_present(x509.BasicConstraints, _ANY, _is_no_authority)
 )
 _CA = (

@@ -51,6 +51,19 @@ class Provider:
         """
         return b64url(self.keyring.blind_index("browser-state", str(session_id)))
 
+    def addresses_of(self, address: str) -> tuple[str, ...]:
+        """Return every address at which something of ours is reached.
+
+        Args:
+            address: Below the issuer.
+
+        Returns:
+            The address, and its alias where certificates are asked for (RFC 8705, 5).
+        """
+        if self.mtls_url is None:
+            return (address,)
+        return address, self.mtls_url + address.removeprefix(self.issuer)
+
     @property
     def dpop_nonce_key(self) -> bytes:
         """The key of our DPoP nonces, the same in every process."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from idp.claims import claims_of_scopes, items_of_claims
 from idp.disclosures import read_disclosure
 from idp.dpop import ALGORITHMS, DPoPProof, verify_proof
 from idp.errors import (
@@ -20,10 +21,10 @@ from idp.errors import (
     UseResourceNonce,
 )
 from idp.jose import NotVerified, PublicKey
-from idp.model import VerifiedToken
+from idp.model import Disclosure, VerifiedToken
 from idp.mtls import ClientCertificate, is_bound_to
 from idp.provider import Provider
-from idp.tokens import our_keys, verify_access_token
+from idp.tokens import AccessToken, our_keys, verify_access_token
 from kernel.secret import Secret, sha256
 
 MOST_REMEMBERED = 10_000
@@ -115,7 +116,7 @@ class TokenVerifier:
             return verify_proof(
                 presented.proofs[0],
                 method=presented.method,
-                uri=presented.uri,
+                uris=self._provider.addresses_of(presented.uri),
                 at=at,
                 policy=self._provider.policy,
                 access_token=token,
@@ -154,7 +155,7 @@ class TokenVerifier:
             scope=access.scope,
             claims=access.userinfo_claims,
             grant_id=access.grant_id,
-            disclosures=tuple(read_disclosure(d) for d in access.authorization_details),
+            disclosures=_disclosures(access),
             jkt=access.jkt,
             x5t=access.x5t,
             actor=access.actor,
@@ -174,6 +175,23 @@ class TokenVerifier:
         if published is not self._published:  # the keys were reloaded
             self._keys, self._published = our_keys(self._provider.signing), published
         return self._keys
+
+
+def _disclosures(access: AccessToken) -> tuple[Disclosure, ...]:
+    """Return what a token gives access to, by purpose.
+
+    A client of plain OAuth has no UserInfo endpoint to ask: what its scope stands for, it reads
+    where everything else is read, under the purpose under which the person agreed to it.
+    """
+    disclosures = [read_disclosure(member) for member in access.authorization_details]
+    items = items_of_claims(claims_of_scopes(access.scope))
+    if items and "openid" not in access.scope:
+        disclosures.append(
+            read_disclosure(
+                {"type": "civitas_disclosure", "purpose": "sign_in", "items": list(items)}
+            )
+        )
+    return tuple(disclosures)
 
 
 def challenge(

@@ -181,7 +181,10 @@ async def as_client(
                 presented,
                 keys=keys,
                 issuer=provider.issuer,
-                endpoint=address,
+                endpoints=(
+                    *provider.addresses_of(address),
+                    *provider.addresses_of(f"{provider.issuer}/token"),
+                ),
                 policy=provider.policy,
                 at=at,
                 connection=Connection(
@@ -260,7 +263,7 @@ def _proof(request: Request, provider: Provider, address: str, *, at: datetime) 
     return verify_proof(
         proofs[0],
         method=request.method,
-        uri=address,
+        uris=provider.addresses_of(address),
         at=at,
         policy=provider.policy,
         nonce_key=provider.dpop_nonce_key,

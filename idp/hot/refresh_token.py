@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.types import LargeBinary, Text, Uuid
 from starlette.requests import Request
 
-from idp.errors import InvalidDPoPProof, InvalidGrant, InvalidScope, RefreshTokenReused
+from idp.errors import InvalidGrant, InvalidScope, RefreshTokenReused
 from idp.hot.clients import Caller
 from idp.hot.token import Issue, check_spent, subject_of
 from idp.resource_indicators import PARAMETER as RESOURCE
@@ -109,6 +109,7 @@ async def refresh(request: Request, caller: Caller) -> Issue:
 
     Raises:
         InvalidGrant: 400. Unknown, expired, revoked, another client's, another key's.
+        InvalidRequest: 400. It is missing, or the proof that it needs is.
         RefreshTokenReused: 400 `invalid_grant`. It was rotated already: the grant is revoked.
         InvalidScope: 400. More than was granted. Nothing was spent.
         InvalidTarget: 400. A resource that was not granted. Nothing was spent.
@@ -131,7 +132,7 @@ async def refresh(request: Request, caller: Caller) -> Issue:
     jkt = None if caller.proof is None else caller.proof.jkt
     if found["dpop_jkt"] is not None and found["dpop_jkt"] != jkt:
         if jkt is None:
-            raise InvalidDPoPProof("This refresh token is bound to a key.")
+            raise InvalidRequest("This refresh token is bound to a key: send a DPoP proof.")
         raise InvalidGrant(reason="another key")
     scope = narrowed_scope(form.get("scope"), tuple(found["scope"]))
     audience_for(

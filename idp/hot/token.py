@@ -181,10 +181,10 @@ def check_grant_type(caller: Caller, handlers: Mapping[str, GrantTypeHandler]) -
     """Return what handles the grant type.
 
     Raises:
-        InvalidRequest: 400. `grant_type` is missing.
+        InvalidRequest: 400. `grant_type` is missing, or the proof or certificate that the client
+            has to come with.
         UnsupportedGrantType: 400. We don't offer it.
         UnauthorizedClient: 400. The client is not registered for it.
-        InvalidDPoPProof: 400. The client has to prove possession, and did not.
 
     Source:
         RFC 6749, 5.2; RFC 9449, 5; RFC 8705, 3.
@@ -198,7 +198,8 @@ def check_grant_type(caller: Caller, handlers: Mapping[str, GrantTypeHandler]) -
     if grant_type not in caller.client.metadata.grant_types:
         raise UnauthorizedClient("The client is not registered for this grant type.")
     if caller.proof is None and caller.client.must_prove_possession:
-        raise InvalidDPoPProof("This client has to send a DPoP proof.")
+        # Nothing is there to be called an invalid proof: RFC 9449, 5 leaves that to RFC 6749, 5.2.
+        raise InvalidRequest("This client has to send a DPoP proof.")
     if caller.certificate is None and caller.client.binds_to_certificate:
         raise InvalidRequest("This client has to present its certificate.")
     return handler

@@ -57,7 +57,7 @@ def make(
     *,
     issuer: "Certificate | None" = None,
     is_authority: bool = False,
-    for_clients: bool = True,
+    for_clients: bool | None = True,
     days: tuple[float, float] = (-1, 1),
     names: tuple[x509.GeneralName, ...] = (),
 ) -> Certificate:
@@ -72,7 +72,7 @@ def make(
         .not_valid_after(NOON + days[1] * A_DAY)
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
     )
-    if not is_authority:
+    if not is_authority and for_clients is not None:
         usage = ExtendedKeyUsageOID.CLIENT_AUTH if for_clients else ExtendedKeyUsageOID.SERVER_AUTH
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     if names:

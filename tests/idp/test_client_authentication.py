@@ -31,6 +31,7 @@ from tests.idp.pure import (
 
 SECRET = "s3cret:with%colon and space"
 ENDPOINT = f"{ISSUER}/par"
+ALIAS = "https://mtls.civitas.example/par"
 KEYS = (parse_public_jwk(public_jwk(EC_KEY, kid="key-1")), parse_public_jwk(public_jwk(RSA_KEY)))
 
 
@@ -68,7 +69,7 @@ def call(
         presented,
         keys=KEYS,
         issuer=ISSUER,
-        endpoint=ENDPOINT,
+        endpoints=[ENDPOINT, f"{ISSUER}/token", ALIAS],
         policy=Policy(),
         at=NOON,
     )
@@ -240,13 +241,15 @@ class TestAssertions:
 
     @pytest.mark.spec("RFC7523-3")
     @pytest.mark.parametrize(
-        "aud", [ISSUER, ENDPOINT, f"{ISSUER}/token", [ISSUER], ["x", ENDPOINT]]
+        "aud", [ISSUER, ENDPOINT, f"{ISSUER}/token", [ISSUER], ["x", ENDPOINT], ALIAS]
     )
     def test_client_outside_of_fapi_may_name_the_endpoint(self, aud: object) -> None:
         assert_with(KEYED, an_assertion(aud=aud))
 
     @pytest.mark.spec("FAPI2-SP-FINAL-5.3.2.1-8")
-    @pytest.mark.parametrize("aud", [[ISSUER], ENDPOINT, f"{ISSUER}/token", ISSUER + "/"], ids=repr)
+    @pytest.mark.parametrize(
+        "aud", [[ISSUER], ENDPOINT, f"{ISSUER}/token", ISSUER + "/", ALIAS], ids=repr
+    )
     def test_fapi2_client_names_the_issuer_as_a_text(self, aud: object) -> None:
         with pytest.raises(InvalidClient):
             assert_with(FAPI2, an_assertion(aud=aud))

@@ -22,6 +22,7 @@ from tests.idp.pure import (
 )
 
 TOKEN_ENDPOINT = "https://civitas.example/token"
+ALIAS = "https://mtls.civitas.example/token"
 POLICY = Policy()
 NONCE_KEY = b"k" * 32
 
@@ -49,7 +50,7 @@ def a_proof(
 def verify(proof: str, **change: Any) -> Any:  # noqa: ANN401
     arguments: dict[str, Any] = {
         "method": "POST",
-        "uri": TOKEN_ENDPOINT,
+        "uris": [TOKEN_ENDPOINT, ALIAS],
         "at": NOON,
         "policy": POLICY,
     }
@@ -120,6 +121,7 @@ class TestVerifyProof:
             "https://civitas.example:443/token",
             "https://CIVITAS.example/token",
             "HTTPS://civitas.example/token",
+            "https://mtls.civitas.example/token",
         ],
     )
     def test_address_is_compared_normalised_without_query_and_fragment(self, htu: str) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from app.proxies import TrustedProxies
+from idp.client_authentication import ASSERTION_TYPE
 from idp.errors import InvalidClientMetadata
 from idp.model import ClientProfile
 from kernel.secret import b64url, random_bytes, sha256
@@ -151,6 +152,14 @@ class TestAuthentication:
             answer = asked(client, certificate.headers)
             assert answer.status_code == 401, why
             assert answer.json()["error"] == "invalid_client", why
+
+    @pytest.mark.spec("RFC5280-4.2.1.12")
+    def test_certificate_that_does_not_say_what_it_is_for_is_for_clients_too(
+        self, world: IdpWorld, authority: Certificate
+    ) -> None:
+        certificate = a_client_certificate(authority, for_clients=None)
+
+        assert asked(a_tls_client(world), certificate.headers).status_code == 200
 
     @pytest.mark.spec("RFC9440-2.2")
     @pytest.mark.parametrize(
@@ -364,6 +373,60 @@ class TestBoundTokens:
 
         assert set(claims_of(answer["access_token"])["cnf"]) == {"jkt", "x5t#S256"}
         assert answer["token_type"] == "DPoP"
+
+
+class TestAliases:
+    """A client that authenticates by certificate calls us under other addresses: RFC 8705, 5."""
+
+    @pytest.mark.spec("RFC8705-5")
+    @pytest.mark.parametrize("address", [ISSUER, MTLS_URL])
+    def test_proof_names_the_address_that_was_called(
+        self, world: IdpWorld, authority: Certificate, address: str
+    ) -> None:
+        client = a_tls_client(world)
+        client.dpop_key = client.key
+        headers = a_client_certificate(authority).headers | {
+            "DPoP": client.proof(htu=f"{address}/token")
+        }
+
+        answer = client.post(
+            "/token", {"grant_type": "client_credentials"}, headers=headers, proof=""
+        )
+
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["token_type"] == "DPoP"
+
+    @pytest.mark.spec("RFC9449-4.3")
+    def test_proof_for_another_address_is_refused(
+        self, world: IdpWorld, authority: Certificate
+    ) -> None:
+        client = a_tls_client(world)
+        client.dpop_key = client.key
+        headers = a_client_certificate(authority).headers | {
+            "DPoP": client.proof(htu=f"{MTLS_URL}/par")
+        }
+
+        answer = client.post(
+            "/token", {"grant_type": "client_credentials"}, headers=headers, proof=""
+        )
+
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_dpop_proof")
+
+    @pytest.mark.spec("CIBA-7.1")
+    @pytest.mark.parametrize("address", [ISSUER, MTLS_URL])
+    @pytest.mark.parametrize("path", ["/token", "/par"])
+    def test_assertion_names_the_endpoint_under_either_address(
+        self, world: IdpWorld, address: str, path: str
+    ) -> None:
+        client = world.a_relying_party(method="private_key_jwt")
+        fields = {
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": client.assertion(aud=address + path),
+        }
+
+        answer = client.post("/par", client.parameters() | fields, authenticate=False)
+
+        assert answer.status_code == 201, answer.text
 
 
 class TestRegistration:

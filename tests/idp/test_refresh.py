@@ -193,6 +193,6 @@ class TestLostResponse:
 
         assert error(client.refresh(token)) == (400, "invalid_grant")
         client.dpop_key = None
-        assert error(client.refresh(token)) == (400, "invalid_dpop_proof")
+        assert error(client.refresh(token)) == (400, "invalid_request")
         client.dpop_key = key
         assert client.refresh(token).status_code == 200

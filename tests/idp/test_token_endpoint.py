@@ -253,7 +253,7 @@ class TestDPoP:
         code = client.code(person, verifier)
         key, client.dpop_key = client.dpop_key, None
 
-        assert error(client.redeem(code, verifier)) == (400, "invalid_dpop_proof")
+        assert error(client.redeem(code, verifier)) == (400, "invalid_request")
         client.dpop_key = key
         assert client.redeem(code, verifier).status_code == 200
 
