@@ -157,7 +157,7 @@ def a_client(
     bound_by: str = "dpop",
     *,
     redirect_uri: str = FIRST,
-    **metadata: object,
+    **metadata: Any,  # noqa: ANN401
 ) -> Client:
     """Register a client as the plan's configuration would."""
     certificate: Certificate | None = None
