@@ -8,6 +8,8 @@ from idp.policy import Policy
 
 MOST_REDIRECT_URIS = 32
 LONGEST_REDIRECT_URI = 1024  # characters
+MOST_REQUEST_URIS = 32
+LONGEST_REQUEST_URI = 512  # characters: OpenID Connect Core, 6.2
 ADDRESSES = (
     "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri",
     "backchannel_logout_uri", "frontchannel_logout_uri",
@@ -31,7 +33,28 @@ def check_addresses(metadata: ClientMetadata, policy: Policy, profile: ClientPro
     for uri in (*metadata.redirect_uris, *metadata.post_logout_redirect_uris):
         _check_redirect_uri(uri, policy, profile)
     _check_called(metadata, policy)
+    _check_request_uris(metadata, policy)
     _check_logout(metadata)
+
+
+def _check_request_uris(metadata: ClientMetadata, policy: Policy) -> None:
+    """Hold the addresses of request objects against what we would fetch.
+
+    Source:
+        OpenID Connect Registration, 2; OpenID Connect Core, 6.2.
+    """
+    if len(metadata.request_uris) > MOST_REQUEST_URIS:
+        raise InvalidClientMetadata(f"At most {MOST_REQUEST_URIS} request_uris.")
+    for uri in metadata.request_uris:
+        parts = _split(uri)
+        if (
+            parts is None
+            or not parts.hostname
+            or "@" in parts.netloc
+            or not (parts.scheme == "https" or (parts.scheme == "http" and policy.allows_http))
+            or not (uri.isascii() and uri.isprintable() and len(uri) <= LONGEST_REQUEST_URI)
+        ):
+            raise InvalidClientMetadata("request_uris are https addresses.")
 
 
 def _check_called(metadata: ClientMetadata, policy: Policy) -> None:

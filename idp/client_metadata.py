@@ -34,7 +34,7 @@ LONGEST_FIELD = 2048  # characters
 _TYPED = {field.name for field in fields(ClientMetadata)} - {"descriptive"}
 _LISTS = {
     "redirect_uris", "grant_types", "response_types", "default_acr_values",
-    "post_logout_redirect_uris", "authorization_details_types",
+    "post_logout_redirect_uris", "authorization_details_types", "request_uris",
 }  # fmt: skip
 _KEPT = {
     "contacts", "software_id", "software_version", "application_type", "subject_type",

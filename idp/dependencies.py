@@ -19,7 +19,11 @@ from kernel.settings import Settings
 def policy_of(settings: Settings) -> Policy:
     """Return the policy that the settings ask for."""
     is_demonstration = settings.mode != "production"
-    return Policy(allows_open_registration=is_demonstration, allows_http=is_demonstration)
+    return Policy(
+        allows_open_registration=is_demonstration,
+        allows_http=is_demonstration,
+        outbound_ca_file=settings.outbound_ca_file,
+    )
 
 
 def provider_of(request: Request) -> Provider:

@@ -45,7 +45,10 @@ def deliver_logout(context: JobContext, *, client_id: str, person_id: str, sessi
     logout_notices.deliver(
         context.sessions,
         provider_of_worker(context),
-        Sender(allow_local=context.settings.mode != "production"),
+        Sender(
+            allow_local=context.settings.mode != "production",
+            ca_file=context.settings.outbound_ca_file,
+        ),
         client_id=ClientId(client_id),
         person_id=PersonId(UUID(person_id)),
         session_id=SessionId(UUID(session_id)),
@@ -63,7 +66,10 @@ def notify_client(context: JobContext, *, slot: int, digest: str) -> None:
     backchannel.notify(
         context.sessions,
         provider_of_worker(context),
-        Sender(allow_local=context.settings.mode != "production"),
+        Sender(
+            allow_local=context.settings.mode != "production",
+            ca_file=context.settings.outbound_ca_file,
+        ),
         RingToken(slot=slot, digest=bytes.fromhex(digest)),
         at=context.clock.now(),
     )

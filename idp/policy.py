@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,6 +13,8 @@ class Policy:
         allows_open_registration: Whether anyone may register a client (demonstration only).
         allows_http: Whether `http` is accepted for hosts other than loopback (never in
             production).
+        outbound_ca_file: Whose certificates are trusted, beside those of the well-known
+            authorities, when an address of a client is called.
         authorization_code: FAPI 2.0 Security Profile, 5.3.2.1: at most 60 seconds.
         pushed_request: FAPI 2.0 Security Profile, 5.3.2.2: less than 600 seconds.
         deferred_request: How long a person may take to decide what a device or a partner asks
@@ -34,6 +37,7 @@ class Policy:
     allows_open_registration: bool = False
     allows_http: bool = False
     requires_dpop_nonce: bool = False
+    outbound_ca_file: Path | None = None
     authorization_code: timedelta = timedelta(seconds=60)
     pushed_request: timedelta = timedelta(seconds=90)
     interaction: timedelta = timedelta(minutes=30)

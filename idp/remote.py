@@ -8,12 +8,16 @@ is strict, no address that is not global.
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Callable
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
+from starlette.requests import Request
 
 from idp.policy import Policy
 from kernel.errors import InvalidRequest
+from kernel.outbound import tls_context
 from kernel.strict_json import parse_json
 
 LARGEST_ANSWER = 64 * 1024  # bytes
@@ -31,19 +35,41 @@ async def fetch_json(
 
     Args:
         uri: Chosen by a client.
-        policy: Whether http and private addresses are allowed.
+        policy: Whether http and private addresses are allowed, and which authorities are trusted.
         transport: What carries requests; httpx's own when None.
 
     Raises:
         NotFetched: A forbidden address, an error, an answer that is not JSON or too large.
     """
     try:
-        await _check_address(uri, policy)
+        return parse_json(await _fetch(uri, policy, transport))
+    except InvalidRequest as error:
+        raise NotFetched(type(error).__name__) from error
+
+
+async def fetch_text(
+    uri: str, *, policy: Policy, transport: httpx.AsyncBaseTransport | None = None
+) -> str:
+    """Return the ASCII text at an address; as for `fetch_json`."""
+    try:
+        return (await _fetch(uri, policy, transport)).decode("ascii").strip()
+    except UnicodeDecodeError as error:
+        raise NotFetched("characters") from error
+
+
+async def _fetch(uri: str, policy: Policy, transport: httpx.AsyncBaseTransport | None) -> bytes:
+    try:
+        address = await _check_address(uri, policy)
+        url, headers, extensions = _to(uri, address)
         async with (
             httpx.AsyncClient(
-                timeout=_TIMEOUT, follow_redirects=False, trust_env=False, transport=transport
+                timeout=_TIMEOUT,
+                follow_redirects=False,
+                trust_env=False,
+                transport=transport,
+                verify=tls_context(policy.outbound_ca_file),
             ) as client,
-            client.stream("GET", uri) as response,
+            client.stream("GET", url, headers=headers, extensions=extensions) as response,
         ):
             if response.status_code != httpx.codes.OK:
                 raise NotFetched("status")
@@ -52,19 +78,73 @@ async def fetch_json(
                 body += part
                 if len(body) > LARGEST_ANSWER:
                     raise NotFetched("size")
-        return parse_json(body)
-    except (httpx.HTTPError, httpx.InvalidURL, InvalidRequest, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         raise NotFetched(type(error).__name__) from error
+    return body
 
 
-async def _check_address(uri: str, policy: Policy) -> None:
+def _to(uri: str, address: str | None) -> tuple[httpx.URL, dict[str, str], dict[str, str]]:
+    """Return where to connect, and as whom: to the very address that was looked at."""
+    url = httpx.URL(uri).copy_with(fragment=None)  # RFC 9110, 4.2.5
+    if address is None:
+        return url, {}, {}
+    bracketed = f"[{address}]" if ":" in address else address
+    return (
+        url.copy_with(host=bracketed),
+        {"host": url.netloc.decode("ascii")},
+        {"sni_hostname": url.raw_host.decode("ascii")},
+    )
+
+
+async def _check_address(uri: str, policy: Policy) -> str | None:
+    """Return which address of the host to connect to; None for whichever."""
     parts = urlsplit(uri)
     if parts.scheme != "https" and not (parts.scheme == "http" and policy.allows_http):
         raise NotFetched("scheme")
     if policy.allows_http or parts.hostname is None:
-        return
+        return None
     found = await asyncio.get_running_loop().getaddrinfo(
         parts.hostname, parts.port or 443, type=socket.SOCK_STREAM
     )
-    if not all(ipaddress.ip_address(address[0]).is_global for *_, address in found):
+    addresses = [str(address[0]) for *_, address in found]
+    if not all(ipaddress.ip_address(address).is_global for address in addresses):
         raise NotFetched("address")
+    return addresses[0]
+
+
+class RemoteDocuments:
+    """What this process fetches from addresses of clients."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """Begin.
+
+        Args:
+            transport: What carries requests; httpx's own when None.
+        """
+        self._transport = transport
+
+    async def json(self, uri: str, *, policy: Policy) -> object:
+        """See `fetch_json`."""
+        return await fetch_json(uri, policy=policy, transport=self._transport)
+
+    async def text(self, uri: str, *, policy: Policy) -> str:
+        """See `fetch_text`."""
+        return await fetch_text(uri, policy=policy, transport=self._transport)
+
+
+def remote_documents_of(request: Request) -> RemoteDocuments:
+    """Return what fetches documents in this process."""
+    state = request.app.state
+    documents: RemoteDocuments | None = getattr(state, "remote_documents", None)
+    if documents is None:
+        documents = state.remote_documents = RemoteDocuments()
+    return documents
+
+
+FetchText: TypeAlias = Callable[[str], str]
+"""Takes an address and returns the text at it, or raises `NotFetched`."""
+
+
+def fetch_nothing(_uri: str) -> str:
+    """Fetch nothing: for callers that serve no client with an address."""
+    raise NotFetched("nothing is fetched here")

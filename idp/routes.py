@@ -15,7 +15,7 @@ from idp.errors import InvalidClientMetadata
 from idp.jose import PublicKey
 from idp.model import InteractionStarted
 from idp.registration import check_sector
-from idp.remote import NotFetched, fetch_json
+from idp.remote import NotFetched, remote_documents_of
 from idp.remote_keys import remote_keys_of
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.responses import SUBMIT_SCRIPT, SUBMIT_SCRIPT_PATH, respond
@@ -64,8 +64,13 @@ def authorize(
         )
         return from_thread.run(get, jwks_uri)
 
+    def fetch(uri: str) -> str:
+        return from_thread.run(
+            partial(remote_documents_of(request).text, policy=provider.policy), uri
+        )
+
     started = authorization.start(
-        session, provider, form, sign_in=sign_in, remote_keys=remote_keys, at=at
+        session, provider, form, sign_in=sign_in, remote_keys=remote_keys, fetch=fetch, at=at
     )
     if not isinstance(started, InteractionStarted):
         return respond(started)
@@ -97,7 +102,9 @@ async def read_metadata(request: Request, provider: TheProvider) -> dict[str, ob
     sector_identifier_uri = asked.get("sector_identifier_uri")
     if isinstance(sector_identifier_uri, str):
         try:
-            document = await fetch_json(sector_identifier_uri, policy=provider.policy)
+            document = await remote_documents_of(request).json(
+                sector_identifier_uri, policy=provider.policy
+            )
         except NotFetched as error:
             raise InvalidClientMetadata("sector_identifier_uri can't be read.") from error
         redirect_uris = asked.get("redirect_uris")

@@ -7,9 +7,12 @@ goes to the address that was looked at: a name that resolves to something else a
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -32,6 +35,23 @@ def resolve(host: str, port: int) -> list[str]:
     return [str(address[0]) for *_, address in found]
 
 
+@lru_cache
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return whose certificates are trusted when we call somebody.
+
+    Args:
+        ca_file: Authorities beside the well-known ones, as PEM; None for no others.
+
+    Raises:
+        OSError: The file can't be read.
+        ssl.SSLError: There is no certificate in it.
+    """
+    context = httpx.create_ssl_context(trust_env=False)
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """Posts to addresses of partners.
@@ -40,6 +60,7 @@ class Sender:
         allow_local: In the demonstration, this machine may receive.
         user_agent: What we call ourselves.
         timeout: For each of connecting, sending and waiting.
+        ca_file: Authorities that are trusted beside the well-known ones, as PEM.
         resolve: How a name becomes addresses.
         transport: For tests; the network otherwise.
     """
@@ -47,6 +68,7 @@ class Sender:
     allow_local: bool
     user_agent: str = "Civitas/1"
     timeout: timedelta = TIMEOUT
+    ca_file: Path | None = None
     resolve: Resolve = resolve
     transport: httpx.BaseTransport | None = None
 
@@ -75,6 +97,7 @@ class Sender:
                     follow_redirects=False,
                     trust_env=False,
                     transport=self.transport,
+                    verify=tls_context(self.ca_file),
                 ) as client,
                 client.stream(
                     "POST",

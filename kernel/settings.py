@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         description="Authorities, as PEM, whose certificates authenticate clients of "
         "`tls_client_auth`; when unset, that method is not offered.",
     )
+    outbound_ca_file: Path | None = Field(
+        None,
+        description="Authorities, as PEM, that are trusted beside the well-known ones when we call "
+        "addresses of clients: `jwks_uri`, `request_uris`, `sector_identifier_uri`, logout, "
+        "notifications, webhooks.",
+    )
     smtp_url: SecretStr | None = Field(
         None, description="`smtp://user:password@host:port`; when unset, no mail is sent."
     )

@@ -52,7 +52,10 @@ def deliver(context: JobContext, *, webhook_id: str) -> None:
     attempt_delivery(
         context.sessions,
         context.keyring,
-        Sender(allow_local=context.settings.mode != "production"),
+        Sender(
+            allow_local=context.settings.mode != "production",
+            ca_file=context.settings.outbound_ca_file,
+        ),
         UUID(webhook_id),
         at=context.clock.now(),
     )

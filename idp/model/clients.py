@@ -67,6 +67,7 @@ class ClientMetadata:
     sector_identifier_uri: str | None = None
     id_token_signed_response_alg: str = "RS256"  # noqa: S105  # OpenID Connect Registration, 2
     userinfo_signed_response_alg: str | None = None
+    request_uris: tuple[str, ...] = ()
     request_object_signing_alg: str | None = None
     require_signed_request_object: bool = False
     authorization_signed_response_alg: str = "RS256"  # JARM, 3

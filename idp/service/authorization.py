@@ -12,8 +12,10 @@ from idp.errors import (
     InteractionGone,
     InvalidAuthorizationRequest,
     InvalidRequestObject,
+    InvalidRequestUri,
     NotSignedIn,
     OAuthError,
+    RequestUriNotSupported,
     UnknownClient,
 )
 from idp.interaction_state import expected_sub, is_acceptable, silent_refusal
@@ -29,6 +31,7 @@ from idp.model import (
     SignInSession,
 )
 from idp.provider import Provider
+from idp.remote import FetchText, fetch_nothing
 from idp.remote_keys import FindRemoteKeys, no_remote_keys
 from idp.ring_tokens import (
     INTERACTION,
@@ -56,6 +59,7 @@ def start(
     *,
     sign_in: SignInSession | None,
     remote_keys: FindRemoteKeys = no_remote_keys,
+    fetch: FetchText = fetch_nothing,
     at: datetime,
 ) -> Started:
     """Check an authorization request, and store it until the person has decided.
@@ -66,6 +70,7 @@ def start(
         form: Parameters of the request, from the query or the body.
         sign_in: Who is signed in in this browser.
         remote_keys: Finds the keys of a client that publishes them at an address of its own.
+        fetch: Fetches a request object that lies at an address of the client.
         at: Now.
 
     Returns:
@@ -75,16 +80,19 @@ def start(
     Raises:
         UnknownClient: 400. Shown as a page.
         UnregisteredRedirectUri: 400. Shown as a page: nothing may be sent there.
-        InvalidRequestUri: 400. Shown as a page: we don't know where to answer.
+        InvalidRequestUri: 400. Shown as a page if nothing says where to answer.
+        InvalidRequestObject: 400. Shown as a page if nothing beside it says where to answer.
     """
     client = find_client(session, form.get("client_id", ""))
     if client is None:
         raise UnknownClient
     try:
         stored, request_uri = receive(
-            session, provider, client, form, remote_keys=remote_keys, at=at
+            session, provider, client, form, remote_keys=remote_keys, fetch=fetch, at=at
         )
-    except InvalidRequestObject as refusal:
+    except (InvalidRequestObject, InvalidRequestUri, RequestUriNotSupported) as refusal:
+        if "redirect_uri" not in form:
+            raise
         return _refuse_unread(provider, client, form, refusal=refusal, at=at)
     submission = submission_of(provider, client, stored)
     established = checks.check_unredirected(submission)
@@ -270,9 +278,9 @@ class _Pending:
 
 
 def _refuse_unread(
-    provider: Provider, client: Client, form: Form, *, refusal: InvalidRequestObject, at: datetime
+    provider: Provider, client: Client, form: Form, *, refusal: OAuthError, at: datetime
 ) -> AuthorizationResponse:
-    """Answer a request object that can't be read, if what stands beside it says where to.
+    """Answer a request that can't be read, if what stands beside it says where to.
 
     Raises:
         UnregisteredRedirectUri: 400. It does not: shown as a page.

@@ -108,7 +108,7 @@ class TestRefusedToTheClient:
             ({"response_type": None}, "invalid_request"),
             ({"response_type": "token"}, "unsupported_response_type"),
             ({"scope": "unknown"}, "invalid_scope"),
-            ({"request_uri": "https://rp.example/r"}, "request_uri_not_supported"),
+            ({"request_uri": "https://rp.example/r"}, "invalid_request_uri"),
             ({"prompt": "none login"}, "invalid_request"),
             ({"authorization_details": "[{}]"}, "invalid_authorization_details"),
             ({"id_token_hint": "not.a.token"}, "invalid_request"),

@@ -1,7 +1,9 @@
 """Documents at addresses that clients chose: what is fetched, what never is."""
 
 import asyncio
+import ssl
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import orjson
@@ -9,8 +11,10 @@ import pytest
 from typing_extensions import override
 
 from idp.policy import Policy
-from idp.remote import LARGEST_ANSWER, NotFetched, fetch_json
+from idp.remote import LARGEST_ANSWER, NotFetched, fetch_json, fetch_text
 from idp.remote_keys import RemoteKeys
+from kernel.outbound import tls_context
+from tests.idp.certificates import make, name
 from tests.idp.pure import EC_KEY, NOON, OTHER_EC_KEY, public_jwk, signed
 
 STRICT, OPEN = Policy(), Policy(allows_http=True)
@@ -23,10 +27,14 @@ class Site(httpx.AsyncBaseTransport):
     def __init__(self, answer: httpx.Response | Exception) -> None:
         self.answer = answer
         self.asked = 0
+        self.asked_for: list[str] = []
+        self.hosts: list[str] = []
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.asked += 1
+        self.asked_for.append(str(request.url))
+        self.hosts.append(request.headers["host"])
         if isinstance(self.answer, Exception):
             raise self.answer
         return httpx.Response(
@@ -90,6 +98,37 @@ class TestFetch:
 
     def test_demonstration_may_ask_its_own_machine(self) -> None:
         assert fetch("http://127.0.0.1:8001/jwks", site({"a": 1})) == {"a": 1}
+
+    def test_connects_to_the_very_address_that_was_looked_at(self) -> None:
+        """A name that resolves to something inside a moment later gains nothing."""
+        at = site({"a": 1})
+
+        assert fetch("https://8.8.8.8:8443/jwks", at, STRICT) == {"a": 1}
+        assert at.asked_for == ["https://8.8.8.8:8443/jwks"]
+        assert at.hosts == ["8.8.8.8:8443"]
+
+    @pytest.mark.parametrize("content", [b"\xff", "ключ".encode()], ids=["no text", "no ASCII"])
+    def test_text_is_ascii(self, content: bytes) -> None:
+        with pytest.raises(NotFetched):
+            asyncio.run(fetch_text(ADDRESS, policy=OPEN, transport=site(content)))
+
+
+class TestAuthorities:
+    def test_of_an_institution_are_trusted_beside_the_well_known(self, tmp_path: Path) -> None:
+        file = tmp_path / "ca.pem"
+        file.write_bytes(make(name("Our own authority"), is_authority=True).pem)
+
+        ours, usual = tls_context(file), tls_context(None)
+
+        assert len(ours.get_ca_certs()) == len(usual.get_ca_certs()) + 1
+        assert ours.verify_mode == usual.verify_mode == ssl.CERT_REQUIRED
+
+    def test_file_without_one_is_refused(self, tmp_path: Path) -> None:
+        file = tmp_path / "ca.pem"
+        file.write_text("nothing")
+
+        with pytest.raises(ssl.SSLError):
+            tls_context(file)
 
 
 class TestKeys:

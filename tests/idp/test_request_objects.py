@@ -2,14 +2,18 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
+import httpx
 import jwt
 import pytest
 
-from idp.errors import InvalidRequestObject
+from idp.client_addresses import check_addresses
+from idp.errors import InvalidClientMetadata, InvalidRequestObject
 from idp.jose import parse_jwks
 from idp.model import Client, ClientProfile
 from idp.policy import Policy
+from idp.remote import RemoteDocuments
 from idp.request_objects import RequestObject, open_request_object
 from kernel.secret import b64url
 from tests.idp.idp_world import IdpWorld, RelyingParty, claims_of, disclosure, parameters_of
@@ -23,6 +27,7 @@ from tests.idp.pure import (
     public_jwk,
     signed,
 )
+from tests.idp.test_remote_keys import Site
 
 NOW = int(NOON.timestamp())
 HOUR = 3600
@@ -213,6 +218,113 @@ class TestThroughTheBrowser:
         answer = world.browser().get(client.url(client.verifier()))
 
         assert parameters_of(answer.headers["location"])["error"] == "invalid_request"
+
+
+OBJECT_URI = "https://rp.example/requests/1#a-digest-of-it"
+
+
+class TestByReference:
+    def publish(self, world: IdpWorld, content: str, status: int = 200) -> Site:
+        """Let the client's site answer with a request object."""
+        site = Site(httpx.Response(status, content=content.encode()))
+        world.app.state.remote_documents = RemoteDocuments(site)
+        return site
+
+    def url(self, client: RelyingParty, request_uri: str = OBJECT_URI, **more: str) -> str:
+        query = {"client_id": client.client_id, "request_uri": request_uri, **more}
+        return f"/authorize?{urlencode(query)}"
+
+    @pytest.mark.spec("OIDCC-6.2")
+    @pytest.mark.spec("RFC9101-5.2")
+    def test_object_at_a_registered_address_signs_in(self, world: IdpWorld) -> None:
+        client = world.a_relying_party(method="private_key_jwt", request_uris=[OBJECT_URI])
+        verifier = client.verifier()
+        site = self.publish(world, request_object(client, verifier, state="inside"))
+
+        got = world.browser().authorize(self.url(client), world.someone())
+
+        assert got["state"] == "inside"
+        assert client.redeem(got["code"], verifier).status_code == 200
+        assert site.asked_for == ["https://rp.example/requests/1"]  # a fragment is not sent
+
+    @pytest.mark.spec("OIDCC-6.2")
+    @pytest.mark.parametrize(
+        "request_uri",
+        [
+            "https://rp.example/requests/2",
+            "https://rp.example/requests/1",
+            "http://127.0.0.1/latest",
+            "https://rp.example/requests/1#another",
+        ],
+        ids=["unknown", "without its fragment", "inside", "another fragment"],
+    )
+    def test_nothing_is_fetched_from_another_address(
+        self, world: IdpWorld, request_uri: str
+    ) -> None:
+        client = world.a_relying_party(method="private_key_jwt", request_uris=[OBJECT_URI])
+        site = self.publish(world, request_object(client, client.verifier()))
+
+        page = world.browser().get(self.url(client, request_uri))
+        answer = world.browser().get(client.url(client.verifier(), request_uri=request_uri))
+
+        assert page.status_code == 400
+        assert "location" not in page.headers
+        assert parameters_of(answer.headers["location"])["error"] == "invalid_request_uri"
+        assert site.asked_for == []
+
+    @pytest.mark.spec("RFC9101-7")
+    def test_address_that_does_not_answer_is_refused(self, world: IdpWorld) -> None:
+        client = world.a_relying_party(method="private_key_jwt", request_uris=[OBJECT_URI])
+        self.publish(world, "gone", status=404)
+
+        answer = world.browser().get(client.url(client.verifier(), request_uri=OBJECT_URI))
+
+        assert parameters_of(answer.headers["location"])["error"] == "invalid_request_uri"
+
+    @pytest.mark.spec("RFC9101-7")
+    def test_object_of_another_client_is_refused(self, world: IdpWorld) -> None:
+        client = world.a_relying_party(method="private_key_jwt", request_uris=[OBJECT_URI])
+        other = world.a_relying_party(method="private_key_jwt")
+        self.publish(world, request_object(other, other.verifier()))
+
+        answer = world.browser().get(client.url(client.verifier(), request_uri=OBJECT_URI))
+
+        assert parameters_of(answer.headers["location"])["error"] == "invalid_request_object"
+
+    @pytest.mark.spec("RFC9101-5")
+    def test_by_value_and_by_reference_exclude_each_other(self, world: IdpWorld) -> None:
+        client = world.a_relying_party(method="private_key_jwt", request_uris=[OBJECT_URI])
+        compact = request_object(client, client.verifier())
+        site = self.publish(world, compact)
+
+        answer = world.browser().get(client.url(request=compact, request_uri=OBJECT_URI))
+
+        assert parameters_of(answer.headers["location"])["error"] == "invalid_request_object"
+        assert site.asked_for == []
+
+    @pytest.mark.spec("RFC9126-5")
+    def test_client_that_must_push_is_not_read_from_elsewhere(self, world: IdpWorld) -> None:
+        client = world.a_fapi2_client(request_uris=[OBJECT_URI])
+        site = self.publish(world, request_object(client, client.verifier()))
+
+        answer = world.browser().get(client.url(client.verifier(), request_uri=OBJECT_URI))
+
+        assert parameters_of(answer.headers["location"])["error"] == "request_uri_not_supported"
+        assert site.asked_for == []
+
+    @pytest.mark.spec("OIDCR-2")
+    @pytest.mark.parametrize(
+        "uri",
+        ["ftp://rp.example/r", "https:///r", "https://a@rp.example/r", "https://rp.example/ä",
+         "https://rp.example/" + "x" * 500, "r"],
+    )  # fmt: skip
+    def test_address_that_would_not_be_fetched_is_not_registered(self, uri: str) -> None:
+        with pytest.raises(InvalidClientMetadata, match="request_uris"):
+            check_addresses(
+                a_client(request_uris=(uri,)).metadata,
+                Policy(allows_http=True),
+                ClientProfile.OIDC,
+            )
 
 
 class TestPushed:
