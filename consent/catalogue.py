@@ -128,6 +128,22 @@ _ALL_PURPOSES = (
         usual_retention=timedelta(days=30),
     ),
     Purpose(
+        code=PurposeCode("identification"),
+        label=Words(ru="установить вашу личность", en="establish who you are"),
+        explanation=Words(
+            ru="Вместе с данными передаётся, какое ведомство их подтвердило, когда и насколько "
+            "надёжно установлена ваша личность. Это заменяет показ документа.",
+            en="Along with the data goes which agency confirmed it, when, and how firmly your "
+            "identity was established. This takes the place of showing a document.",
+        ),
+        purpose_type="identity_verification",
+        items=_names(f"{_IDENTITY} foreign_passport {_AGES}"),
+        longest=_YEAR,
+        longest_retention=timedelta(days=5 * 365),  # 115-FZ, 7(4)
+        usual=timedelta(days=30),
+        usual_retention=_YEAR,
+    ),
+    Purpose(
         code=PurposeCode("account_opening"),
         label=Words(ru="открыть вам счёт", en="open an account for you"),
         explanation=Words(

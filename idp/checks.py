@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from idp import grant_management, pkce, resource_indicators
+from idp import grant_management, pkce, resource_indicators, verified_claims
 from idp.claims import CLAIMS_OF_SCOPE, claims_of_scopes, items_of_claims, parse_claims_parameter
 from idp.errors import (
     InvalidAuthorizationDetails,
@@ -36,6 +36,7 @@ from idp.model import (
     Prompt,
     ResponseMode,
 )
+from idp.verified_claims import IDENTIFICATION
 from kernel.errors import InvalidRequest
 from kernel.strict_json import parse_json
 
@@ -291,12 +292,28 @@ def check_claims(it: Submission) -> Fields:
     scope = check_scope(it)["scope"]
     asked = (*claims.userinfo, *claims.id_token) if "openid" in scope else ()
     items = items_of_claims((*claims_of_scopes(scope), *asked))
+    return {"claims": claims, "sign_in": _asked_for(it, "sign_in", items)}
+
+
+def check_verified_claims(it: Submission) -> Fields:
+    """Claims that come with how they were verified: asked for under a purpose of their own."""
+    verified = parse_claims_parameter(it.parameters.get("claims")).verified
+    for asked in verified.values():
+        verified_claims.check_request(asked)
+    is_openid = "openid" in check_scope(it)["scope"]
+    items = verified_claims.items_of_request(verified) if is_openid else ()
+    details = check_authorization_details(it)["authorization_details"]
+    if items and any(disclosure.purpose == IDENTIFICATION for disclosure in details):
+        raise InvalidAuthorizationDetails(f"verified_claims ask for {IDENTIFICATION} already.")
+    return {"verified": _asked_for(it, IDENTIFICATION, items)}
+
+
+def _asked_for(it: Submission, purpose: str, items: Sequence[str]) -> Disclosure | None:
     if not items:
-        return {"claims": claims, "sign_in": None}
-    sign_in = it.read_disclosure(
-        {"type": "civitas_disclosure", "purpose": "sign_in", "items": list(items)}
+        return None
+    return it.read_disclosure(
+        {"type": "civitas_disclosure", "purpose": purpose, "items": list(items)}
     )
-    return {"claims": claims, "sign_in": sign_in}
 
 
 def check_dpop_jkt(it: Submission) -> Fields:
@@ -343,6 +360,7 @@ REDIRECTED: tuple[Rule, ...] = (
     Rule(check_resources, "RFC 8707, 2.1"),
     Rule(check_authorization_details, "RFC 9396, 3 and 5"),
     Rule(check_claims, "OpenID Connect Core, 5.5"),
+    Rule(check_verified_claims, "OpenID Connect for Identity Assurance, 5.1 and 5.2"),
     Rule(check_dpop_jkt, "RFC 9449, 10 and 10.1"),
     Rule(check_grant_management, "Grant Management for OAuth 2.0, 5.2"),
 )
@@ -355,6 +373,7 @@ DEFERRED: tuple[Rule, ...] = (
     Rule(check_resources, "RFC 8707, 2.1"),
     Rule(check_authorization_details, "RFC 9396, 3 and 5"),
     Rule(check_claims, "OpenID Connect Core, 5.5"),
+    Rule(check_verified_claims, "OpenID Connect for Identity Assurance, 5.1 and 5.2"),
 )
 
 

@@ -41,6 +41,7 @@ CLAIMS_OF_SCOPE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Every scope there is, and the claims it asks for from the UserInfo endpoint."""
 
+_VERIFIED = "verified_claims"
 _MOST_CLAIMS = 64
 _WHOLE_DATE = len("2026-11-23")
 _YEAR = len("2026")
@@ -60,6 +61,8 @@ def items_of_claims(claims: Iterable[str]) -> tuple[str, ...]:
 
 def parse_claims_parameter(text: str | None) -> ClaimsRequest:
     """Read the `claims` parameter; what we don't know in it is ignored.
+
+    Its `verified_claims` members are returned as received: `idp.verified_claims` reads them.
 
     Args:
         text: As received; None when there is none.
@@ -92,6 +95,11 @@ def parse_claims_parameter(text: str | None) -> ClaimsRequest:
         acr_values=acr_values,
         sub=next(iter(subs), None),
         wants_auth_time="auth_time" in id_token,
+        verified={
+            where: member[_VERIFIED]
+            for where, member in (("userinfo", userinfo), ("id_token", id_token))
+            if _VERIFIED in member
+        },
     )
 
 
@@ -101,7 +109,10 @@ def _member(asked: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         return {}
     if not isinstance(member, dict) or len(member) > _MOST_CLAIMS:
         raise InvalidAuthorizationRequest(f"{name} in claims is not a JSON object.")
-    if any(not (value is None or isinstance(value, dict)) for value in member.values()):
+    if any(
+        not (value is None or isinstance(value, dict) or claim == _VERIFIED)
+        for claim, value in member.items()
+    ):
         raise InvalidAuthorizationRequest("A member of claims is neither null nor an object.")
     return member
 

@@ -2,7 +2,7 @@
 
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
-from idp import checks, dpop, grant_management, jose, jwe, mtls, pkce
+from idp import checks, dpop, grant_management, jose, jwe, mtls, pkce, verified_claims
 from idp.assurance import ACR_VALUES
 from idp.claims import CLAIMS_OF_SCOPE, ITEMS_OF_CLAIM
 from idp.client_authentication import METHODS
@@ -66,10 +66,17 @@ def provider_metadata(
         "claim_types_supported": ["normal"],
         "claims_supported": [
             "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid",
-            *ITEMS_OF_CLAIM,
+            *ITEMS_OF_CLAIM, verified_claims.VERIFIED_CLAIMS,
         ],
         "ui_locales_supported": list(UI_LOCALES),
         "claims_parameter_supported": True,
+        "verified_claims_supported": True,
+        "trust_frameworks_supported": [verified_claims.TRUST_FRAMEWORK],
+        "evidence_supported": list(verified_claims.EVIDENCE),
+        "documents_supported": list(verified_claims.ITEM_OF_DOCUMENT),
+        "documents_check_methods_supported": [verified_claims.CHECK_METHOD],
+        "electronic_records_supported": [verified_claims.ELECTRONIC_RECORD_TYPE],
+        "claims_in_verified_claims_supported": list(verified_claims.ITEMS_OF_VERIFIED_CLAIM),
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": list(jose.ALGORITHMS),
         "require_signed_request_object": False,

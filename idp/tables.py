@@ -199,6 +199,7 @@ grants = Table(
     Column("scope", ARRAY(Text), nullable=False),
     Column("authorization_details", JSONB, nullable=False),
     Column("claims", JSONB, nullable=False, comment="what userinfo returns beside the scopes"),
+    Column("verified_claims", JSONB, comment="what was asked, and the level of the account then"),
     Column("resources", ARRAY(Text), nullable=False),
     Column("is_refreshable", Boolean, nullable=False),
     Column("session_id", Uuid),

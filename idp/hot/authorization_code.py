@@ -9,11 +9,13 @@ from sqlalchemy.types import LargeBinary, SmallInteger, Text
 from starlette.requests import Request
 
 from idp import pkce
+from idp.claims import items_of_claims
 from idp.errors import CodeMisused, InvalidGrant
-from idp.hot.claims_reading import ClaimsRead, ReadRefused, read_claims
+from idp.hot.claims_reading import ItemsRead, ReadRefused, read_claims
 from idp.hot.clients import Caller
 from idp.hot.granting import granted_by, refresh_token_for
 from idp.hot.token import Issue, check_spent, subject_of
+from idp.hot.verified_reading import verified_claims_of_id_token
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
 from idp.ring_tokens import AUTHORIZATION_CODE, RingToken
@@ -156,9 +158,12 @@ async def redeem(request: Request, caller: Caller) -> Issue:
         refresh_token=refresh.token if row["has_refresh"] else None,
         has_id_token="openid" in row["scope"],
         nonce=row["nonce"],
-        id_token_extra=await _claims_of_id_token(
-            request, caller, subject, orjson.loads(row["id_token_claims"])["claims"]
-        ),
+        id_token_extra={
+            **await _claims_of_id_token(
+                request, caller, subject, orjson.loads(row["id_token_claims"])["claims"]
+            ),
+            **await verified_claims_of_id_token(request, caller, subject, row["verified_claims"]),
+        },
     )
 
 
@@ -173,19 +178,17 @@ async def _claims_of_id_token(
     if not claims:
         return {}
     assert subject.grant_id is not None  # a code belongs to a grant
-    read = await read_claims(
-        request,
-        ClaimsRead(
-            client_id=caller.client.client_id,
-            partner_id=caller.client.partner_id,
-            sub=subject.sub,
-            grant_id=subject.grant_id,
-            claims=tuple(claims),
-            # There is no access token yet that could have been revoked.
-            binds=grant_binds(subject.grant_id, at=caller.at),
-            at=caller.at,
-        ),
+    asked = ItemsRead(
+        client_id=caller.client.client_id,
+        partner_id=caller.client.partner_id,
+        sub=subject.sub,
+        grant_id=subject.grant_id,
+        items=items_of_claims(claims),
+        # There is no access token yet that could have been revoked.
+        binds=grant_binds(subject.grant_id, at=caller.at),
+        at=caller.at,
     )
+    read = await read_claims(request, asked, claims)
     return {} if isinstance(read, ReadRefused) else read
 
 

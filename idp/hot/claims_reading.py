@@ -3,7 +3,7 @@
 A read like any other (promises 1 and 2), whether the UserInfo endpoint asks or an ID token.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,26 +15,27 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from audit.api import Actor, NewEntry, append_entry, entry_binds, recorded
-from consent.api import SIGN_IN, covering_consent, spend_use
-from idp.claims import claims_from, items_of_claims
+from consent.api import SIGN_IN, PurposeCode, covering_consent, spend_use
+from idp.claims import claims_from
 from idp.dependencies import provider_of
 from idp.service.userinfo import find_reason
 from idp.statements import AT, has_row, live_grant, one_row, spend_proof
 from kernel.db import HotStatement
 from kernel.ids import ClientId, EntryId, GrantId, PartnerId, PersonId, new_id
-from population_register.api import current_record, evaluate, open_record
+from population_register.api import AttributeValue, current_record, evaluate, open_record
 
 READ_ACTION = "idp.userinfo.read"
 """As the access log names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimsRead:
+class ItemsRead:
     """What is to be read, for whom, under which grant.
 
     Attributes:
         sub: By which the client knows the person.
-        claims: Names of claims.
+        items: Of the register.
+        purpose: Under which the person agreed.
         binds: Of `live_grant`, and of `spend_proof` where there is a proof.
     """
 
@@ -42,9 +43,10 @@ class ClaimsRead:
     partner_id: PartnerId
     sub: str
     grant_id: GrantId
-    claims: tuple[str, ...]
+    items: tuple[str, ...]
     binds: Mapping[str, object]
     at: datetime
+    purpose: PurposeCode = SIGN_IN
 
     @property
     def has_proof(self) -> bool:
@@ -72,7 +74,7 @@ def _statement(*, has_proof: bool) -> HotStatement:
     consent = covering_consent(
         person_id=person_id,
         client_id=bindparam("client_id", type_=Text),
-        purpose=literal(SIGN_IN, Text),
+        purpose=bindparam("purpose", type_=Text),
         items=bindparam("items", type_=ARRAY(Text)),
         at=AT,
     )
@@ -105,18 +107,31 @@ def _statement(*, has_proof: bool) -> HotStatement:
     )
 
 
-async def read_claims(request: Request, read: ClaimsRead) -> dict[str, object] | ReadRefused:
+async def read_claims(
+    request: Request, read: ItemsRead, claims: Sequence[str]
+) -> dict[str, object] | ReadRefused:
     """Read claims about the person of a grant.
 
     Returns:
         The claims that have a value; or why nothing was read.
+    """
+    found = await read_items(request, read)
+    if isinstance(found, ReadRefused):
+        return found
+    return claims_from({item: value.value for item, value in found.items()}, claims)
+
+
+async def read_items(request: Request, read: ItemsRead) -> dict[str, AttributeValue] | ReadRefused:
+    """Read items about the person of a grant, with who says so and since when.
+
+    Returns:
+        The items that have a value; or why nothing was read.
 
     Transaction:
         One statement. What it did not allow is looked into in the ordinary lane, where the refused
         attempt is written down.
     """
     state = request.app.state
-    items = items_of_claims(read.claims)
     entry = NewEntry(
         entry_id=EntryId(new_id(read.at)),
         action=READ_ACTION,
@@ -124,8 +139,8 @@ async def read_claims(request: Request, read: ClaimsRead) -> dict[str, object] |
         actor=Actor(kind="partner", id=read.partner_id),
         subject=read.sub,
         occurred_at=read.at,
-        purpose=SIGN_IN,
-        items=items,
+        purpose=read.purpose,
+        items=read.items,
         client_id=read.client_id,
         request_id=getattr(request.state, "request_id", None),
     )
@@ -134,7 +149,8 @@ async def read_claims(request: Request, read: ClaimsRead) -> dict[str, object] |
         **read.binds,
         **entry_binds(entry),
         client_id=read.client_id,
-        items=list(items),
+        purpose=read.purpose,
+        items=list(read.items),
     )
     assert row is not None  # the statement always returns one
     if row["entry_person_id"] is None:
@@ -153,7 +169,5 @@ async def read_claims(request: Request, read: ClaimsRead) -> dict[str, object] |
         sealed_record=row["sealed_record"],
         wrapped_key=row["wrapped_key"],
     )
-    values = {item: evaluate(record, item, read.at) for item in items}
-    return claims_from(
-        {item: value.value for item, value in values.items() if value is not None}, read.claims
-    )
+    values = {item: evaluate(record, item, read.at) for item in read.items}
+    return {item: value for item, value in values.items() if value is not None}

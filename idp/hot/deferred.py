@@ -23,6 +23,7 @@ from idp.errors import (
 from idp.hot.clients import Caller
 from idp.hot.granting import granted_by, refresh_token_for
 from idp.hot.token import Issue, check_spent, subject_of
+from idp.hot.verified_reading import verified_claims_of_id_token
 from idp.model import PUSH
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
@@ -169,11 +170,15 @@ def poll_for(
             _refuse(row, caller)
         if row["grant_id"] is None:
             raise InvalidGrant(reason="grant revoked")
+        subject = subject_of(row, caller)
         return Issue(
-            subject=subject_of(row, caller),
+            subject=subject,
             granted_resources=tuple(row["resources"]),
             refresh_token=refresh.token if row["has_refresh"] else None,
             has_id_token="openid" in row["scope"],
+            id_token_extra=await verified_claims_of_id_token(
+                request, caller, subject, row["verified_claims"]
+            ),
         )
 
     return poll

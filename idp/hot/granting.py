@@ -19,6 +19,7 @@ def granted_by(spent: CTE) -> CTE:
         select(
             g.grant_id, g.person_id, g.sub, g.scope, g.authorization_details, g.resources,
             g.session_id, g.acr, g.amr, g.auth_time, g.claims, g.is_refreshable,
+            g.verified_claims,
         )
         .join(spent, spent.c.code_grant_id == g.grant_id)
         .where(g.revoked_at.is_(None), g.expires_at > AT)

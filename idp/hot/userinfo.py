@@ -15,13 +15,15 @@ from idp.claims import items_of_claims
 from idp.client_certificates import client_certificate_of
 from idp.dependencies import provider_of
 from idp.errors import InsufficientScope, InvalidResourceProof, InvalidToken
-from idp.hot.claims_reading import ClaimsRead, ReadRefused, read_claims
+from idp.hot.claims_reading import ItemsRead, ReadRefused, read_claims
 from idp.hot.clients import known_clients_of
 from idp.hot.encryption import encrypter_for
+from idp.hot.verified_reading import find_verified_claims, read_verified_claims
 from idp.model import VerifiedToken
 from idp.provider import Provider
 from idp.statements import has_row, live_grant, one_row, spend_proof, token_binds
 from idp.token_verification import PresentedToken, TokenVerifier, challenge
+from idp.verified_claims import USERINFO, VERIFIED_CLAIMS
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
 from kernel.web import FORM_TYPE, NO_STORE, json_response, read_form
@@ -67,24 +69,60 @@ async def userinfo(request: Request) -> Response:
             headers=challenge(_scheme(token), "insufficient_scope"), reason="not openid"
         )
     claims: dict[str, object] = {"sub": token.sub}
-    if not items_of_claims(token.claims):
-        await _check_live(request, token, at=at)
-        return await _respond(request, provider, token, claims, at=at)
-    read = await read_claims(
-        request,
-        ClaimsRead(
+    if items := items_of_claims(token.claims):
+        asked = ItemsRead(
             client_id=token.client_id,
             partner_id=token.partner_id,
             sub=token.sub,
             grant_id=token.grant_id,
-            claims=token.claims,
+            items=items,
             binds=token_binds(token, at=at),
+            at=at,
+        )
+        read = await read_claims(
+            request, asked, [name for name in token.claims if name != VERIFIED_CLAIMS]
+        )
+        if isinstance(read, ReadRefused):
+            _refuse(token, read.reason)
+        claims |= read
+    else:
+        await _check_live(request, token, at=at)
+    if VERIFIED_CLAIMS in token.claims:
+        claims |= await _verified_claims(request, token, at=at)
+    return await _respond(request, provider, token, claims, at=at)
+
+
+async def _verified_claims(
+    request: Request, token: VerifiedToken, *, at: datetime
+) -> dict[str, object]:
+    """Read what comes with how it was verified; the proof was spent a moment ago.
+
+    Raises:
+        InvalidToken: 401. The token was revoked in between.
+    """
+    assert token.grant_id is not None  # an OpenID Connect token without a grant was refused
+    granted = await find_verified_claims(request, token.grant_id)
+    read = await read_verified_claims(
+        request,
+        granted,
+        USERINFO,
+        ItemsRead(
+            client_id=token.client_id,
+            partner_id=token.partner_id,
+            sub=token.sub,
+            grant_id=token.grant_id,
+            items=(),
+            binds={
+                name: value
+                for name, value in token_binds(token, at=at).items()
+                if not name.startswith("idp_proof")
+            },
             at=at,
         ),
     )
     if isinstance(read, ReadRefused):
         _refuse(token, read.reason)
-    return await _respond(request, provider, token, claims | read, at=at)
+    return read
 
 
 async def _check_live(request: Request, token: VerifiedToken, *, at: datetime) -> None:

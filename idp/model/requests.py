@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Literal, Protocol, TypeAlias
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from idp.model.clients import JSONObject
 from kernel.ids import ClientId, GrantId
 
 ResponseMode: TypeAlias = Literal["query", "form_post", "jwt", "query.jwt", "form_post.jwt"]
@@ -59,6 +60,8 @@ class ClaimsRequest:
         essential_acr: Values of `acr` of which one must be reached; empty when none is essential.
         acr_values: Values of `acr` that are preferred.
         sub: The only `sub` the client accepts.
+        verified: The `verified_claims` member (`idp.verified_claims`), as received, by where the
+            claims are wanted: `userinfo`, `id_token`.
     """
 
     userinfo: tuple[str, ...] = ()
@@ -67,6 +70,7 @@ class ClaimsRequest:
     acr_values: tuple[str, ...] = ()
     sub: str | None = None
     wants_auth_time: bool = False
+    verified: JSONObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,7 @@ class AuthorizationRequest:
         scope: Values that we know, in the order of the request; others were ignored.
         authorization_details: What is asked for under a purpose (RFC 9396), one each.
         sign_in: What scopes and claims ask for, under the purpose of signing in; None if nothing.
+        verified: What verified claims ask for, under a purpose of their own; None if nothing.
         resources: Resource indicators (RFC 8707); empty for the issuer's own.
         dpop_jkt: Thumbprint to which the code is bound (RFC 9449, 10).
         grant_change: Which grant is to be changed, and how; None for a new one.
@@ -144,13 +149,15 @@ class AuthorizationRequest:
     resources: tuple[str, ...] = ()
     authorization_details: tuple[Disclosure, ...] = ()
     sign_in: Disclosure | None = None
+    verified: Disclosure | None = None
     dpop_jkt: str | None = None
     grant_change: GrantChange | None = None
 
     @property
     def disclosures(self) -> tuple[Disclosure, ...]:
         """Everything that is asked for."""
-        return (*self.authorization_details, *([self.sign_in] if self.sign_in else []))
+        asked = (*self.authorization_details, self.sign_in, self.verified)
+        return tuple(disclosure for disclosure in asked if disclosure is not None)
 
     @property
     def is_openid(self) -> bool:
@@ -165,6 +172,7 @@ class DeferredRequest:
     Attributes:
         scope: Values that we know, in the order of the request.
         sign_in: What scopes and claims ask for, under the purpose of signing in; None if nothing.
+        verified: What verified claims ask for, under a purpose of their own; None if nothing.
     """
 
     client_id: ClientId
@@ -174,11 +182,13 @@ class DeferredRequest:
     resources: tuple[str, ...] = ()
     authorization_details: tuple[Disclosure, ...] = ()
     sign_in: Disclosure | None = None
+    verified: Disclosure | None = None
 
     @property
     def disclosures(self) -> tuple[Disclosure, ...]:
         """Everything that is asked for."""
-        return (*self.authorization_details, *([self.sign_in] if self.sign_in else []))
+        asked = (*self.authorization_details, self.sign_in, self.verified)
+        return tuple(disclosure for disclosure in asked if disclosure is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

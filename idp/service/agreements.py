@@ -25,6 +25,7 @@ from idp.provider import Provider
 from idp.service import grant_management
 from idp.store import authorization as store
 from idp.store import session_clients
+from idp.verified_claims import USERINFO, VERIFIED_CLAIMS, as_granted
 from kernel.ids import GrantId, PersonId, new_id
 
 
@@ -110,6 +111,7 @@ def agree(
         )
     store.approve(session, person.person_id, client.client_id, sub=sub, at=at)
     policy = provider.policy
+    verified = as_granted(request.claims.verified, person.level)
     is_refreshable = may_refresh(client, request.scope)
     new = store.NewGrant(
         grant_id=GrantId(new_id(at)),
@@ -121,7 +123,11 @@ def agree(
         authorization_details=[
             disclosure.as_authorization_details() for disclosure in request.authorization_details
         ],
-        claims=list(request.claims.userinfo),
+        claims=[
+            *request.claims.userinfo,
+            *([VERIFIED_CLAIMS] if verified is not None and USERINFO in verified else []),
+        ],
+        verified_claims=verified,
         resources=request.resources,
         is_refreshable=is_refreshable,
         session_id=person.session_id if binds_session else None,

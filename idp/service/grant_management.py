@@ -21,6 +21,7 @@ from idp.errors import InvalidGrantId
 from idp.model import AuthorizationRequest, Client, Disclosure, GrantChange, JSONObject
 from idp.store import managed_grants as store
 from idp.store.authorization import NewGrant
+from idp.verified_claims import IDENTIFICATION, VERIFIED_CLAIMS, items_of_request, merged
 from kernel.errors import NotFound
 from kernel.ids import ClientId, GrantId, PersonId
 
@@ -46,13 +47,23 @@ def effective_request(
     if not change.adds:
         return replace(request, claims=claims, prompt=request.prompt | {"consent"})
     scope = _union(grant.scope, request.scope)
-    claims = replace(claims, userinfo=_union(grant.claims, claims.userinfo))
+    known = [name for name in grant.claims if name != VERIFIED_CLAIMS]
+    claims = replace(
+        claims,
+        userinfo=_union(known, claims.userinfo),
+        verified=merged(grant.verified_claims, claims.verified),
+    )
     before = {details["purpose"]: details for details in grant.authorization_details}
     return replace(
         request,
         scope=scope,
         claims=claims,
-        sign_in=_sign_in(scope, (*claims.userinfo, *claims.id_token)),
+        sign_in=_asked_for(
+            SIGN_IN,
+            items_of_claims((*claims_of_scopes(scope), *claims.userinfo, *claims.id_token)),
+            scope,
+        ),
+        verified=_asked_for(IDENTIFICATION, items_of_request(claims.verified), scope),
         resources=_union(grant.resources, request.resources)
         if grant.resources and request.resources
         else (),
@@ -153,28 +164,29 @@ def _withdraw(
     at: datetime,
 ) -> None:
     others: set[PurposeCode] = set()
-    for scope, details in store.list_other_grants(session, grant, client_id, at=at):
-        others |= _purposes(scope, details)
+    for other in store.list_other_grants(session, grant, client_id, at=at):
+        others |= _purposes(other)
     withdraw_for(
         session,
         grant.person_id,
         client_id,
-        _purposes(grant.scope, grant.authorization_details) - others,
+        _purposes(grant) - others,
         by_recipient=by_recipient,
         at=at,
     )
 
 
-def _purposes(scope: Sequence[str], details: Sequence[JSONObject]) -> set[PurposeCode]:
-    purposes = {PurposeCode(member["purpose"]) for member in details}
-    return purposes | {SIGN_IN} if "openid" in scope else purposes
+def _purposes(grant: store.ManagedGrant) -> set[PurposeCode]:
+    purposes = {PurposeCode(member["purpose"]) for member in grant.authorization_details}
+    if grant.verified_claims is not None:
+        purposes.add(PurposeCode(IDENTIFICATION))
+    return purposes | {SIGN_IN} if "openid" in grant.scope else purposes
 
 
-def _sign_in(scope: Sequence[str], claims: Sequence[str]) -> Disclosure | None:
-    items = items_of_claims((*claims_of_scopes(scope), *claims))
+def _asked_for(purpose: str, items: Sequence[str], scope: Sequence[str]) -> Disclosure | None:
     if not items or "openid" not in scope:
         return None
-    return read_disclosure({"type": "civitas_disclosure", "purpose": SIGN_IN, "items": list(items)})
+    return read_disclosure({"type": "civitas_disclosure", "purpose": purpose, "items": list(items)})
 
 
 def _joined(disclosure: Disclosure, before: JSONObject | None) -> Disclosure:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import exists, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -36,6 +36,7 @@ class NewGrant:
 
     Attributes:
         claims: Names of the claims that the UserInfo endpoint returns.
+        verified_claims: From `verified_claims.as_granted`; None when none were asked for.
     """
 
     grant_id: GrantId
@@ -54,6 +55,7 @@ class NewGrant:
     auth_time: datetime
     created_at: datetime
     expires_at: datetime
+    verified_claims: JSONObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +219,7 @@ def insert_grant(session: Session, grant: NewGrant) -> None:
             scope=list(grant.scope),
             authorization_details=grant.authorization_details,
             claims=grant.claims,
+            verified_claims=null() if grant.verified_claims is None else grant.verified_claims,
             resources=list(grant.resources),
             is_refreshable=grant.is_refreshable,
             session_id=grant.session_id,

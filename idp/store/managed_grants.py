@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, null, select, update
 from sqlalchemy.orm import Session
 
 from idp.model import JSONObject
@@ -15,7 +16,7 @@ from kernel.ids import ClientId, GrantId, PersonId
 _g = grants.c
 _SEEN = (
     _g.grant_id, _g.person_id, _g.sub, _g.scope, _g.authorization_details, _g.claims, _g.resources,
-    _g.is_refreshable, _g.expires_at,
+    _g.is_refreshable, _g.expires_at, _g.verified_claims,
 )  # fmt: skip
 
 
@@ -32,6 +33,7 @@ class ManagedGrant:
     resources: tuple[str, ...]
     is_refreshable: bool
     expires_at: datetime
+    verified_claims: JSONObject | None
 
 
 def find_grant(
@@ -53,8 +55,10 @@ def find_grant(
         _g.expires_at > at,
     )
     row = session.execute(query.with_for_update() if locked else query).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _grant_of(row)
+
+
+def _grant_of(row: Any) -> ManagedGrant:  # noqa: ANN401  # a row of `_SEEN`
     return ManagedGrant(
         grant_id=GrantId(row.grant_id),
         person_id=PersonId(row.person_id),
@@ -65,15 +69,16 @@ def find_grant(
         resources=tuple(row.resources),
         is_refreshable=row.is_refreshable,
         expires_at=row.expires_at,
+        verified_claims=row.verified_claims,
     )
 
 
 def list_other_grants(
     session: Session, grant: ManagedGrant, client_id: ClientId, *, at: datetime
-) -> Sequence[tuple[Sequence[str], Sequence[JSONObject]]]:
-    """Return scope and authorization_details of the person's other live grants to the client."""
+) -> Sequence[ManagedGrant]:
+    """Return the person's other live grants to the client."""
     rows = session.execute(
-        select(_g.scope, _g.authorization_details).where(
+        select(*_SEEN).where(
             _g.person_id == grant.person_id,
             _g.client_id == client_id,
             _g.grant_id != grant.grant_id,
@@ -81,7 +86,7 @@ def list_other_grants(
             _g.expires_at > at,
         )
     )
-    return [(row.scope, row.authorization_details) for row in rows]
+    return [_grant_of(row) for row in rows]
 
 
 def change_grant(session: Session, new: NewGrant) -> None:
@@ -97,6 +102,7 @@ def change_grant(session: Session, new: NewGrant) -> None:
             scope=list(new.scope),
             authorization_details=new.authorization_details,
             claims=new.claims,
+            verified_claims=null() if new.verified_claims is None else new.verified_claims,
             resources=list(new.resources),
             is_refreshable=new.is_refreshable,
             session_id=new.session_id,
