@@ -189,11 +189,12 @@ def check_scope(it: Submission) -> Fields:
     asked = text.split(" ") if text else []
     if not all(_SCOPE_TOKEN.fullmatch(value) for value in asked):
         raise InvalidScope("scope is a list of words with one space between them.")
+    offered = set(CLAIMS_OF_SCOPE)
+    if not it.client.is_public:  # Grant Management, 5.1: clients that authenticate
+        offered |= set(grant_management.SCOPES)
     registered = it.client.metadata.scope
-    allowed = set(CLAIMS_OF_SCOPE if registered is None else registered.split())
-    scope = tuple(
-        dict.fromkeys(value for value in asked if value in CLAIMS_OF_SCOPE and value in allowed)
-    )
+    allowed = offered if registered is None else offered & set(registered.split())
+    scope = tuple(dict.fromkeys(value for value in asked if value in allowed))
     if not scope and "authorization_details" not in it.parameters:
         raise InvalidScope("scope names nothing that this client may ask for.")
     return {"scope": scope}

@@ -1,4 +1,4 @@
-"""Grant Management for OAuth 2.0 (FAPI working group, implementer's draft). No I/O."""
+"""Grant Management for OAuth 2.0 (FAPI working group, draft 03 of May 2023). No I/O."""
 
 from uuid import UUID
 
@@ -9,7 +9,8 @@ from kernel.ids import GrantId
 QUERY = "grant_management_query"
 REVOKE = "grant_management_revoke"
 SCOPES = (QUERY, REVOKE)
-"""What a client asks for on its own behalf (Grant Management, 6.1)."""
+"""What a client manages grants by (Grant Management, 6.1): all of its own with a token of its own,
+or one grant with a token that was issued for it."""
 
 CREATE = "create"
 REPLACE = "replace"
@@ -28,7 +29,7 @@ def parse_change(action: str | None, grant_id: str | None) -> GrantChange | None
         InvalidGrantId: 400. No grant has such a name.
 
     Source:
-        Grant Management for OAuth 2.0, 5.2 and 5.3.
+        Grant Management for OAuth 2.0, 5.2 and 5.4.
     """
     if action is None and grant_id is None:
         return None

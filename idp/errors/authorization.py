@@ -65,7 +65,7 @@ class InvalidGrantId(OAuthError):
     """The grant is unknown, has ended, or is another client's or person's.
 
     Source:
-        Grant Management for OAuth 2.0, 5.3.
+        Grant Management for OAuth 2.0, 5.4.
     """
 
     code = "invalid_grant_id"

@@ -1,6 +1,7 @@
 """The grant management endpoint: a client asks about a grant of its own, or gives it up.
 
-The client comes with an access token of its own, from the client credentials grant.
+The client comes with an access token of its own, from the client credentials grant, and manages
+whatever grant it has; or with one that was issued for a grant, and manages that one.
 
 Source:
     Grant Management for OAuth 2.0, 6.
@@ -80,7 +81,7 @@ async def _query(request: Request) -> Response:
         NotFound: 404. Unknown, ended, or another client's.
     """
     token, at = await _admitted(request, QUERY)
-    grant_id = _grant_id(request)
+    grant_id = _grant_id(request, token)
 
     def query() -> dict[str, object]:
         with unit_of_work_of(request.app.state.sessions) as session:
@@ -98,7 +99,7 @@ async def _revoke(request: Request) -> Response:
         NotFound: 404. Unknown, ended, or another client's.
     """
     token, at = await _admitted(request, REVOKE)
-    grant_id = _grant_id(request)
+    grant_id = _grant_id(request, token)
 
     def revoke() -> None:
         with unit_of_work_of(request.app.state.sessions) as session:
@@ -121,7 +122,8 @@ async def _admitted(request: Request, scope: str) -> tuple[VerifiedToken, dateti
         at=at,
     )
     scheme = "bearer" if token.jkt is None else "dpop"
-    if token.grant_id is not None or scope not in token.scope:
+    # Who acts for the client was handed its reads, not its grants (RFC 8693).
+    if scope not in token.scope or token.actor is not None:
         raise InsufficientScope(headers=challenge(scheme, "insufficient_scope"), reason="scope")
     row = await _admit(has_proof=token.proof_digest is not None).fetchrow(
         request.app.state.hot_pool, client_id=token.client_id, **token_binds(token, at=at)
@@ -136,11 +138,14 @@ async def _admitted(request: Request, scope: str) -> tuple[VerifiedToken, dateti
     return token, at
 
 
-def _grant_id(request: Request) -> GrantId:
+def _grant_id(request: Request, token: VerifiedToken) -> GrantId:
     try:
-        return parse_grant_id(request.path_params["grant_id"])
+        grant_id = parse_grant_id(request.path_params["grant_id"])
     except InvalidGrantId as error:
         raise NotFound from error
+    if token.grant_id not in {None, grant_id}:
+        raise NotFound(reason="the token is of another grant")
+    return grant_id
 
 
 def _verifier(request: Request) -> TokenVerifier:

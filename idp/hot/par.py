@@ -10,7 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp import checks
-from idp.errors import InvalidRequestObject
+from idp.errors import (
+    InvalidAuthorizationRequest,
+    InvalidRequestObject,
+    UnregisteredRedirectUri,
+)
 from idp.hot.clients import Caller, as_client
 from idp.hot.token import check_spent
 from idp.request_objects import open_request_object
@@ -81,7 +85,14 @@ async def par(request: Request) -> Response:
             )
             stored = signed_request(stored, opened)
         submission = submission_of(caller.provider, caller.client, stored)
-        checks.check_redirected(submission, checks.check_unredirected(submission))
+        try:
+            established = checks.check_unredirected(submission)
+        except UnregisteredRedirectUri as refusal:
+            # Ours for a page; a client gets the registered code (RFC 9126, 2.3).
+            raise InvalidAuthorizationRequest(
+                "redirect_uri is missing, or not one that this client registered."
+            ) from refusal
+        checks.check_redirected(submission, established)
         minted = REQUEST_URI.mint(caller.at)
         lifetime = caller.provider.policy.pushed_request
         statement = _push(has_assertion=caller.has_assertion, has_proof=caller.proof is not None)

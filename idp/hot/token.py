@@ -153,7 +153,7 @@ def respond(caller: Caller, issue: Issue, encrypt: Callable[[str], str]) -> Resp
     if exchange is not None:
         answer["issued_token_type"] = EXCHANGED_TYPE
     elif subject.grant_id is not None and not client.is_public:
-        answer["grant_id"] = str(subject.grant_id)  # Grant Management, 5.4
+        answer["grant_id"] = str(subject.grant_id)  # Grant Management, 5.5
     if subject.authorization_details:
         answer["authorization_details"] = subject.authorization_details  # RFC 9396, 7
     if issue.has_id_token:

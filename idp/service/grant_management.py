@@ -5,7 +5,7 @@ or is replaced, takes its consents with it, unless another live grant of the sam
 them.
 
 Source:
-    Grant Management for OAuth 2.0 (FAPI working group, implementer's draft).
+    Grant Management for OAuth 2.0 (FAPI working group, draft 03 of May 2023).
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from consent.api import SIGN_IN, PurposeCode, withdraw_for
 from idp.claims import claims_of_scopes, items_of_claims
 from idp.disclosures import read_disclosure
 from idp.errors import InvalidGrantId
+from idp.grant_management import SCOPES
 from idp.model import AuthorizationRequest, Client, Disclosure, GrantChange, JSONObject
 from idp.store import managed_grants as store
 from idp.store.authorization import NewGrant
@@ -54,16 +55,14 @@ def effective_request(
         verified=merged(grant.verified_claims, claims.verified),
     )
     before = {details["purpose"]: details for details in grant.authorization_details}
+    is_openid = "openid" in scope
+    named = (*claims.userinfo, *claims.id_token) if is_openid else ()
     return replace(
         request,
         scope=scope,
         claims=claims,
-        sign_in=_asked_for(
-            SIGN_IN,
-            items_of_claims((*claims_of_scopes(scope), *claims.userinfo, *claims.id_token)),
-            scope,
-        ),
-        verified=_asked_for(IDENTIFICATION, items_of_request(claims.verified), scope),
+        sign_in=_asked_for(SIGN_IN, items_of_claims((*claims_of_scopes(scope), *named))),
+        verified=_asked_for(IDENTIFICATION, items_of_request(claims.verified) if is_openid else ()),
         resources=_union(grant.resources, request.resources)
         if grant.resources and request.resources
         else (),
@@ -124,16 +123,18 @@ def query(
         NotFound: 404. Unknown, ended, or another client's.
 
     Source:
-        Grant Management for OAuth 2.0, 6.3.
+        Grant Management for OAuth 2.0, 6.4.
     """
     grant = store.find_grant(session, grant_id, client_id, at=at)
     if grant is None:
         raise NotFound
-    scope: dict[str, object] = {"scope": " ".join(grant.scope)}
+    # What it is managed by is no part of what it allows.
+    allowed = [value for value in grant.scope if value not in SCOPES]
+    scope: dict[str, object] = {"scope": " ".join(allowed)}
     if grant.resources:
         scope["resource"] = list(grant.resources)
     return {
-        "scopes": [scope] if grant.scope else [],
+        "scopes": [scope] if allowed else [],
         "claims": list(grant.claims),
         "authorization_details": list(grant.authorization_details),
     }
@@ -146,7 +147,7 @@ def revoke(session: Session, client_id: ClientId, grant_id: GrantId, *, at: date
         NotFound: 404. Unknown, ended, or another client's.
 
     Source:
-        Grant Management for OAuth 2.0, 6.4.
+        Grant Management for OAuth 2.0, 6.5.
     """
     grant = store.find_grant(session, grant_id, client_id, at=at, locked=True)
     if grant is None:
@@ -180,11 +181,12 @@ def _purposes(grant: store.ManagedGrant) -> set[PurposeCode]:
     purposes = {PurposeCode(member["purpose"]) for member in grant.authorization_details}
     if grant.verified_claims is not None:
         purposes.add(PurposeCode(IDENTIFICATION))
-    return purposes | {SIGN_IN} if "openid" in grant.scope else purposes
+    is_asked = "openid" in grant.scope or claims_of_scopes(grant.scope)
+    return purposes | {SIGN_IN} if is_asked else purposes
 
 
-def _asked_for(purpose: str, items: Sequence[str], scope: Sequence[str]) -> Disclosure | None:
-    if not items or "openid" not in scope:
+def _asked_for(purpose: str, items: Sequence[str]) -> Disclosure | None:
+    if not items:
         return None
     return read_disclosure({"type": "civitas_disclosure", "purpose": purpose, "items": list(items)})
 

@@ -464,16 +464,17 @@ class TestPushedRequests:
     @pytest.mark.parametrize(
         ("change", "code"),
         [
-            ({"redirect_uri": "https://evil.example/callback"}, "unregistered_redirect_uri"),
+            ({"redirect_uri": "https://evil.example/callback"}, "invalid_request"),
+            ({"redirect_uri": None}, "invalid_request"),
             ({"response_type": "token"}, "unsupported_response_type"),
             ({"scope": "unknown"}, "invalid_scope"),
             ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "invalid_request"),
             ({"code_challenge": "x" * 43}, "invalid_request"),
         ],
-        ids=range(5),
+        ids=range(6),
     )
     def test_mistake_is_told_before_the_person_is_sent(
-        self, world: IdpWorld, change: dict[str, str], code: str
+        self, world: IdpWorld, change: dict[str, str | None], code: str
     ) -> None:
         answer = world.a_relying_party().push(**change)
 

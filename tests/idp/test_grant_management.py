@@ -69,7 +69,7 @@ def live_purposes(world: IdpWorld, person: Person) -> list[str]:
 
 
 class TestRequest:
-    """The authorization request: Grant Management, 5.2 and 5.3."""
+    """The authorization request: Grant Management, 5.2 and 5.4."""
 
     @pytest.mark.spec("GRANT-MANAGEMENT-5.2")
     @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ class TestRequest:
 
         assert parameters_of(answer.headers["location"])["error"] == error
 
-    @pytest.mark.spec("GRANT-MANAGEMENT-5.3")
+    @pytest.mark.spec("GRANT-MANAGEMENT-5.4")
     def test_grant_of_another_client_is_unknown(self, world: IdpWorld) -> None:
         grant_id = granted(world.a_relying_party(), world.someone(), "inn")["grant_id"]
         client = world.a_relying_party()
@@ -112,7 +112,7 @@ class TestRequest:
 
         assert parameters_of(answer.headers["location"])["error"] == "invalid_grant_id"
 
-    @pytest.mark.spec("GRANT-MANAGEMENT-5.3")
+    @pytest.mark.spec("GRANT-MANAGEMENT-5.4")
     def test_another_person_cannot_change_it(self, world: IdpWorld) -> None:
         client = world.a_relying_party()
         owner, other = world.someone(), world.someone()
@@ -257,9 +257,9 @@ class TestChange:
 
 
 class TestQuery:
-    """GET: Grant Management, 6.3."""
+    """GET: Grant Management, 6.4."""
 
-    @pytest.mark.spec("GRANT-MANAGEMENT-6.3")
+    @pytest.mark.spec("GRANT-MANAGEMENT-6.4")
     def test_says_what_is_allowed(self, world: IdpWorld) -> None:
         client = world.a_relying_party()
         tokens = granted(client, world.someone(), "inn", scope="openid email")
@@ -270,7 +270,7 @@ class TestQuery:
         assert answer.json()["authorization_details"] == tokens["authorization_details"]
         assert answer.headers["cache-control"] == "no-store"
 
-    @pytest.mark.spec("GRANT-MANAGEMENT-6.5")
+    @pytest.mark.spec("GRANT-MANAGEMENT-6.6")
     @pytest.mark.parametrize("method", ["GET", "DELETE"])
     def test_unknown_and_somebody_elses_look_the_same(self, world: IdpWorld, method: str) -> None:
         theirs = granted(world.a_relying_party(), world.someone(), "inn")["grant_id"]
@@ -301,6 +301,37 @@ class TestQuery:
 
         assert answer.status_code == 403
 
+    @pytest.mark.spec("GRANT-MANAGEMENT-6.1")
+    def test_token_that_was_issued_for_a_grant_manages_that_one(self, world: IdpWorld) -> None:
+        client, person = world.a_relying_party(), world.someone()
+        other = granted(client, person, "inn")["grant_id"]
+        tokens = granted(
+            client,
+            person,
+            scope=f"openid profile {QUERY} {REVOKE}",
+            grant_management_action="create",
+        )
+        token, grant_id = tokens["access_token"], tokens["grant_id"]
+
+        assert tokens["scope"] == f"openid profile {QUERY} {REVOKE}"
+        assert call(client, "GET", grant_id, token).json()["scopes"] == [
+            {"scope": "openid profile"}
+        ]
+        for method in ("GET", "DELETE"):
+            assert call(client, method, other, token).status_code == 404
+        assert call(client, "DELETE", grant_id, token).status_code == 204
+        # It says nothing about the person any more, but still that the grant is gone.
+        assert call(client, "GET", grant_id, token).status_code == 404
+        assert client.userinfo(token).status_code == 401
+
+    @pytest.mark.spec("GRANT-MANAGEMENT-5.1")
+    def test_public_client_gets_no_scope_for_it(self, world: IdpWorld) -> None:
+        client = world.a_relying_party(method="none")
+
+        tokens = client.tokens(world.someone(), scope=f"openid {QUERY}")
+
+        assert tokens["scope"] == "openid"
+
     def test_revoked_token_manages_nothing(self, world: IdpWorld) -> None:
         client = world.a_relying_party()
         grant_id = granted(client, world.someone(), "inn")["grant_id"]
@@ -323,9 +354,9 @@ class TestQuery:
 
 
 class TestRevoke:
-    """DELETE: Grant Management, 6.4."""
+    """DELETE: Grant Management, 6.5."""
 
-    @pytest.mark.spec("GRANT-MANAGEMENT-6.4")
+    @pytest.mark.spec("GRANT-MANAGEMENT-6.5")
     def test_everything_ends(self, world: IdpWorld) -> None:
         client, person = world.a_relying_party(), world.someone()
         tokens = granted(client, person, "inn", scope="openid profile offline_access")
