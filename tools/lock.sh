@@ -10,7 +10,7 @@ unset PIP_FIND_LINKS PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_NO_INDEX
 compile() {
     .venv/bin/pip-compile --quiet --no-config --strip-extras --allow-unsafe --generate-hashes \
         --build-deps-for editable --no-header --no-annotate --no-emit-options \
-        --no-emit-index-url --no-emit-find-links "$@" pyproject.toml
+        --no-emit-index-url --no-emit-find-links --constraint "$work/constraints" "$@" pyproject.toml
 }
 
 head_line() {
@@ -20,6 +20,8 @@ head_line() {
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# One version for all environments: botocore, which the S3 server of the tests needs, refuses 3.
+echo "python-dateutil<3" >"$work/constraints"
 cp requirements.lock "$work/runtime"
 compile --output-file "$work/runtime" "$@"
 # The versions of the runtime are constraints of the development environment.
