@@ -28,6 +28,7 @@ from idp.model import (
     JSONObject,
 )
 from idp.policy import Policy
+from idp.software_statements import LONGEST_STATEMENT, STATEMENT
 
 LONGEST_FIELD = 2048  # characters
 
@@ -37,7 +38,7 @@ _LISTS = {
     "post_logout_redirect_uris", "authorization_details_types", "request_uris",
 }  # fmt: skip
 _KEPT = {
-    "contacts", "software_id", "software_version", "application_type", "subject_type",
+    "contacts", "software_id", "software_version", "application_type", "subject_type", STATEMENT,
 }  # fmt: skip
 ENCRYPTION_FIELDS = tuple(
     f"{kind}_encrypted_response_{part}" for kind in jwe.KINDS for part in ("alg", "enc")
@@ -123,7 +124,8 @@ def register(
 def _check_types(asked: JSONObject) -> None:
     """Hold each field against its JSON type."""
     for name, value in asked.items():
-        if isinstance(value, str) and len(value) > LONGEST_FIELD:
+        longest = LONGEST_STATEMENT if name == STATEMENT else LONGEST_FIELD
+        if isinstance(value, str) and len(value) > longest:
             raise InvalidClientMetadata(f"{name[:40]} is too long.")
         if name in _LISTS and not (
             isinstance(value, list) and all(isinstance(member, str) for member in value)

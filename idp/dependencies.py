@@ -1,5 +1,6 @@
 """What routes and pages ask of the application: the provider, the hasher, who is signed in."""
 
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +13,7 @@ from idp.passwords import PROFILES, PasswordHasher
 from idp.policy import Policy
 from idp.provider import Provider
 from idp.service import sessions
+from idp.software_statements import NOBODY, StatementIssuers, parse_issuers
 from kernel.db import UnitOfWork
 from kernel.settings import Settings
 
@@ -24,6 +26,16 @@ def policy_of(settings: Settings) -> Policy:
         allows_http=is_demonstration,
         outbound_ca_file=settings.outbound_ca_file,
     )
+
+
+def load_issuers(file: Path | None) -> StatementIssuers:
+    """Return whose software statements count.
+
+    Raises:
+        OSError: The file can't be read.
+        ValueError: It does not hold JWK Sets by issuer.
+    """
+    return NOBODY if file is None else parse_issuers(file.read_bytes())
 
 
 def provider_of(request: Request) -> Provider:
@@ -39,6 +51,7 @@ def provider_of(request: Request) -> Provider:
             policy=policy_of(state.settings),
             authorities=load_authorities(state.settings.client_ca_file),
             mtls_url=state.settings.mtls_url,
+            statement_issuers=load_issuers(state.settings.software_statement_issuers_file),
         )
     return provider
 

@@ -1,10 +1,11 @@
 """What every service of idp needs of the process: the issuer, the keys, the policy. No I/O."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from idp.model import Client
 from idp.mtls import Authorities
 from idp.policy import Policy
+from idp.software_statements import NOBODY, StatementIssuers
 from kernel.ids import ClientId, PersonId, SessionId
 from kernel.keyring import Keyring
 from kernel.secret import b64url
@@ -17,6 +18,7 @@ class Provider:
 
     Attributes:
         authorities: Whose certificates authenticate clients; None for nobody's.
+        statement_issuers: Whose software statements count.
         mtls_url: Where certificates are asked for (RFC 8705, 5); None if nowhere.
     """
 
@@ -26,6 +28,7 @@ class Provider:
     policy: Policy
     authorities: Authorities | None = None
     mtls_url: str | None = None
+    statement_issuers: StatementIssuers = field(default_factory=lambda: NOBODY)
 
     def sub(self, client: Client, person_id: PersonId) -> str:
         """Return the pairwise `sub` by which a client knows a person.

@@ -19,7 +19,7 @@ from idp.remote import NotFetched, remote_documents_of
 from idp.remote_keys import remote_keys_of
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.responses import SUBMIT_SCRIPT, SUBMIT_SCRIPT_PATH, respond
-from idp.service import authorization, dynamic_registration, logout
+from idp.service import administration, authorization, dynamic_registration, logout
 from idp.signing_out import CONTINUE_SCRIPT, CONTINUE_SCRIPT_PATH, leave
 from kernel.db import UnitOfWork
 from kernel.form_guard import FIELD, FormGuard
@@ -99,6 +99,10 @@ def submit_script() -> Response:
 async def read_metadata(request: Request, provider: TheProvider) -> dict[str, object]:
     """Read client metadata, and hold `sector_identifier_uri` against what it leads to."""
     asked = await read_json(request)
+    if not provider.policy.allows_open_registration and "authorization" not in request.headers:
+        return asked  # will be refused; nothing is fetched for a stranger
+    at = request.app.state.clock.now()
+    asked = administration.vouched(provider, asked, at=at)
     sector_identifier_uri = asked.get("sector_identifier_uri")
     if isinstance(sector_identifier_uri, str):
         try:
@@ -156,6 +160,7 @@ def replace_registration(
         client_id,
         asked,
         authorization_header=request.headers.get("authorization"),
+        at=request.app.state.clock.now(),
     )
     return _registration(registered.as_response(provider.issuer))
 

@@ -67,6 +67,11 @@ class Settings(BaseSettings):
         description="Authorities, as PEM, whose certificates authenticate clients of "
         "`tls_client_auth`; when unset, that method is not offered.",
     )
+    software_statement_issuers_file: Path | None = Field(
+        None,
+        description="Whose software statements count (RFC 7591, 2.3): a JSON object of JWK Sets by "
+        "issuer; when unset, nobody's.",
+    )
     outbound_ca_file: Path | None = Field(
         None,
         description="Authorities, as PEM, that are trusted beside the well-known ones when we call "

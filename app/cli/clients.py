@@ -19,6 +19,7 @@ from idp.api import (
     list_clients,
     list_partners,
     load_authorities,
+    load_issuers,
     policy_of,
 )
 from kernel.db import unit_of_work_of
@@ -222,6 +223,7 @@ def _provider(opened: Resources) -> Provider:
         policy=policy_of(opened.settings),
         authorities=load_authorities(opened.settings.client_ca_file),
         mtls_url=opened.settings.mtls_url,
+        statement_issuers=load_issuers(opened.settings.software_statement_issuers_file),
     )
 
 

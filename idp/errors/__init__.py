@@ -44,6 +44,8 @@ from idp.errors.pages import (
 from idp.errors.registration import (
     InvalidClientMetadata,
     InvalidRedirectUri,
+    InvalidSoftwareStatement,
+    UnapprovedSoftwareStatement,
 )
 from idp.errors.tokens import (
     CodeMisused,
@@ -85,6 +87,7 @@ __all__ = [
     "InvalidRequestUri",
     "InvalidResourceProof",
     "InvalidScope",
+    "InvalidSoftwareStatement",
     "InvalidTarget",
     "InvalidToken",
     "LoginRequired",
@@ -97,6 +100,7 @@ __all__ = [
     "SignInFailed",
     "SlowDown",
     "UnacceptablePassword",
+    "UnapprovedSoftwareStatement",
     "UnauthorizedClient",
     "UnknownClient",
     "UnknownUserCode",

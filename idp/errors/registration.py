@@ -10,6 +10,20 @@ class InvalidRedirectUri(OAuthError):
     title = "A redirect URI is not acceptable."
 
 
+class InvalidSoftwareStatement(OAuthError):
+    """The software statement is not signed by its issuer, or not valid now."""
+
+    code = "invalid_software_statement"
+    title = "The software statement can't be used."
+
+
+class UnapprovedSoftwareStatement(OAuthError):
+    """The software statement is of an issuer that this server does not know."""
+
+    code = "unapproved_software_statement"
+    title = "The software statement is of an issuer that is not approved here."
+
+
 class InvalidClientMetadata(OAuthError):
     """A field of the client's metadata is not acceptable."""
 

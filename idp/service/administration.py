@@ -10,6 +10,7 @@ from idp.metadata import provider_metadata
 from idp.model import Client, ClientMetadata, ClientProfile, JSONObject, Partner
 from idp.provider import Provider
 from idp.registration import WITH_SECRET, Registered, sector_of
+from idp.software_statements import apply_statement
 from idp.store import authorization
 from idp.store import clients as store
 from kernel.errors import Conflict, InvalidRequest, NotFound
@@ -200,7 +201,7 @@ def store_client(
         InvalidRedirectUri: 400. As `client_metadata.register`.
         InvalidClientMetadata: 400. As `client_metadata.register`.
     """
-    metadata = accept(provider, asked, profile)
+    metadata = accept(provider, asked, profile, at=at)
     has_secret = metadata.token_endpoint_auth_method in WITH_SECRET
     secret = mint_token(SECRET_PREFIX) if has_secret else None
     registration = mint_token(REGISTRATION_PREFIX) if is_self_managed else None
@@ -234,10 +235,17 @@ def store_client(
     )
 
 
-def accept(provider: Provider, asked: JSONObject, profile: ClientProfile) -> ClientMetadata:
-    """Check metadata against what we offer; see `client_metadata.register`."""
+def accept(
+    provider: Provider, asked: JSONObject, profile: ClientProfile, *, at: datetime
+) -> ClientMetadata:
+    """Check metadata against what we offer; see `client_metadata.register`.
+
+    Raises:
+        InvalidSoftwareStatement: 400. As `software_statements.apply_statement`.
+        UnapprovedSoftwareStatement: 400. As `software_statements.apply_statement`.
+    """
     return register(
-        asked,
+        vouched(provider, asked, at=at),
         profile=profile,
         policy=provider.policy,
         server=provider_metadata(
@@ -245,6 +253,17 @@ def accept(provider: Provider, asked: JSONObject, profile: ClientProfile) -> Cli
             mtls_url=provider.mtls_url,
             has_authorities=provider.authorities is not None,
         ),
+    )
+
+
+def vouched(provider: Provider, asked: JSONObject, *, at: datetime) -> dict[str, object]:
+    """Return what is asked for, with what its software statement says in place of the rest."""
+    return apply_statement(
+        asked,
+        provider.statement_issuers,
+        audience=provider.issuer,
+        policy=provider.policy,
+        at=at,
     )
 
 

@@ -24,6 +24,7 @@ from idp.service.administration import (
     new_client_id,
     store_client,
 )
+from idp.software_statements import STATEMENT
 from idp.store import clients as store
 from idp.token_verification import challenge
 from kernel.ids import ClientId, PartnerId
@@ -31,6 +32,7 @@ from kernel.secret import (
     MalformedToken,
     MintedToken,
     Secret,
+    equal,
     mint_token,
     parse_token,
 )
@@ -96,6 +98,7 @@ def replace_registration(
     asked: JSONObject,
     *,
     authorization_header: str | None,
+    at: datetime,
 ) -> Registered:
     """Replace a client's registration as a whole (RFC 7592, 2.2).
 
@@ -113,7 +116,12 @@ def replace_registration(
     }  # fmt: skip
     if forbidden & asked.keys():
         raise InvalidClientMetadata("A field of the response is not part of a request.")
-    metadata = accept(provider, asked, client.profile)
+    if "client_secret" in asked and not _is_secret_of(client, asked["client_secret"]):
+        raise InvalidClientMetadata("client_secret is another.")
+    if STATEMENT in client.metadata.descriptive and STATEMENT not in asked:
+        # Whoever was vouched for stays that, or begins anew.
+        raise InvalidClientMetadata("software_statement is missing.")
+    metadata = accept(provider, asked, client.profile, at=at)
     secret: MintedToken | None = None
     digest = client.secret_digest
     if metadata.token_endpoint_auth_method not in WITH_SECRET:
@@ -135,6 +143,15 @@ def replace_registration(
         client_secret=None if secret is None else secret.token,
         registration_access_token=Secret(token),
     )
+
+
+def _is_secret_of(client: Client, presented: object) -> bool:
+    """Tell whether a client names its own secret; it can't choose one (RFC 7592, 2.2)."""
+    try:
+        digest = parse_token(str(presented), SECRET_PREFIX)
+    except MalformedToken:
+        return False
+    return client.secret_digest is not None and equal(digest, client.secret_digest)
 
 
 def delete_registration(

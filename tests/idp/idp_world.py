@@ -22,7 +22,7 @@ from jwt.algorithms import ECAlgorithm
 from idp.assurance import AssuranceLevel
 from idp.client_authentication import ASSERTION_TYPE
 from idp.client_certificates import load_authorities
-from idp.dependencies import policy_of
+from idp.dependencies import load_issuers, policy_of
 from idp.model import ClientProfile
 from idp.passwords import PROFILES, PasswordHasher
 from idp.policy import Policy
@@ -319,6 +319,7 @@ class IdpWorld(World):
             policy=policy_of(state.settings),
             authorities=load_authorities(state.settings.client_ca_file),
             mtls_url=state.settings.mtls_url,
+            statement_issuers=load_issuers(state.settings.software_statement_issuers_file),
         )
 
     @property
