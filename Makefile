@@ -33,14 +33,14 @@ setup: $(DEVELOPMENT) $(INTEROP) ## Make .venv with everything for development
 
 .PHONY: test
 test: $(DEVELOPMENT) $(INTEROP) chromium ## Run all tests (WORKERS=2, ARGS="-k consent")
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not interop" $(ARGS)
 
 .PHONY: test-all
-test-all: $(DEVELOPMENT) $(INTEROP) chromium ## Run all tests and the external conformance suites
+test-all: $(DEVELOPMENT) $(INTEROP) chromium apache ## Run all tests and the external conformance suites
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "" $(ARGS)
 
 .PHONY: test-interop
-test-interop: $(DEVELOPMENT) $(INTEROP) ## Run only what other people's clients do with us
+test-interop: $(DEVELOPMENT) $(INTEROP) apache ## Run what other people's clients do with us
 	$(BIN)/python -m pytest -m "not conformance" tests/interop $(ARGS)
 
 .PHONY: lint
@@ -118,6 +118,10 @@ tests/interop/node_modules/.installed: tests/interop/package-lock.json $(DEVELOP
 .PHONY: chromium
 chromium:
 	@tools/chromium.sh
+
+.PHONY: apache
+apache:
+	@tools/apache.sh
 
 .PHONY: help
 help:

@@ -19,8 +19,8 @@ from idp.model import JSONObject
 from kernel.errors import InvalidRequest
 from kernel.secret import b64url_decode
 
-FAPI2_ALGORITHMS: tuple[str, ...] = ("ES256", "PS256", "EdDSA")
-"""FAPI 2.0 Security Profile, 5.4."""
+FAPI2_ALGORITHMS: tuple[str, ...] = ("ES256", "PS256", "EdDSA", "Ed25519")
+"""FAPI 2.0 Security Profile, 5.4; the last is the name that RFC 9864, 2.2 gives the one before."""
 ALGORITHMS: tuple[str, ...] = (*FAPI2_ALGORITHMS, "RS256")
 """What clients may sign with: OpenID Connect Core, 15.1 keeps RS256 alive."""
 
@@ -33,10 +33,14 @@ _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # R
 _TYPE_OF = {
     "ES256": ("EC", "P-256"),
     "EdDSA": ("OKP", "Ed25519"),
+    "Ed25519": ("OKP", "Ed25519"),
     "PS256": ("RSA", None),
     "RS256": ("RSA", None),
 }
-_ALGORITHM = {alg: PyJWS().get_algorithm_by_name(alg) for alg in ALGORITHMS}
+_NAME_IN_PYJWT = {"Ed25519": "EdDSA"}
+_ALGORITHM = {
+    alg: PyJWS().get_algorithm_by_name(_NAME_IN_PYJWT.get(alg, alg)) for alg in ALGORITHMS
+}
 
 
 class NotVerified(Exception):  # translated by each caller into its own refusal
@@ -94,7 +98,8 @@ def parse_public_jwk(jwk: Mapping[str, Any]) -> PublicKey:
     if not algorithms:
         raise NotVerified("the key is of no type that we verify with")
     try:
-        key = jwt.PyJWK(dict(jwk), algorithm=algorithms[0]).key
+        name = _NAME_IN_PYJWT.get(algorithms[0], algorithms[0])
+        key = jwt.PyJWK(dict(jwk), algorithm=name).key
     except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
         raise NotVerified("the key is malformed") from error
     if isinstance(key, RSAPublicKey) and key.key_size < FEWEST_RSA_BITS:

@@ -55,6 +55,7 @@ TITLES = {
     "RFC9470": "Step Up Authentication",
     "RFC9562": "UUIDs",
     "RFC9700": "Best Current Practice for OAuth 2.0 Security",
+    "RFC9864": "Fully-Specified Algorithms for JOSE and COSE",
     "RFC5869": "HKDF",
     "RFC5116": "Authenticated Encryption",
     "OIDCC": "OpenID Connect Core 1.0",

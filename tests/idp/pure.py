@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import jwt
+import orjson
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.api_jws import PyJWS
 
 from idp.checks import Submission
 from idp.disclosures import read_disclosure
@@ -25,9 +26,13 @@ ED_KEY = ed25519.Ed25519PrivateKey.generate()
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 SMALL_RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)
 
+_SIGNER = PyJWS()
+_SIGNER.register_algorithm("Ed25519", OKPAlgorithm())  # RFC 9864, which PyJWT does not know
+
 KEY_OF_ALG: Mapping[str, Any] = {
     "ES256": EC_KEY,
     "EdDSA": ED_KEY,
+    "Ed25519": ED_KEY,
     "RS256": RSA_KEY,
     "PS256": RSA_KEY,
 }
@@ -55,12 +60,8 @@ def signed(
     alg: str = "ES256",
     **header: object,
 ) -> str:
-    return jwt.encode(
-        {name: value for name, value in claims.items() if value is not None},
-        key,
-        algorithm=alg,
-        headers=dict(header),
-    )
+    said = {name: value for name, value in claims.items() if value is not None}
+    return _SIGNER.encode(orjson.dumps(said), key, algorithm=alg, headers=dict(header))
 
 
 def a_client(

@@ -61,8 +61,8 @@ class TestVerifyProof:
     @pytest.mark.spec("RFC9449-4.3")
     @pytest.mark.parametrize(
         ("key", "alg"),
-        [(EC_KEY, "ES256"), (ED_KEY, "EdDSA"), (RSA_KEY, "PS256")],
-        ids=["EC", "Ed", "RSA"],
+        [(EC_KEY, "ES256"), (ED_KEY, "EdDSA"), (ED_KEY, "Ed25519"), (RSA_KEY, "PS256")],
+        ids=["EC", "Ed", "Ed25519", "RSA"],
     )
     def test_proof_of_each_kind_of_key_is_good(self, key: Any, alg: str) -> None:  # noqa: ANN401
         proof = verify(a_proof(key, alg))

@@ -56,6 +56,16 @@ class TestVerify:
         assert verified.claims == CLAIMS
         assert verified.header["alg"] == alg
 
+    @pytest.mark.spec("RFC9864-2.2")
+    @pytest.mark.parametrize(("named", "alg"), [("EdDSA", "Ed25519"), ("Ed25519", "EdDSA")])
+    def test_key_that_names_one_algorithm_verifies_no_other_name_of_it(
+        self, named: str, alg: str
+    ) -> None:
+        key = parse_public_jwk(public_jwk(KEY_OF_ALG[alg], alg=named))
+
+        with pytest.raises(NotVerified):
+            verify_jws(signed(CLAIMS, key=KEY_OF_ALG[alg], alg=alg), (key,), algorithms=ALGORITHMS)
+
     @pytest.mark.spec("RFC8725-3.1")
     def test_rsa_with_pkcs1_is_not_accepted_from_a_fapi2_client(self) -> None:
         with pytest.raises(NotVerified):

@@ -243,7 +243,7 @@ class TestRefusedToken:
 
         assert error(answer) == (401, "invalid_token")
         assert answer.headers["www-authenticate"].startswith("DPoP ")
-        assert 'algs="ES256 PS256 EdDSA"' in answer.headers["www-authenticate"]
+        assert 'algs="ES256 PS256 EdDSA Ed25519"' in answer.headers["www-authenticate"]
 
     @pytest.mark.spec("RFC9449-7.1")
     def test_bearer_one_under_the_dpop_scheme(self, world: IdpWorld) -> None:

