@@ -91,8 +91,8 @@ def running(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "CIVITAS_PASSWORD_PROFILE": "test",
     }
     engine = make_engine(url, pool_size=2)
-    with running_process("serve", environment, folder):
-        wait_for(f"{issuer}/readyz", folder / "serve.log")
+    with running_process("serve", environment, folder) as server:
+        wait_for(f"{issuer}/readyz", folder / "serve.log", server)
         yield Running(issuer, folder, environment, person, other_person, make_sessions(engine))
     engine.dispose()
     with psycopg.connect(server_url, autocommit=True) as connection:
@@ -107,7 +107,9 @@ def worker(running: Running) -> Iterator[None]:
 
 
 @contextmanager
-def running_process(command: str, environment: Mapping[str, str], folder: Path) -> Iterator[None]:
+def running_process(
+    command: str, environment: Mapping[str, str], folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command of ours until the end of the block; it writes into a log in `folder`."""
     with (
         (folder / f"{command}.log").open("wb") as output,
@@ -119,18 +121,18 @@ def running_process(command: str, environment: Mapping[str, str], folder: Path) 
         ) as process,
     ):
         try:
-            yield
+            yield process
         finally:
             process.terminate()
             process.wait(_STOP_SECONDS)
 
 
-def wait_for(url: str, log: Path, *, status: int = 200) -> None:
-    """Wait until a server answers; if it does not, say what it said."""
+def wait_for(url: str, log: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a server answers; if it does not, or ends, say what it said."""
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
+    while process.poll() is None and time.monotonic() < deadline:
         try:
-            if httpx.get(url, timeout=5).status_code == status:
+            if httpx.get(url, timeout=5).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.1)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from app.demo.browser import Arrived, Browser, Button, Page
+from app.demo.browser import Arrived, Browser, Button, Form, Page
 from tests.idp.idp_world import PASSWORD
 
 CLIENT_ADDRESS = "http://localhost:9/"
@@ -70,13 +70,18 @@ class Visitor:
                 return self.browser.send(page, form, values=typed)
             if any(button.name == "decision" for button in form.buttons):
                 return self._decide(page, decision)
-            if page.url.startswith(f"{self.issuer}/end-session"):
+            if page.url.startswith(f"{self.issuer}/end-session") or _is_answer(form):
                 return self.browser.send(page, form)
         return None
 
     def _decide(self, page: Page, decision: Decision) -> Page:
         form = page.form_with_button("decision", decision)
         return self.browser.send(page, form, Button(name="decision", value=decision))
+
+
+def _is_answer(form: Form) -> bool:
+    """Whether a form takes a client its answer: `response_mode=form_post`."""
+    return "state" in form.fields and not form.action.startswith("/")
 
 
 @contextmanager
