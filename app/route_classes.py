@@ -28,17 +28,21 @@ class RouteClass:
         name: Label of the metrics and of the access log.
         shape: How its refusals are written.
         body_limit: Largest request body in bytes; more is refused with 413 and not read.
+        is_resource: Whether clients read a person's data here; answers then carry
+            `x-fapi-interaction-id`.
     """
 
     name: str
     shape: Shape
     body_limit: int
+    is_resource: bool = False
 
 
 # The largest legitimate protocol body is a pushed authorization request with a request object and
 # a few `authorization_details`: about 10 KiB.
 PROTOCOL = RouteClass(name="protocol", shape=Shape.OAUTH, body_limit=64 * KIB)
-PARTNER = RouteClass(name="partner", shape=Shape.PROBLEM, body_limit=64 * KIB)
+USERINFO = RouteClass(name="protocol", shape=Shape.OAUTH, body_limit=64 * KIB, is_resource=True)
+PARTNER = RouteClass(name="partner", shape=Shape.PROBLEM, body_limit=64 * KIB, is_resource=True)
 PAGE = RouteClass(name="page", shape=Shape.PAGE, body_limit=64 * KIB)
 UPLOAD = RouteClass(name="upload", shape=Shape.PAGE, body_limit=1024 * MIB)
 SERVICE = RouteClass(name="service", shape=Shape.PROBLEM, body_limit=64 * KIB)
@@ -47,7 +51,7 @@ TABLE: tuple[tuple[str, RouteClass], ...] = (
     ("/partner", PARTNER),
     ("/token", PROTOCOL),
     ("/par", PROTOCOL),
-    ("/userinfo", PROTOCOL),
+    ("/userinfo", USERINFO),
     ("/device_authorization", PROTOCOL),
     ("/backchannel_authentication", PROTOCOL),
     ("/introspect", PROTOCOL),

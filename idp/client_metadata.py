@@ -33,6 +33,12 @@ from idp.software_statements import LONGEST_STATEMENT, STATEMENT
 LONGEST_FIELD = 2048  # characters
 
 _TYPED = {field.name for field in fields(ClientMetadata)} - {"descriptive"}
+_WITH_DEFAULTS = {
+    field.name
+    for field in fields(ClientMetadata)
+    if isinstance(field.default, tuple) and field.default
+}
+"""Lists that mean something else when they are left out than when they are empty."""
 _LISTS = {
     "redirect_uris", "grant_types", "response_types", "default_acr_values",
     "post_logout_redirect_uris", "authorization_details_types", "request_uris",
@@ -72,7 +78,7 @@ def as_json(metadata: ClientMetadata) -> dict[str, object]:
     values: dict[str, object] = {}
     for name in sorted(_TYPED):
         value = getattr(metadata, name)
-        if value in (None, (), ""):
+        if value in (None, "") or (value == () and name not in _WITH_DEFAULTS):
             continue
         values[name] = list(value) if isinstance(value, tuple) else value
     return {**metadata.descriptive, **values}

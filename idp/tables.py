@@ -65,9 +65,11 @@ initial_access_tokens = Table(
     Column("profile", Text, nullable=False, comment="to which the client is held"),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
-    Column("used_at", Instant),
+    Column("uses_left", Integer, nullable=False, server_default="1"),
+    Column("used_at", Instant, comment="the last time"),
     ForeignKeyConstraint(["partner_id"], ["partners.partner_id"]),
     CheckConstraint("profile IN ('oidc', 'fapi2')", name="profile"),
+    CheckConstraint("uses_left >= 0", name="uses_left"),
 )
 
 accounts = Table(

@@ -58,14 +58,36 @@ def add_one_partner(partner_id: str, name: str, *, is_json: bool) -> None:
     )
 
 
+_PROFILES = click.Choice([profile.value for profile in ClientProfile])
+
+
 @partner.command("token")
 @click.argument("partner_id")
+@click.option(
+    "--profile",
+    type=_PROFILES,
+    default=ClientProfile.OIDC.value,
+    show_default=True,
+    help="What the clients are held to.",
+)
+@click.option(
+    "--uses",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="How many clients it registers.",
+)
 @as_json
-def new_token(partner_id: str, *, is_json: bool) -> None:
+def new_token(partner_id: str, profile: str, uses: int, *, is_json: bool) -> None:
     """Make a token with which PARTNER_ID registers one more client; good for a week."""
     with resources() as opened, unit_of_work_of(opened.sessions) as session:
-        at = opened.clock.now()
-        token = issue_initial_access_token(session, partner_id=partner_id, at=at).reveal()
+        token = issue_initial_access_token(
+            session,
+            partner_id=partner_id,
+            profile=ClientProfile(profile),
+            uses=uses,
+            at=opened.clock.now(),
+        ).reveal()
     show(is_json, {"initial_access_token": token}, lines=[token])
 
 
@@ -142,7 +164,7 @@ def client() -> None:
 @click.option("--partner", "partner_id", required=True, help="Whose client.")
 @click.option(
     "--profile",
-    type=click.Choice([profile.value for profile in ClientProfile]),
+    type=_PROFILES,
     default=ClientProfile.FAPI2.value,
     show_default=True,
     help="What it is held to; whoever reads data is held to FAPI 2.0.",

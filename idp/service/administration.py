@@ -143,14 +143,16 @@ def issue_initial_access_token(
     *,
     partner_id: str,
     profile: ClientProfile = ClientProfile.OIDC,
+    uses: int = 1,
     at: datetime,
 ) -> Secret[str]:
-    """Return a token with which a partner may register one client by itself.
+    """Return a token with which a partner may register clients by itself.
 
     Args:
         session: The open transaction.
         partner_id: Whose client it will be.
-        profile: What the client will be held to.
+        profile: What the clients will be held to.
+        uses: How many clients.
         at: Now; the token is good for `INITIAL_ACCESS_LIFETIME`.
 
     Raises:
@@ -168,6 +170,7 @@ def issue_initial_access_token(
         token_digest=minted.digest,
         partner_id=partner.partner_id,
         profile=profile,
+        uses=uses,
         at=at,
         expires_at=at + INITIAL_ACCESS_LIFETIME,
     )

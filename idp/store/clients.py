@@ -213,15 +213,17 @@ def insert_initial_access_token(
     token_digest: bytes,
     partner_id: PartnerId,
     profile: ClientProfile,
+    uses: int,
     at: datetime,
     expires_at: datetime,
 ) -> None:
-    """Store a token with which a partner may register one client (RFC 7591, 3)."""
+    """Store a token with which a partner may register clients (RFC 7591, 3)."""
     session.execute(
         insert(initial_access_tokens).values(
             token_digest=token_digest,
             partner_id=partner_id,
             profile=profile.value,
+            uses_left=uses,
             created_at=at,
             expires_at=expires_at,
         )
@@ -231,16 +233,16 @@ def insert_initial_access_token(
 def spend_initial_access_token(
     session: Session, token_digest: bytes, *, at: datetime
 ) -> tuple[PartnerId, ClientProfile] | None:
-    """Use an initial access token up; return whose it was, and what its client is held to.
+    """Use an initial access token once; return whose it is, and what its client is held to.
 
     Transaction:
-        One UPDATE … RETURNING: of many registrations at once, one gets it.
+        One UPDATE … RETURNING: of many registrations at once, as many get it as it is good for.
     """
     t = initial_access_tokens.c
     row = session.execute(
         update(initial_access_tokens)
-        .where(t.token_digest == token_digest, t.used_at.is_(None), t.expires_at > at)
-        .values(used_at=at)
+        .where(t.token_digest == token_digest, t.uses_left > 0, t.expires_at > at)
+        .values(uses_left=t.uses_left - 1, used_at=at)
         .returning(t.partner_id, t.profile)
     ).one_or_none()
     return None if row is None else (PartnerId(row.partner_id), ClientProfile(row.profile))

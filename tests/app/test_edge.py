@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -366,6 +367,37 @@ class TestHeaders:
             response = await client.get(HOT)
 
         assert response.headers["strict-transport-security"].startswith("max-age=63072000")
+
+    @pytest.mark.spec("FAPI1-BASE-6.2.1-11")
+    @pytest.mark.parametrize("path", [ORDINARY, HOT, "/partner/v1/nothing"])
+    async def test_client_names_its_exchange_with_a_resource(
+        self, client: httpx2.AsyncClient, path: str
+    ) -> None:
+        name = "93bac548-d2de-4546-b106-880a5018460d"
+
+        response = await client.get(path, headers={"x-fapi-interaction-id": name})
+
+        assert response.headers["x-fapi-interaction-id"] == name
+
+    @pytest.mark.spec("FAPI1-BASE-6.2.1-11")
+    @pytest.mark.parametrize("sent", [None, "", "evil", "93bac548-d2de-4546-b106-880a5018460d; x"])
+    async def test_exchange_without_a_sound_name_gets_one(
+        self, client: httpx2.AsyncClient, sent: str | None
+    ) -> None:
+        headers = {} if sent is None else {"x-fapi-interaction-id": sent}
+
+        names = {
+            (await client.get(HOT, headers=headers)).headers["x-fapi-interaction-id"]
+            for _ in range(2)
+        }
+
+        assert len(names) == 2
+        assert {UUID(name).version for name in names} == {4}
+
+    async def test_only_resources_name_exchanges(self, client: httpx2.AsyncClient) -> None:
+        response = await client.get(PROTOCOL_ADDRESS)
+
+        assert "x-fapi-interaction-id" not in response.headers
 
     async def test_request_id_is_ours_whatever_the_caller_sends(
         self, client: httpx2.AsyncClient

@@ -11,19 +11,18 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from idp.client_authentication import ASSERTION_TYPE
 from kernel.secret import b64url, sha256
 from tests.idp.certificates import Certificate
 from tests.idp.idp_world import ISSUER, IdpWorld, Person, ProofKey, claims_of, parameters_of
+from tests.idp.pure import RSA_KEY
 from tests.idp.test_fapi2_flows import Client, a_client, authority, opened_world
 
 __all__ = ["authority", "opened_world"]  # fixtures
 
 VERIFIER = "v" * 43
 NO_PARAMETER = {"code_challenge": None, "code_challenge_method": None}
-RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 @pytest.fixture
@@ -276,7 +275,7 @@ class TestRequestObjects:
     @pytest.mark.parametrize(
         ("module", "alg", "key"),
         [
-            ("ensure-signed-request-object-with-RS256-fails", "RS256", RSA),
+            ("ensure-signed-request-object-with-RS256-fails", "RS256", RSA_KEY),
             ("ensure-request-object-signature-algorithm-is-not-none", "none", ""),
             ("ensure-matching-key-in-authorization-request", "ES256", ProofKey().private),
         ],
@@ -412,7 +411,7 @@ class TestParEndpoint:
     @pytest.mark.spec("FAPI2-SP-FINAL-5.4")
     def test_ensure_signed_client_assertion_with_rs256_fails(self, client: Client) -> None:
         claims = claims_of(client.party.assertion())
-        compact = jwt.encode(claims, RSA, algorithm="RS256", headers={"kid": "key-1"})
+        compact = jwt.encode(claims, RSA_KEY, algorithm="RS256", headers={"kid": "key-1"})
         form = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": compact}
 
         answer = client.party.post(

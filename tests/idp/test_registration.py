@@ -176,6 +176,17 @@ class TestInitialAccessToken:
             (found,) = administration.list_clients(session, "initial-1")
         assert found["client_id"] == first.json()["client_id"]
 
+    def test_makes_as_many_clients_as_it_says(self, world: IdpWorld) -> None:
+        with world.session() as session:
+            administration.add_partner(session, partner_id="three-clients", name="Банк", at=NOON)
+            token = administration.issue_initial_access_token(
+                session, partner_id="three-clients", uses=3, at=NOON
+            ).reveal()
+
+        statuses = [register(world, token).status_code for _ in range(4)]
+
+        assert statuses == [201, 201, 201, 401]
+
     def test_says_what_the_client_is_held_to(self, world: IdpWorld) -> None:
         token = self.a_token(world, "initial-2", ClientProfile.FAPI2)
         key = ProofKey()

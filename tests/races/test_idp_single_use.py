@@ -217,11 +217,15 @@ def test_one_of_many_presses_answers_an_interaction(world: IdpWorld) -> None:
 
 
 @pytest.mark.spec("RFC7591-3")
-def test_one_of_forty_registers_with_an_initial_access_token(world: IdpWorld) -> None:
+@pytest.mark.parametrize("uses", [1, 3])
+def test_as_many_of_forty_register_as_an_initial_access_token_says(
+    world: IdpWorld, uses: int
+) -> None:
+    partner_id = f"racing-bank-{uses}"
     with world.session() as session:
-        administration.add_partner(session, partner_id="racing-bank", name="Банк", at=NOON)
+        administration.add_partner(session, partner_id=partner_id, name="Банк", at=NOON)
         token = administration.issue_initial_access_token(
-            session, partner_id="racing-bank", at=NOON
+            session, partner_id=partner_id, uses=uses, at=NOON
         )
     one = {
         "method": "POST",
@@ -232,4 +236,4 @@ def test_one_of_forty_registers_with_an_initial_access_token(world: IdpWorld) ->
 
     answers = at_once(world, [one] * AT_ONCE)
 
-    assert statuses(answers) == {201: 1, 401: AT_ONCE - 1}
+    assert statuses(answers) == {201: uses, 401: AT_ONCE - uses}
