@@ -56,7 +56,7 @@ class Client:
 
     def request(self, person: Person, *, alg: str = "PS256", key: Any = None, **change: Any) -> str:  # noqa: ANN401
         """Return a signed request; instants are seconds from now."""
-        claims = {
+        claims: dict[str, Any] = {
             "iss": self.client_id,
             "aud": ISSUER,
             "iat": 0,
