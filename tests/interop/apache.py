@@ -32,6 +32,7 @@ ErrorLog {folder}/error.log
 LogLevel warn auth_openidc:info
 DefaultRuntimeDir {folder}
 Mutex file:{folder} default
+KeepAlive Off
 
 LoadModule mpm_event_module {modules}/mod_mpm_event.so
 LoadModule authn_core_module {modules}/mod_authn_core.so
