@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import app.jobs
 import audit.jobs
 import audit.routes
 import consent.jobs
@@ -51,6 +52,7 @@ from kernel.errors import DomainError, Undecryptable
 from kernel.jobs import JobContext, Tasks, run_worker
 from kernel.pages import PagePart, Pages, Static
 from kernel.settings import Settings
+from kernel.signing import RELOADED_EVERY
 
 if TYPE_CHECKING:
     from app.tracing import Tracing
@@ -73,6 +75,7 @@ ORDINARY_ROUTERS: tuple[APIRouter, ...] = (
 """The ordinary lane and the pages of every context; a router's paths are its own."""
 
 TASKS: tuple[Tasks, ...] = (
+    app.jobs.tasks,
     audit.jobs.tasks,
     consent.jobs.tasks,
     idp.jobs.tasks,
@@ -181,10 +184,6 @@ def from_environment() -> Civitas:
     return create_app(settings)
 
 
-RELOAD_SECONDS = 30.0
-"""How long after a rotation a process still signs with the key that was current before."""
-
-
 @contextmanager
 def _reloading_keys(resources: Resources) -> Iterator[None]:
     """Take over keys that another process rotated, in the background."""
@@ -193,15 +192,15 @@ def _reloading_keys(resources: Resources) -> Iterator[None]:
         resources.keyring.reload()
         resources.signing.reload(at=resources.clock.now())
 
-    async def every_half_minute() -> None:
+    async def now_and_then() -> None:
         while True:
-            await asyncio.sleep(RELOAD_SECONDS)
+            await asyncio.sleep(RELOADED_EVERY.total_seconds())
             try:
                 await asyncio.to_thread(reload)
             except (SQLAlchemyError, Undecryptable):  # away, or somebody wrote into the key tables
                 log.warning("app.keys.not_reloaded", exc_info=True)
 
-    task = asyncio.get_running_loop().create_task(every_half_minute())
+    task = asyncio.get_running_loop().create_task(now_and_then())
     try:
         yield
     finally:

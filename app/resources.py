@@ -16,7 +16,7 @@ from kernel.keyring import Keyring
 from kernel.root_keys import LocalKeyFile, RootKeys, RootKeyUnavailable
 from kernel.secret import Secret
 from kernel.settings import Settings
-from kernel.signing import SigningKeys
+from kernel.signing import SigningKeys, SigningModule
 
 
 class DatabaseUnset(Exception):
@@ -64,7 +64,7 @@ def open_resources(settings: Settings, clock: Clock) -> Iterator[Resources]:
             sessions=sessions,
             root_keys=root_keys,
             keyring=Keyring.open(root_keys, sessions, at=at),
-            signing=SigningKeys.open(root_keys, sessions, at=at),
+            signing=SigningKeys.open(root_keys, sessions, at=at, module=open_signing(settings)),
             blobs=open_blobs(settings),
         )
     finally:
@@ -100,6 +100,19 @@ def _open_hardware_root(module: Path, settings: Settings) -> RootKeys:
     from kernel.hardware_root import HardwareRoot  # noqa: PLC0415
 
     return HardwareRoot.open(module, settings.pkcs11_token, pkcs11_pin(settings))
+
+
+def open_signing(settings: Settings) -> SigningModule | None:
+    """Open the module that signs; None if keys are sealed here.
+
+    Raises:
+        RootKeyUnavailable: The module or its token can't be used; says why.
+    """
+    if not settings.pkcs11_signing or settings.pkcs11_module is None:
+        return None
+    from kernel.hardware_signing import HardwareSigning  # noqa: PLC0415  # as above
+
+    return HardwareSigning.open(settings.pkcs11_module, settings.pkcs11_token, pkcs11_pin(settings))
 
 
 def pkcs11_pin(settings: Settings) -> Secret[str]:

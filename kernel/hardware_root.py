@@ -60,7 +60,7 @@ class HardwareRoot:
         Raises:
             RootKeyUnavailable: No such module, token or keys, or a wrong PIN; says which.
         """
-        return cls(_log_in(module, token, pin))
+        return cls(log_in(module, token, pin))
 
     @classmethod
     def create(cls, module: Path, token: str, pin: Secret[str]) -> "HardwareRoot":
@@ -69,11 +69,11 @@ class HardwareRoot:
         Raises:
             RootKeyUnavailable: As for `open`; or the token already holds one of the keys.
         """
-        session = _log_in(module, token, pin)
+        session = log_in(module, token, pin)
         for label in (WRAPPING_KEY_LABEL, DERIVING_KEY_LABEL):
             if next(iter(session.get_objects({Attribute.LABEL: label})), None) is not None:
                 raise RootKeyUnavailable(f"The token already holds {label}; nothing was changed.")
-        with _translated("The token refused to make the root keys"):
+        with translated("The token refused to make the root keys"):
             session.generate_key(
                 KeyType.AES,
                 _KEY_BITS,
@@ -96,7 +96,7 @@ class HardwareRoot:
     def wrap(self, key: bytes, *, associated_data: bytes) -> bytes:
         """Seal `key` inside of the module."""
         nonce = random_bytes(_NONCE_BYTES)
-        with self._one_at_a_time, _translated("The token did not wrap a key"):
+        with self._one_at_a_time, translated("The token did not wrap a key"):
             body: bytes = self._wrapping.encrypt(
                 key,
                 mechanism=Mechanism.AES_GCM,
@@ -126,17 +126,22 @@ class HardwareRoot:
 
     def derive(self, label: str) -> bytes:
         """Derive a 32-byte key by one block of HKDF-Expand (RFC 5869, 2.3)."""
-        with self._one_at_a_time, _translated("The token did not derive a key"):
+        with self._one_at_a_time, translated("The token did not derive a key"):
             derived: bytes = self._deriving.sign(
                 label.encode() + b"\x01", mechanism=Mechanism.SHA256_HMAC
             )
         return derived
 
 
-def _log_in(module: Path, token: str, pin: Secret[str]) -> pkcs11.Session:
+def log_in(module: Path, token: str, pin: Secret[str]) -> pkcs11.Session:
+    """Open a session of the token.
+
+    Raises:
+        RootKeyUnavailable: No such module or token, or a wrong PIN; says which.
+    """
     if not module.is_file():
         raise RootKeyUnavailable(f"There is no PKCS#11 module at {module}.")
-    with _translated(f"The token {token!r} of {module} did not open"):
+    with translated(f"The token {token!r} of {module} did not open"):
         slot_token = pkcs11.lib(str(module)).get_token(token_label=token)
         try:
             return slot_token.open(user_pin=pin.reveal(), rw=True)
@@ -145,7 +150,8 @@ def _log_in(module: Path, token: str, pin: Secret[str]) -> pkcs11.Session:
 
 
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
+def translated(what: str) -> Iterator[None]:
+    """Say what did not work, and by which error of PKCS#11."""
     try:
         yield
     except PKCS11Error as error:

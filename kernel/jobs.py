@@ -36,7 +36,7 @@ from kernel.clock import Clock
 from kernel.db import Instant
 from kernel.keyring import Keyring
 from kernel.settings import Settings
-from kernel.signing import SigningKeys
+from kernel.signing import RELOADED_EVERY, SigningKeys
 
 log = structlog.get_logger("civitas.jobs")
 
@@ -246,7 +246,6 @@ def run_worker(
     asyncio.run(_work(queue, context, concurrency=concurrency, until_idle=until_idle))
 
 
-KEYS_RELOADED_EVERY_SECONDS = 30
 STALLED_AFTER_SECONDS = 60
 GRACEFUL_SECONDS = 10
 RECONNECT_SECONDS = 3
@@ -332,7 +331,7 @@ async def _is_work_left(queue: procrastinate.App) -> bool:
 async def _reload_keys(context: JobContext) -> None:
     """Read the signing keys again now and then: another process may have rotated them."""
     while True:
-        await asyncio.sleep(KEYS_RELOADED_EVERY_SECONDS)
+        await asyncio.sleep(RELOADED_EVERY.total_seconds())
         try:
             await asyncio.to_thread(context.signing.reload, at=context.clock.now())
         except Exception as error:  # noqa: BLE001  # the database is away: try again in a while

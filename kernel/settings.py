@@ -48,6 +48,17 @@ class Settings(BaseSettings):
     pkcs11_pin_file: Path | None = Field(
         None, description="File with the token's user PIN; its last newline is not part of it."
     )
+    pkcs11_signing: bool = Field(
+        default=False,
+        description="Whether new signing keys are made in the PKCS#11 module, which then signs; "
+        "otherwise they are sealed under the root key.",
+    )
+    signing_key_days: int = Field(
+        90,
+        ge=0,
+        description="After how many days a signing key is followed by the next one, which has been "
+        "published for as long by then; 0: by command only.",
+    )
     host: str = Field("127.0.0.1", description="Address that `civitas serve` listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port that `civitas serve` listens on.")
     workers: int = Field(1, ge=1, le=256, description="Server processes; one per core.")
@@ -116,6 +127,8 @@ class Settings(BaseSettings):
         """Refuse to start in production with what only a demonstration may have."""
         if self.issuer.endswith("/") or not self.issuer.startswith(("http://", "https://")):
             raise ValueError("issuer is an http(s) URL without a slash at the end")
+        if self.pkcs11_signing and self.pkcs11_module is None:
+            raise ValueError("CIVITAS_PKCS11_SIGNING needs CIVITAS_PKCS11_MODULE")
         if self.mode != "production":
             return self
         if not self.is_https:

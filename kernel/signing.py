@@ -1,14 +1,15 @@
 """Signing keys: next, current, retired; one set per use.
 
 A key is published as `next` before it signs and as `retired` after: whoever fetched the key set a
-minute ago verifies what is signed now. Private keys lie in the database sealed under the root key.
+minute ago verifies what is signed now. Private keys lie in the database sealed under the root key,
+or in a module that signs; then the database names them, sealed as well.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias, assert_never, cast
+from typing import Any, Protocol, TypeAlias, assert_never, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -20,18 +21,19 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_private_key,
 )
-from sqlalchemy import Row, delete, insert, or_, select, update
+from sqlalchemy import Row, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 from typing_extensions import override
 
 from kernel.db import AdvisoryLock, lock
 from kernel.envelope import associated_data
 from kernel.errors import Undecryptable
-from kernel.root_keys import RootKeys
+from kernel.root_keys import RootKeys, RootKeyUnavailable
 from kernel.secret import b64url, sha256
 from kernel.tables import signing_keys
 
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
 ALGORITHMS_BY_USE: Mapping[str, tuple[str, ...]] = {
     # RS256: OpenID Connect Core, 15.1; the others: FAPI 2.0 Security Profile, 5.4.
@@ -41,11 +43,70 @@ ALGORITHMS_BY_USE: Mapping[str, tuple[str, ...]] = {
     "log": ("EdDSA",),  # C2SP signed-note
 }
 
+SCHEDULED_USES = ("oidc", "partner", "consent")
+"""What is rotated on schedule. The log's key is in the hands of everybody who verifies it."""
+
 RSA_BITS = 2048  # RFC 7518, 3.3: at least
+JWKS_KEPT_FOR = timedelta(minutes=5)
+"""For how long others may keep a copy of the key set: `Cache-Control` of `/jwks`."""
+
+RELOADED_EVERY = timedelta(seconds=10)
+"""How late a process of ours may learn of a rotation."""
+
+PUBLISHED_AHEAD = JWKS_KEPT_FOR + 2 * RELOADED_EVERY
+"""How long a key is published before it signs: by then nobody has a copy without it."""
+
 OIDC_RETIRED_FOR = timedelta(days=1)
 """How long a retired `oidc` key stays published: longer than any token it signed lives."""
 
 _ES256_PART = 32
+_IN_MODULE = b"pkcs11:"
+"""What is sealed of a key that a module holds begins so; a private key (DER) never does."""
+
+
+class Signer(Protocol):
+    """A private key that is somewhere else."""
+
+    def sign(self, payload: bytes) -> bytes:
+        """Sign and return the signature as JOSE wants it."""
+        ...
+
+
+class SigningModule(Protocol):
+    """What makes and holds keys that never leave it; see `kernel.hardware_signing`."""
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """What it can."""
+        ...
+
+    def generate(self, alg: str) -> tuple[bytes, PublicKey]:
+        """Make a key; return what it is found by, and its public key."""
+        ...
+
+    def key(self, key_id: bytes, alg: str) -> Signer:
+        """Return the key.
+
+        Raises:
+            RootKeyUnavailable: There is none.
+        """
+        ...
+
+    def destroy(self, key_id: bytes) -> None:
+        """Forget a key."""
+        ...
+
+
+class NextKeyTooYoung(Exception):
+    """The key that would sign has not been published for long enough.
+
+    Attributes:
+        until: When it will have been.
+    """
+
+    def __init__(self, use: str, alg: str, until: datetime) -> None:
+        super().__init__(f"the next key of {use} {alg} may sign from {until.isoformat()}")
+        self.until = until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +116,7 @@ class SigningKey:
     kid: str
     use: str
     alg: str
-    private_key: PrivateKey = field(repr=False)
+    private_key: PrivateKey | Signer = field(repr=False)
     public_jwk: Mapping[str, str]
 
     def sign(self, payload: bytes) -> bytes:
@@ -69,7 +130,7 @@ class SigningKey:
                 return key.sign(payload, salt, SHA256())  # RFC 7518, 3.5
             case rsa.RSAPrivateKey() as key:
                 return key.sign(payload, padding.PKCS1v15(), SHA256())
-            case ed25519.Ed25519PrivateKey() as key:
+            case key:  # Ed25519, or in a module
                 return key.sign(payload)
 
 
@@ -82,11 +143,26 @@ class _Snapshot:
 class SigningKeys:
     """Every signing key; one per process, safe to use from any thread."""
 
-    def __init__(self, root: RootKeys, sessions: sessionmaker[Session]) -> None:
+    def __init__(
+        self,
+        root: RootKeys,
+        sessions: sessionmaker[Session],
+        *,
+        module: SigningModule | None = None,
+    ) -> None:
+        """Begin without keys; `open` loads them.
+
+        Args:
+            root: Seals private keys.
+            sessions: Where they are stored.
+            module: Makes new keys and signs with them; None: they are made here.
+        """
         self._root = root
+        self._module = module
         self._sessions = sessions
         self._snapshot = _Snapshot({}, {})
         self._authentic: dict[str, Mapping[str, str]] = {}
+        self._loaded: dict[str, PrivateKey | Signer] = {}
 
     @override
     def __repr__(self) -> str:
@@ -94,14 +170,22 @@ class SigningKeys:
 
     @classmethod
     def open(
-        cls, root: RootKeys, sessions: sessionmaker[Session], *, at: datetime
+        cls,
+        root: RootKeys,
+        sessions: sessionmaker[Session],
+        *,
+        at: datetime,
+        module: SigningModule | None = None,
     ) -> "SigningKeys":
         """Load the keys; make those that are missing.
+
+        Raises:
+            RootKeyUnavailable: A key lies in a module that does not have it, or that is not set up.
 
         Transaction:
             One of its own, under `AdvisoryLock.KEY_ROTATION`.
         """
-        keys = cls(root, sessions)
+        keys = cls(root, sessions, module=module)
         with sessions.begin() as session:
             lock(session, AdvisoryLock.KEY_ROTATION)
             have = {
@@ -119,7 +203,9 @@ class SigningKeys:
         return keys
 
     def reload(self, *, at: datetime) -> None:
-        """Read the keys again; every process does so every half minute.
+        """Read the keys again; every process does so every `RELOADED_EVERY`.
+
+        What was read before is not unsealed again: a security module is not asked.
 
         Raises:
             Undecryptable: A row that the root did not seal, or whose public key is not that of its
@@ -143,14 +229,15 @@ class SigningKeys:
         for row in rows:
             published[row.use].append(self._authenticate(row))
             if row.state == "current":
-                der = self._unseal(row)
                 current[row.use, row.alg] = SigningKey(
                     kid=row.kid,
                     use=row.use,
                     alg=row.alg,
-                    private_key=cast("PrivateKey", load_der_private_key(der, None)),
+                    private_key=self._private_key(row),
                     public_jwk=row.public_jwk,
                 )
+        signing = {key.kid for key in current.values()}
+        self._loaded = {kid: key for kid, key in self._loaded.items() if kid in signing}
         self._snapshot = _Snapshot(current, {use: {"keys": k} for use, k in published.items()})
 
     def _authenticate(self, row: Row[Any]) -> Mapping[str, str]:
@@ -162,6 +249,23 @@ class SigningKeys:
                 raise Undecryptable(reason="public key of another private key", kid=row.kid)
             known = self._authentic[row.kid] = row.public_jwk
         return known
+
+    def _private_key(self, row: Row[Any]) -> PrivateKey | Signer:
+        key = self._loaded.get(row.kid)
+        if key is None:
+            key = self._loaded[row.kid] = self._load(row)
+        return key
+
+    def _load(self, row: Row[Any]) -> PrivateKey | Signer:
+        content = self._unseal(row)
+        if not content.startswith(_IN_MODULE):
+            return cast("PrivateKey", load_der_private_key(content, None))
+        if self._module is None:
+            raise RootKeyUnavailable(
+                "A signing key lies in a security module. Set CIVITAS_PKCS11_SIGNING, or rotate "
+                "it out first."
+            )
+        return self._module.key(content.removeprefix(_IN_MODULE), row.alg)
 
     def _unseal(self, row: Row[Any]) -> bytes:
         return self._root.unwrap(
@@ -190,14 +294,31 @@ class SigningKeys:
         signed = f"{head}.{b64url(payload)}"
         return f"{signed}.{b64url(key.sign(signed.encode()))}"
 
-    def rotate(self, session: Session, use: str, alg: str, *, at: datetime) -> str:
+    def rotate(
+        self, session: Session, use: str, alg: str, *, at: datetime, is_urgent: bool = False
+    ) -> str:
         """Let the next key sign, retire the current one, publish a new next; return the new kid.
 
+        Args:
+            session: The open transaction.
+            use: Of the keys.
+            alg: Of the keys.
+            at: Now.
+            is_urgent: The current key can't be trusted any more: better a signature that some
+                can't verify for a few minutes.
+
+        Raises:
+            NextKeyTooYoung: The next key was not published `PUBLISHED_AHEAD` of now. Nothing
+                changed.
+
         Transaction:
-            The caller's. Under `AdvisoryLock.KEY_ROTATION`; two rotations follow one another.
+            The caller's. Under `AdvisoryLock.KEY_ROTATION`; two rotations follow one another, and
+            the second is refused by the age of its key.
         """
         lock(session, AdvisoryLock.KEY_ROTATION)
         mine = (signing_keys.c.use == use) & (signing_keys.c.alg == alg)
+        if not is_urgent:
+            _check_published(session, use, alg, at=at)
         session.execute(
             update(signing_keys)
             .where(mine, signing_keys.c.state == "current")
@@ -210,20 +331,49 @@ class SigningKeys:
             .returning(signing_keys.c.kid)
         ).scalar_one()
         self._store_new(session, use, alg, "next", at=at)
-        session.execute(
-            delete(signing_keys).where(
-                mine,
+        self._forget_retired(session, use, alg, at=at)
+        return kid
+
+    def rotate_due(self, session: Session, *, period: timedelta, at: datetime) -> list[str]:
+        """Rotate every key of `SCHEDULED_USES` that has signed for `period`; return the new kids.
+
+        Transaction:
+            The caller's. Under `AdvisoryLock.KEY_ROTATION`: of many that do it at once, one finds
+            something to do.
+        """
+        lock(session, AdvisoryLock.KEY_ROTATION)
+        due = session.execute(
+            select(signing_keys.c.use, signing_keys.c.alg)
+            .where(
+                signing_keys.c.use.in_(SCHEDULED_USES),
+                signing_keys.c.state == "current",
+                signing_keys.c.activated_at <= at - period,
+            )
+            .order_by(signing_keys.c.use, signing_keys.c.alg)
+        ).all()
+        return [self.rotate(session, row.use, row.alg, at=at) for row in due]
+
+    def _forget_retired(self, session: Session, use: str, alg: str, *, at: datetime) -> None:
+        """Delete retired keys under which nothing is valid any more."""
+        gone = session.execute(
+            delete(signing_keys)
+            .where(
+                signing_keys.c.use == use,
+                signing_keys.c.alg == alg,
                 signing_keys.c.use == "oidc",
                 signing_keys.c.state == "retired",
                 signing_keys.c.retired_at <= at - OIDC_RETIRED_FOR,
             )
-        )
-        return kid
+            .returning(signing_keys.c.kid, signing_keys.c.private_key_sealed)
+        ).all()
+        for kid, sealed in gone:
+            content = self._root.unwrap(sealed, associated_data=_private_key_place(kid))
+            # If the transaction fails the row stays, without a key that it has no use for.
+            if self._module is not None and content.startswith(_IN_MODULE):
+                self._module.destroy(content.removeprefix(_IN_MODULE))
 
     def _store_new(self, session: Session, use: str, alg: str, state: str, *, at: datetime) -> None:
-        private_key = _generate(alg)
-        jwk = _public_jwk(private_key, alg)
-        der = private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        content, jwk = self._make(alg)
         session.execute(
             insert(signing_keys).values(
                 kid=jwk["kid"],
@@ -231,13 +381,39 @@ class SigningKeys:
                 alg=alg,
                 state=state,
                 private_key_sealed=self._root.wrap(
-                    der, associated_data=_private_key_place(jwk["kid"])
+                    content, associated_data=_private_key_place(jwk["kid"])
                 ),
                 public_jwk=jwk,
                 created_at=at,
                 activated_at=at if state == "current" else None,
             )
         )
+
+    def _make(self, alg: str) -> tuple[bytes, dict[str, str]]:
+        """Make a key; return what is sealed of it, and the public JWK."""
+        if self._module is not None and alg in self._module.algorithms:
+            key_id, public_key = self._module.generate(alg)
+            return _IN_MODULE + key_id, _public_jwk(public_key, alg)
+        private_key = _generate(alg)
+        der = private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return der, _public_jwk(private_key.public_key(), alg)
+
+
+def _check_published(session: Session, use: str, alg: str, *, at: datetime) -> None:
+    """Refuse to let a key sign that somebody's copy of the key set may not have.
+
+    A next key that is as old as the current one was published from the first: every copy has it.
+    """
+    ages = session.execute(
+        select(
+            func.max(signing_keys.c.created_at).filter(signing_keys.c.state == "next"),
+            func.min(signing_keys.c.created_at).filter(signing_keys.c.state == "current"),
+        ).where(signing_keys.c.use == use, signing_keys.c.alg == alg)
+    ).one()
+    published_at, others_since = ages
+    may_sign_at = published_at + PUBLISHED_AHEAD
+    if published_at > others_since and at < may_sign_at:
+        raise NextKeyTooYoung(use, alg, may_sign_at)
 
 
 def _private_key_place(kid: str) -> bytes:
@@ -256,29 +432,29 @@ def _generate(alg: str) -> PrivateKey:
             raise ValueError(f"no signing keys are made for {alg}")
 
 
-def _public_jwk(private_key: PrivateKey, alg: str) -> dict[str, str]:
+def _public_jwk(public_key: PublicKey, alg: str) -> dict[str, str]:
     """Return the public JWK with its thumbprint as `kid` (RFC 7638, 3)."""
-    match private_key:
-        case ec.EllipticCurvePrivateKey():
-            point = private_key.public_key().public_numbers()
+    match public_key:
+        case ec.EllipticCurvePublicKey():
+            point = public_key.public_numbers()
             members = {
                 "crv": "P-256",
                 "kty": "EC",
                 "x": b64url(point.x.to_bytes(_ES256_PART, "big")),
                 "y": b64url(point.y.to_bytes(_ES256_PART, "big")),
             }
-        case rsa.RSAPrivateKey():
-            public = private_key.public_key().public_numbers()
+        case rsa.RSAPublicKey():
+            public = public_key.public_numbers()
             members = {
                 "e": b64url(public.e.to_bytes((public.e.bit_length() + 7) // 8, "big")),
                 "kty": "RSA",
                 "n": b64url(public.n.to_bytes((public.n.bit_length() + 7) // 8, "big")),
             }
-        case ed25519.Ed25519PrivateKey():
-            raw = private_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        case ed25519.Ed25519PublicKey():
+            raw = public_key.public_bytes(Encoding.Raw, PublicFormat.Raw)
             members = {"crv": "Ed25519", "kty": "OKP", "x": b64url(raw)}
         case _:
-            assert_never(private_key)
+            assert_never(public_key)
     return {**members, "use": "sig", "alg": alg, "kid": _thumbprint(members)}
 
 

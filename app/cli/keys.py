@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from app.cli.session import NotPossible, as_json, read_settings, resources, show, table
 from app.resources import Resources, pkcs11_pin
 from kernel.db import AdvisoryLock, lock, unit_of_work_of
-from kernel.signing import ALGORITHMS_BY_USE
+from kernel.signing import ALGORITHMS_BY_USE, NextKeyTooYoung
 from kernel.tables import person_keys, signing_keys
 
 _BATCH = 500
@@ -83,13 +83,20 @@ def create_root(*, is_json: bool) -> None:
 
 @keys.command()
 @click.argument("what", nargs=-1, type=click.Choice([*ALGORITHMS_BY_USE, "zone"]))
+@click.option(
+    "--at-once",
+    "is_urgent",
+    is_flag=True,
+    help="Also when the next key is not known everywhere yet: the current one can't be trusted.",
+)
 @as_json
-def rotate(what: Sequence[str], *, is_json: bool) -> None:
+def rotate(what: Sequence[str], *, is_urgent: bool, is_json: bool) -> None:
     """Rotate keys while everything runs; without WHAT: all but the log's.
 
     A signing key that was published as next begins to sign, the old one stays published for those
-    who verify. A new zone key wraps every person key anew; the data they seal is not touched. If it
-    is interrupted, the next run goes on where it stopped.
+    who verify; a next key that has not been published for six minutes is left as it is. A new zone
+    key wraps every person key anew; the data they seal is not touched. If it is interrupted, the
+    next run goes on where it stopped.
     """
     with resources() as opened:
         done: dict[str, object] = {}
@@ -97,21 +104,33 @@ def rotate(what: Sequence[str], *, is_json: bool) -> None:
             if use == "zone":
                 done["zone"] = _rotate_zone(opened, is_quiet=is_json)
             else:
-                done[use] = _rotate_signing(opened, use)
+                done[use] = _rotate_signing(opened, use, is_urgent=is_urgent, is_named=bool(what))
         lines = [
             f"{use}: {', '.join(kids)} signs now"
             for use, kids in done.items()
-            if isinstance(kids, list)
+            if isinstance(kids, list) and kids
         ]
         if isinstance(zone := done.get("zone"), dict):
             lines.append(f"zone: version {zone['version']} wraps {zone['rewrapped']} more keys")
         show(is_json, done, lines=lines)
 
 
-def _rotate_signing(opened: Resources, use: str) -> list[str]:
+def _rotate_signing(opened: Resources, use: str, *, is_urgent: bool, is_named: bool) -> list[str]:
     at = opened.clock.now()
-    with unit_of_work_of(opened.sessions) as session:
-        return [opened.signing.rotate(session, use, alg, at=at) for alg in ALGORITHMS_BY_USE[use]]
+    try:
+        with unit_of_work_of(opened.sessions) as session:
+            return [
+                opened.signing.rotate(session, use, alg, at=at, is_urgent=is_urgent)
+                for alg in ALGORITHMS_BY_USE[use]
+            ]
+    except NextKeyTooYoung as error:
+        if is_named:
+            raise NotPossible(
+                f"{use} was rotated a moment ago: the next key has to be known everywhere before "
+                f"it signs, by {error.until:%H:%M:%S} UTC. With --at-once it signs now, and some "
+                "signatures can't be verified until then."
+            ) from error
+        return []
 
 
 def _rotate_zone(opened: Resources, *, is_quiet: bool) -> dict[str, int]:

@@ -6,13 +6,14 @@ from starlette.responses import Response
 
 from idp.dependencies import provider_of
 from idp.metadata import provider_metadata
+from kernel.signing import JWKS_KEPT_FOR
 
 PUBLISHED_USES = ("oidc", "partner", "consent")
 """Whatever we sign that a partner may want to verify: tokens, reads, consents."""
 
 _FOR_ANYONE = {
     # Keys are published before they sign and stay after: a copy a few minutes old is good.
-    "Cache-Control": "public, max-age=300",
+    "Cache-Control": f"public, max-age={int(JWKS_KEPT_FOR.total_seconds())}",
     "Access-Control-Allow-Origin": "*",
 }
 

@@ -181,6 +181,18 @@ class TestKeys:
         assert kids("current") == coming
         assert not kids("next") & coming
 
+    def test_key_that_not_everybody_can_have_does_not_sign_but_in_an_emergency(
+        self, installation: Installation
+    ) -> None:
+        installation.json("keys", "rotate", "consent")
+
+        again = installation.run("keys", "rotate", "consent")
+        at_once = installation.json("keys", "rotate", "consent", "--at-once")
+
+        assert again.exit_code == 3
+        assert "--at-once" in again.output
+        assert len(at_once["consent"]) == 1
+
     def test_rotation_of_the_zone_key_rewraps_and_does_not_touch_the_logs_key(
         self, installation: Installation
     ) -> None:

@@ -12,6 +12,7 @@ from audit.api import list_entries
 from consent.service import list_consents, withdraw
 from idp.model import ClientProfile
 from kernel.secret import b64url, sha256
+from kernel.signing import JWKS_KEPT_FOR, PUBLISHED_AHEAD
 from tests.idp.idp_world import ISSUER, IdpWorld, Person, ProofKey, claims_of, disclosure
 from tests.idp.pure import OTHER_EC_KEY
 from tests.idp.test_token_endpoint import error
@@ -470,6 +471,15 @@ class TestPublished:
         assert len(set(kids)) == len(kids)
         assert not any({"d", "k", "p", "q"} & key.keys() for key in keys)
         assert {key["alg"] for key in keys} >= {"RS256", "ES256"}
+
+    @pytest.mark.spec("OIDCC-10.1.1")
+    def test_copies_of_the_keys_are_kept_for_less_than_keys_are_published_ahead(
+        self, world: IdpWorld
+    ) -> None:
+        header = world.http.get("/jwks").headers["cache-control"]
+
+        assert header == f"public, max-age={int(JWKS_KEPT_FOR.total_seconds())}"
+        assert JWKS_KEPT_FOR < PUBLISHED_AHEAD
 
     @pytest.mark.spec("OIDCC-10.1.1")
     def test_tokens_verify_before_and_after_a_rotation(self, world: IdpWorld) -> None:

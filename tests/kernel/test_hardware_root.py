@@ -1,6 +1,5 @@
 """The root key in a module: SoftHSM, a real PKCS#11 token in software."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,34 +8,13 @@ from kernel.errors import Undecryptable
 from kernel.hardware_root import HardwareRoot
 from kernel.root_keys import LocalKeyFile, RootKeyUnavailable
 from kernel.secret import Secret
-
-MODULES = [
-    Path("/usr/lib/softhsm/libsofthsm2.so"),
-    Path("/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"),
-    Path("/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so"),
-]
-MODULE = next((path for path in MODULES if path.exists()), None)
-PIN = Secret("1234")
+from tests.kernel.softhsm import MODULE, PIN
 
 pytestmark = pytest.mark.skipif(MODULE is None, reason="SoftHSM (softhsm2) is not installed")
 
 
 @pytest.fixture(scope="module")
-def token(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Make a token; the module reads its configuration once per process, so one folder serves."""
-    folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    configuration = folder / "softhsm2.conf"
-    configuration.write_text(f"directories.tokendir = {folder / 'tokens'}\nlog.level = ERROR\n")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("SOFTHSM2_CONF", str(configuration))
-    for label in ("civitas", "empty", "locked"):
-        subprocess.run(
-            ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN.reveal()]  # noqa: RUF005
-            + ["--so-pin", "5678"],
-            check=True,
-            capture_output=True,
-        )
+def token(softhsm: None) -> str:  # noqa: ARG001  # makes the tokens
     return "civitas"
 
 
