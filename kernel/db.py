@@ -3,7 +3,8 @@
 Locks are taken in this order, and in no other:
 
 1. advisory locks, by the numbers in `AdvisoryLock`, ascending;
-2. a feed's row, then `linking_keys` by digest ascending: whose records may be about one person;
+2. a feed's row, then new rows of `record_links` and of `linking_keys`, then known rows of
+   `linking_keys`, each ascending: whose records may be about one person;
 3. `person_keys`, `persons`, then other person-scoped rows, by `person_id` ascending;
 4. rows of clients, partners and agencies;
 5. the audit log's append, which takes no lock that another writer waits for.
@@ -45,6 +46,7 @@ class AdvisoryLock(IntEnum):
     MIGRATION = 1
     KEY_ROTATION = 2
     LOG_SEQUENCER = 3
+    EARLY_WITHDRAWALS = 4
 
 
 def lock(session: Session, which: AdvisoryLock, key: int = 0) -> None:
@@ -57,6 +59,13 @@ def lock(session: Session, which: AdvisoryLock, key: int = 0) -> None:
     """
     session.execute(
         text("SELECT pg_advisory_xact_lock(:which, :key)"), {"which": int(which), "key": key}
+    )
+
+
+def lock_shared(session: Session, which: AdvisoryLock, key: int = 0) -> None:
+    """Wait for an advisory lock together with others: nobody has it alone until all have ended."""
+    session.execute(
+        text("SELECT pg_advisory_xact_lock_shared(:which, :key)"), {"which": int(which), "key": key}
     )
 
 

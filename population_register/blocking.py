@@ -3,9 +3,9 @@
 Two records are compared when they have a key in common. A key is a bet that two records of one
 person agree on something even though each has its errors; many bets of different kinds miss few.
 
-The register keeps the keys of its persons as keyed digests, so it uses only those kinds that few
-strangers share (`SELECTIVE`). A file under evaluation is compared with all kinds, and `pairs`
-leaves out blocks that grew too large: what everybody shares tells nobody apart.
+The register keeps the keys of its records as keyed digests, so it uses only kinds that few
+strangers share in a whole country (`register_keys`). A file under evaluation is compared with all
+kinds, and `pairs` leaves out blocks that grew too large: what everybody shares tells nobody apart.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,13 @@ CONTACTS = ("phone", "email")
 SELECTIVE = frozenset(
     (*NUMBERS, "family+date", "given+middle+date", "names+year", "names+day", "given+date")
 )
-"""The kinds of keys that the register keeps."""
+"""Kinds of which one key in common is enough to compare two records of a file."""
+
+MOST_REGISTER_KEYS = 64
+"""Keys that the register keeps of one record; many former names would give more."""
+
+MOST_BEARERS = 50
+"""Differently named people of one key; from the next one on, the register does not look by it."""
 
 _FEW_PAIRS = 50
 """Pairs per record that may be compared for one key that is not telling."""
@@ -64,6 +70,33 @@ def selective_keys(profile: Profile) -> Iterator[Key]:
                 yield "names+year", f"{first}/{second}/{born[:4]}"
                 if len(born) > 4:  # noqa: PLR2004 - known to the day
                     yield "names+day", f"{first}/{second}/{_turned(born)}"
+
+
+def register_keys(profile: Profile) -> tuple[Key, ...]:
+    """Return the keys by which the register finds a record: each once, the most telling first.
+
+    Beside numbers, each key rests on names and most of a birth date, so that a register of a
+    hundred million still finds few strangers by it: the whole date; a year and a month; a day
+    and a month, whichever was written first; a year, where a middle name agrees too.
+    """
+    found: dict[Key, None] = {}
+    for feature in NUMBERS:
+        for value in profile.get(feature, ()):
+            found[feature, value] = None
+    given = _sounds(profile.get("given_name", ()))
+    family = _sounds(profile.get("family_name", ()))
+    middle = _sounds(profile.get("middle_name", ())) or ("",)
+    names = ["/".join(sorted((one, other))) for one in given for other in family]
+    for born in profile.get("birthdate", ()):
+        found.update((("family+date", f"{name}/{born}"), None) for name in family)
+        for second in middle:
+            found.update((("given+middle+date", f"{n}/{second}/{born}"), None) for n in given)
+            found.update((("names+middle+year", f"{n}/{second}/{born[:4]}"), None) for n in names)
+        if len(born) > 4:  # noqa: PLR2004 - known to the month
+            found.update((("names+month", f"{both}/{born[:7]}"), None) for both in names)
+        if len(born) > 7:  # noqa: PLR2004 - known to the day
+            found.update((("names+day", f"{both}/{_turned(born)}"), None) for both in names)
+    return tuple(found)[:MOST_REGISTER_KEYS]
 
 
 def _turned(born: str) -> str:

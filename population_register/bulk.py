@@ -1,12 +1,26 @@
 """Many rows at once: COPY into a table, arrays in a condition."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, LiteralString
 
 from psycopg import Connection
-from sqlalchemy import ColumnElement, LargeBinary, Table, Uuid, any_, bindparam
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    LargeBinary,
+    Table,
+    Uuid,
+    any_,
+    bindparam,
+    column,
+    func,
+)
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from kernel.ids import PersonId
 
@@ -16,6 +30,7 @@ _COPY_TYPES = {
     "text": "text",
     "integer": "int4",
     "bigint": "int8",
+    "double precision": "float8",
     "timestamp with time zone": "timestamptz",
     "jsonb": "jsonb",
 }
@@ -29,19 +44,23 @@ def copy_rows(session: Session, table: Table, rows: Iterable[Sequence[object]]) 
     rows = list(rows)
     if not rows:
         return
-    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    statement, types = _copy_statement(table)
     connection = session.connection().connection.driver_connection
     assert isinstance(connection, Connection)
-    dialect = session.get_bind().dialect
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN (FORMAT BINARY)') as copy,
-    ):
-        copy.set_types(
-            [_COPY_TYPES[column.type.compile(dialect).lower()] for column in table.columns]
-        )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(types)
         for row in rows:
             copy.write_row(row)
+
+
+@lru_cache(64)
+def _copy_statement(table: Table) -> tuple[LiteralString, Sequence[str]]:
+    """Return the statement of a table, and the types of its columns."""
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    statement = f'COPY "{table.name}" ({columns}) FROM STDIN (FORMAT BINARY)'
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    types = [_COPY_TYPES[column.type.compile(dialect).lower()] for column in table.columns]
+    return statement, types
 
 
 def any_of(digests: Sequence[bytes]) -> ColumnElement[Any]:
@@ -52,3 +71,22 @@ def any_of(digests: Sequence[bytes]) -> ColumnElement[Any]:
 def any_id_of(person_ids: Iterable[PersonId]) -> ColumnElement[Any]:
     """Return `ANY(array)` of persons."""
     return any_(bindparam(None, list(person_ids), ARRAY(Uuid), unique=True))
+
+
+def any_key_of(keys: Iterable[int]) -> ColumnElement[Any]:
+    """Return `ANY(array)` of blocking keys."""
+    return any_(bindparam(None, list(keys), ARRAY(BigInteger), unique=True))
+
+
+def rows_of(**columns: tuple[TypeEngine[Any], Sequence[object]]) -> FromClause:
+    """Return many rows as something to select from: names, with the type and values of each."""
+    return (
+        func.unnest(
+            *(
+                bindparam(None, list(values), ARRAY(kind), unique=True)
+                for kind, values in columns.values()
+            )
+        )
+        .table_valued(*(column(name, kind) for name, (kind, _) in columns.items()))
+        .render_derived()
+    )

@@ -57,6 +57,8 @@ def cluster(
     records: Iterable[Record],
     edges: Sequence[tuple[Record, Record, float]],
     votes: Callable[[Record, Record], float],
+    *,
+    apart: Sequence[tuple[Record, Record]] = (),
 ) -> list[list[Record]]:
     """Divide any number of records into persons.
 
@@ -64,6 +66,7 @@ def cluster(
         records: Sortable names of all records.
         edges: Pairs that score high enough to be looked at, with their scores.
         votes: As for `partition`.
+        apart: As for `partition`.
 
     Returns:
         The clusters, each sorted; singles included.
@@ -78,7 +81,9 @@ def cluster(
         if len(members) == 1:
             found.append(members)
         elif len(members) <= LARGEST_COMPONENT:
-            found.extend(partition(members, votes))
+            inside = set(members) if apart else frozenset[Record]()
+            ruled = [pair for pair in apart if inside.issuperset(pair)]
+            found.extend(partition(members, votes, apart=ruled))
         else:
             floor += 2.0
             inside = set(members)

@@ -1,6 +1,6 @@
 """The refusals of the population register."""
 
-from kernel.errors import InvalidRequest, NotFound
+from kernel.errors import Conflict, InvalidRequest, NotFound
 
 
 class ValueRefused(InvalidRequest):
@@ -47,6 +47,13 @@ class UnknownFeed(NotFound):
 
     code = "unknown_feed"
     title = "There is no such feed."
+
+
+class RegisterBusy(Conflict):
+    """Others change the same persons all the time; the same request succeeds a moment later."""
+
+    code = "register_busy"
+    title = "The register is busy with the same persons; try again."
 
 
 class PersonUnknown(NotFound):

@@ -9,3 +9,17 @@ class RecordAccepted:
     """An agency's source record was kept; it opened what was known, to derive the record anew."""
 
     action: ClassVar[str] = "population_register.record.accepted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonCompared:
+    """What a person is recognised by was opened, to decide whether a record is about them."""
+
+    action: ClassVar[str] = "population_register.person.compared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRederived:
+    """A person's record was derived anew, because a record came or went, or persons became one."""
+
+    action: ClassVar[str] = "population_register.person.rederived"

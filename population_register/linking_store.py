@@ -1,50 +1,23 @@
 """Queries about who records are about: links, and what people are found by. One function each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
+from uuid import UUID
 
-from sqlalchemy import LargeBinary, bindparam, delete, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import LargeBinary, Text, Uuid, bindparam, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId, PersonId
-from population_register.bulk import any_id_of, any_of, copy_rows
-from population_register.model import LinkOutcome
+from population_register.bulk import any_id_of, any_of, copy_rows, rows_of
 from population_register.tables import (
     early_withdrawals,
     link_decisions,
-    linking_keys,
     person_identifiers,
-    person_traits,
     record_links,
 )
-
-
-def lock_linking_keys(session: Session, digests: Iterable[bytes]) -> None:
-    """Lock identifiers and record numbers, known or not, until the transaction ends.
-
-    Transaction:
-        Called once per transaction, before any person is locked. First the unknown keys are
-        inserted in ascending order, which waits for whoever is inserting the same; then the known
-        ones are locked in ascending order. Nobody who waits in the first step holds a lock of the
-        second, so that two callers never wait for each other.
-    """
-    ordered = sorted(set(digests))
-    key = func.unnest(bindparam("digests", ordered, ARRAY(LargeBinary))).column_valued("key")
-    session.execute(
-        upsert(linking_keys)
-        .from_select(["digest"], select(key).order_by(key))
-        .on_conflict_do_nothing()
-    )
-    session.execute(
-        select(linking_keys.c.digest)
-        .where(linking_keys.c.digest == any_of(ordered))
-        .order_by(linking_keys.c.digest)
-        .with_for_update()
-    )
 
 
 def find_record_links(
@@ -60,25 +33,78 @@ def find_record_links(
     return {row.record_digest: PersonId(row.person_id) for row in rows}
 
 
-def insert_links(
-    session: Session,
-    agency_id: AgencyId,
-    links: Iterable[tuple[bytes, PersonId, LinkOutcome, list[dict[str, object]]]],
-    at: datetime,
-) -> None:
-    """Store whom records are about and why, given as record digest, person, outcome, evidence."""
-    decided = list(links)
-    copy_rows(
-        session, record_links, ((agency_id, digest, person) for digest, person, *_ in decided)
+def insert_links(session: Session, agency_id: AgencyId, links: Mapping[bytes, PersonId]) -> int:
+    """Store whom new records of an agency are about; return how many were new indeed.
+
+    Transaction:
+        In ascending order; waits for whoever is inserting one of them.
+    """
+    if not links:
+        return 0
+    ordered = sorted(links)
+    new = rows_of(
+        record_digest=(LargeBinary(), ordered),
+        person_id=(Uuid(), [links[digest] for digest in ordered]),
     )
-    copy_rows(
-        session,
-        link_decisions,
-        (
-            (person, agency_id, digest, at, outcome.value, evidence)
-            for digest, person, outcome, evidence in decided
-        ),
+    done = session.execute(
+        upsert(record_links)
+        .from_select(
+            ["agency_id", "record_digest", "person_id"],
+            select(
+                bindparam("agency_id", agency_id, Text), new.c.record_digest, new.c.person_id
+            ).order_by(new.c.record_digest),
+        )
+        .on_conflict_do_nothing()
+        .execution_options(preserve_rowcount=True)
     )
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def move_links(session: Session, moves: Iterable[tuple[AgencyId, bytes, PersonId]]) -> None:
+    """Store that records are about others from now on."""
+    moved = list(moves)
+    if moved:
+        now = rows_of(
+            agency_id=(Text(), [agency_id for agency_id, _, _ in moved]),
+            record_digest=(LargeBinary(), [digest for _, digest, _ in moved]),
+            person_id=(Uuid(), [person_id for _, _, person_id in moved]),
+        )
+        session.execute(
+            update(record_links)
+            .where(
+                record_links.c.agency_id == now.c.agency_id,
+                record_links.c.record_digest == now.c.record_digest,
+            )
+            .values(person_id=now.c.person_id)
+        )
+
+
+class LinkDecision(NamedTuple):
+    """When and why a record came to a person, or left; in the order of the table's columns."""
+
+    person_id: PersonId
+    decision_id: UUID
+    agency_id: AgencyId
+    record_digest: bytes
+    decided_at: datetime
+    outcome: str
+    other_person_id: PersonId | None
+    evidence_sealed: bytes | None
+
+
+def insert_decisions(session: Session, decisions: Iterable[LinkDecision]) -> None:
+    """Keep decisions."""
+    copy_rows(session, link_decisions, decisions)
+
+
+def list_decisions(session: Session, person_ids: Iterable[PersonId]) -> list[LinkDecision]:
+    """Return every decision about records of persons, in the order in which they were taken."""
+    rows = session.execute(
+        select(link_decisions)
+        .where(link_decisions.c.person_id == any_id_of(person_ids))
+        .order_by(link_decisions.c.decided_at, link_decisions.c.decision_id)
+    )
+    return [LinkDecision(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,38 +183,6 @@ def find_identifier_holders(
     return holders
 
 
-def find_traits(
-    session: Session, person_ids: Iterable[PersonId]
-) -> dict[PersonId, set[tuple[str, bytes]]]:
-    """Return the trait digests of persons, as pairs of field and digest."""
-    wanted = set(person_ids)
-    traits: dict[PersonId, set[tuple[str, bytes]]] = {person_id: set() for person_id in wanted}
-    table = person_traits.c
-    for row in session.execute(
-        select(table.person_id, table.field, table.digest).where(
-            table.person_id == any_id_of(wanted)
-        )
-    ):
-        traits[PersonId(row.person_id)].add((row.field, row.digest))
-    return traits
-
-
-def find_identifiers(
-    session: Session, person_ids: Iterable[PersonId]
-) -> dict[PersonId, set[tuple[str, bytes]]]:
-    """Return the identifier digests of persons, as pairs of kind and digest."""
-    wanted = set(person_ids)
-    found: dict[PersonId, set[tuple[str, bytes]]] = {person_id: set() for person_id in wanted}
-    table = person_identifiers.c
-    for row in session.execute(
-        select(table.person_id, table.kind, table.digest).where(
-            table.person_id == any_id_of(wanted)
-        )
-    ):
-        found[PersonId(row.person_id)].add((row.kind, row.digest))
-    return found
-
-
 def insert_identifiers(session: Session, rows: Iterable[tuple[PersonId, str, bytes]]) -> None:
     """Store that persons have identifiers, given as person, kind and digest."""
     copy_rows(
@@ -196,50 +190,14 @@ def insert_identifiers(session: Session, rows: Iterable[tuple[PersonId, str, byt
     )
 
 
-def insert_traits(session: Session, rows: Iterable[tuple[PersonId, str, bytes]]) -> None:
-    """Store traits of persons, given as person, field and digest."""
-    copy_rows(session, person_traits, rows)
-
-
 def delete_identifiers(session: Session, rows: Sequence[tuple[PersonId, str, bytes]]) -> None:
     """Forget that persons have identifiers, given as person, kind and digest."""
     if rows:
         table = person_identifiers.c
-        session.execute(
-            delete(person_identifiers).where(
-                table.person_id == bindparam("a_person"),
-                table.kind == bindparam("a_kind"),
-                table.digest == bindparam("a_digest"),
-            ),
-            [
-                {"a_person": person, "a_kind": kind, "a_digest": digest}
-                for person, kind, digest in rows
-            ],
+        named = rows_of(
+            digest=(LargeBinary(), [digest for _, _, digest in rows]),
+            kind=(Text(), [kind for _, kind, _ in rows]),
+            person_id=(Uuid(), [person_id for person_id, _, _ in rows]),
         )
-
-
-def delete_traits(session: Session, rows: Sequence[tuple[PersonId, str, bytes]]) -> None:
-    """Forget traits of persons, given as person, field and digest."""
-    if rows:
-        table = person_traits.c
-        session.execute(
-            delete(person_traits).where(
-                table.person_id == bindparam("a_person"),
-                table.field == bindparam("a_field"),
-                table.digest == bindparam("a_digest"),
-            ),
-            [{"a_person": person, "a_field": f, "a_digest": digest} for person, f, digest in rows],
-        )
-
-
-def list_link_decisions(session: Session, person_id: PersonId) -> list[Any]:
-    """Return why each record was linked to a person, latest first."""
-    table = link_decisions.c
-    return list(
-        session.execute(
-            select(table.agency_id, table.decided_at, table.outcome, table.evidence)
-            .where(table.person_id == person_id)
-            .order_by(table.decided_at.desc(), table.agency_id)
-            .limit(1000)
-        )
-    )
+        key = tuple_(table.digest, table.kind, table.person_id)
+        session.execute(delete(person_identifiers).where(key.in_(select(named))))

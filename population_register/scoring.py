@@ -13,12 +13,12 @@ common.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from math import exp, log, log2
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from population_register.comparison import (
     COMPARATORS,
@@ -33,13 +33,18 @@ from population_register.comparison import (
     swapped,
 )
 
-CURRENT_MODEL = "persons-1"
+CURRENT_MODEL = "persons-2"
 """The model that the register scores with; the file says how it was learned."""
 
 TWINS = 0.012
 """Of pairs of one household, how many are twins."""
 
 _LN2 = log(2)
+
+Values: TypeAlias = tuple[str, ...]
+
+_MOST_REMEMBERED = 1 << 16  # pairs of values, for each feature
+_MOST_PATTERNS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +135,51 @@ class Score:
         return [f"{part.words}: {part.weight:+.1f}" for part in self.parts]
 
 
+class _Comparison(dict[tuple[Values, Values], tuple[int, float]]):
+    """How one feature compares: level and rarity by the values of both; remembers, within bounds.
+
+    The rarity is the natural logarithm by which strangers' odds of sharing the value differ from
+    the average of the feature: negative for rare values.
+    """
+
+    __slots__ = ("_comparator", "_crowded", "_frequencies", "_rarest", "_usual")
+
+    def __init__(self, feature: Feature) -> None:
+        super().__init__()
+        self._comparator = feature.comparator
+        self._frequencies = feature.frequencies
+        self._rarest = feature.rarest
+        self._usual = log(max(feature.u[0], 1e-12))
+        self._crowded = feature.crowded
+
+    def __missing__(self, both: tuple[Values, Values]) -> tuple[int, float]:
+        level, shared = best_level(self._comparator, *both)
+        rarity = 0.0
+        if shared is not None:
+            if shared in self._crowded:
+                level = 1
+            elif self._frequencies:
+                rarity = log(max(self._frequencies.get(shared, 0.0), self._rarest)) - self._usual
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        self[both] = level, rarity
+        return level, rarity
+
+
+class _Pattern(NamedTuple):
+    """What a pattern of levels says, before the rarity of the values.
+
+    Attributes:
+        likelihoods: Logarithms: of one person, of two strangers, of two of one household.
+        weights: Of each feature; 0 where one of the two does not know.
+        against: The sum of the weights below zero.
+    """
+
+    likelihoods: tuple[float, float, float]
+    weights: tuple[float, ...]
+    against: float
+
+
 class Scorer:
     """Scores pairs of profiles by one model. Pure: the same pair always has the same score."""
 
@@ -137,18 +187,11 @@ class Scorer:
         self.model = model
         self._names = tuple(feature.name for feature in model.features)
         self._rows = tuple(
-            (
-                feature.name,
-                feature.comparator,
-                feature.comparator.level,
-                feature.frequencies,
-                feature.rarest,
-                log(max(feature.u[0], 1e-12)),
-                feature.crowded,
-            )
+            (feature.name, _Comparison(feature))
             for feature in model.features
             if feature.name != NAME_ORDER
         )
+        self._patterns: dict[Levels, _Pattern] = {}
         self._order = self._names.index(NAME_ORDER) if NAME_ORDER in self._names else None
         if self._order is not None:
             if self._order != len(self._names) - 1:
@@ -192,25 +235,15 @@ class Scorer:
         """Compare every feature with itself."""
         levels: list[int] = []
         rarities: list[float] = []
-        for name, comparator, alike, frequencies, rarest, usual, crowded in self._rows:
+        for name, compared in self._rows:
             ours, theirs = left.get(name), right.get(name)
             if ours is None or theirs is None:
                 levels.append(MISSING)
                 rarities.append(0.0)
-                continue
-            if len(ours) == 1 and len(theirs) == 1:
-                level = alike(ours[0], theirs[0])
-                shared = comparator.shared(ours[0], theirs[0], level)
             else:
-                level, shared = best_level(comparator, ours, theirs)
-            rarity = 0.0
-            if shared is not None:
-                if shared in crowded:
-                    level = 1
-                elif frequencies:
-                    rarity = log(max(frequencies.get(shared, 0.0), rarest)) - usual
-            levels.append(level)
-            rarities.append(rarity)
+                level, rarity = compared[ours, theirs]
+                levels.append(level)
+                rarities.append(rarity)
         return levels, rarities
 
     def bits(self, left: Profile, right: Profile) -> float:
@@ -224,27 +257,52 @@ class Scorer:
 
     def likelihoods(self, levels: Levels) -> tuple[float, float, float]:
         """Return the logarithm of how probable levels are: of one person, strangers, household."""
-        one, strangers, kin, twins = self._priors
-        for level, (m, u, k, t) in zip(levels, self._logs, strict=True):
-            if level != MISSING:
-                one += m[level]
-                strangers += u[level]
-                kin += k[level]
-                twins += t[level]
-        return one, strangers, log_add(kin, twins)
+        return self._pattern(tuple(levels)).likelihoods
 
     def bits_and_against(self, left: Profile, right: Profile) -> tuple[float, float]:
         """Return the score, and the sum of what speaks against one person alone."""
         levels, rarities = self.compare(left, right)
-        against = 0.0
-        for level, rarity, (m, u, _, _) in zip(levels, rarities, self._logs, strict=True):
-            if level != MISSING:
-                against += min(0.0, m[level] - u[level] - rarity)
-        return self.bits_of(levels, sum(rarities)), against / _LN2
+        pattern = self._pattern(levels)
+        against = pattern.against
+        weights = pattern.weights
+        for weight, rarity in zip(weights, rarities, strict=True):
+            if rarity:
+                against += min(0.0, weight - rarity) - min(0.0, weight)
+        return odds_bits(pattern.likelihoods, sum(rarities)), against / _LN2
+
+    def _pattern(self, levels: Levels) -> "_Pattern":
+        """Return what a pattern of levels says; the same pattern comes again and again."""
+        found = self._patterns.get(levels)
+        if found is None:
+            if len(self._patterns) >= _MOST_PATTERNS:
+                self._patterns.clear()
+            found = self._patterns[levels] = self._weigh(levels)
+        return found
+
+    def _weigh(self, levels: Levels) -> "_Pattern":
+        one, strangers, kin, twins = self._priors
+        weights: list[float] = []
+        for level, (m, u, k, t) in zip(levels, self._logs, strict=True):
+            if level == MISSING:
+                weights.append(0.0)
+                continue
+            one += m[level]
+            strangers += u[level]
+            kin += k[level]
+            twins += t[level]
+            weights.append(m[level] - u[level])
+        return _Pattern(
+            (one, strangers, log_add(kin, twins)),
+            tuple(weights),
+            sum(min(0.0, weight) for weight in weights),
+        )
 
     def score(self, left: Profile, right: Profile) -> Score:
         """Return the score with its evidence."""
-        levels, rarities = self.compare(left, right)
+        return self.explain(*self.compare(left, right))
+
+    def explain(self, levels: Levels, rarities: Sequence[float]) -> Score:
+        """Return the score of what `compare` found, with its evidence."""
         bits = self.bits_of(levels, sum(rarities))
         parts: list[Part] = []
         for feature, level, rarity, (m, u, _, _) in zip(
@@ -353,6 +411,12 @@ def shipped_model(version: str = CURRENT_MODEL) -> Model:
     """Return a model that came with this release."""
     path = files("population_register").joinpath("models", f"{version}.json")
     return parse_model(json.loads(path.read_text("utf-8")))
+
+
+@lru_cache(1)
+def register_scorer() -> Scorer:
+    """Return the scorer of the register: one for each process, whoever asks."""
+    return Scorer(shipped_model())
 
 
 def with_features(model: Model, names: Iterable[str]) -> Model:

@@ -4,9 +4,10 @@ Every form carries its version in `v`. Fields are added with a default; a field 
 meaning. Digests here are keyed (`Keyring.blind_index`): without the root key they say nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 from typing_extensions import override
@@ -14,17 +15,14 @@ from typing_extensions import override
 from kernel.envelope import associated_data
 from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring, PersonKey
-from population_register.attributes import identifiers_in
-from population_register.identifiers import Identifier, IdentifierKind
+from population_register.identifiers import Identifier
 from population_register.model import (
     AttributeValue,
     History,
     JSONValue,
     RecordKind,
     SourceRecord,
-    partial_date_range,
 )
-from population_register.names import comparison_key, passport_spellings
 
 
 class _Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -135,6 +133,11 @@ def body_place(
     )
 
 
+def decision_place(person_id: PersonId, decision_id: UUID) -> bytes:
+    """Name the place of a decision's sealed evidence."""
+    return associated_data("link_decisions", "evidence_sealed", person_id, decision_id)
+
+
 def early_withdrawal_place(agency_id: AgencyId, record_digest: bytes, version: int) -> bytes:
     """Name the place of a sealed body of which the person is not known yet."""
     return associated_data("early_withdrawals", "body_sealed", agency_id, record_digest, version)
@@ -180,77 +183,3 @@ def content_digest(keyring: Keyring, body: bytes) -> bytes:
 def identifier_digest(keyring: Keyring, identifier: Identifier) -> bytes:
     """Return the digest under which an identifier is found."""
     return keyring.blind_index(identifier.kind.value, identifier.value)
-
-
-def record_identifiers(record: SourceRecord) -> tuple[Identifier, ...]:
-    """Return the identifiers a source record states."""
-    return tuple(identifiers_in(record.attributes.items()))
-
-
-def history_identifiers(history: History) -> set[Identifier]:
-    """Return every identifier a person has or had."""
-    return set(
-        identifiers_in((name, value.value) for name, values in history.items() for value in values)
-    )
-
-
-def trait_digest(keyring: Keyring, person_id: PersonId, field: str, key: str) -> bytes:
-    """Return the digest of a name or birth date of one person; another person's has other ones."""
-    return keyring.blind_index(f"trait:{field}", f"{person_id}\x1f{key}")
-
-
-def trait_keys(field: str, value: JSONValue) -> tuple[str, ...]:
-    """Return the keys under which a value of a trait is compared.
-
-    A name has its comparison key. A birth date has itself, and the year alone stands for all days
-    of it that are not known.
-    """
-    if field == "birthdate":
-        first, last = partial_date_range(value)
-        return (value,) if first == last else ()
-    return (comparison_key(value),)
-
-
-def latin_keys(name: str) -> tuple[str, ...]:
-    """Return the Latin spellings by which a Cyrillic name may be met in a foreign document."""
-    if name.isascii():
-        return ()
-    return tuple(comparison_key(spelling) for spelling in passport_spellings(name))
-
-
-TRAITS = ("birthdate", "family_name", "given_name")
-"""What must agree before a number is believed."""
-
-
-def traits_of(values: Iterable[tuple[str, JSONValue]], *, with_latin: bool) -> set[tuple[str, str]]:
-    """Return the traits among attribute values, as pairs of field and key.
-
-    Args:
-        values: Attribute names and values.
-        with_latin: Whether names are to be met in Latin letters too: of people with documents of
-            another state.
-    """
-    found: set[tuple[str, str]] = set()
-    for field, value in values:
-        if field in TRAITS:
-            found.update((field, key) for key in trait_keys(field, value))
-            if with_latin and field != "birthdate":
-                found.update((field, key) for key in latin_keys(value))
-    return found
-
-
-def record_traits(record: SourceRecord) -> set[tuple[str, str]]:
-    """Return the traits of a record; of a foreigner's in Latin letters too."""
-    citizenships = record.attributes.get("citizenships", ["RUS"])
-    foreign = "RUS" not in citizenships or IdentifierKind.FOREIGN_PASSPORT in record.attributes
-    return traits_of(record.attributes.items(), with_latin=foreign)
-
-
-def history_traits(history: History) -> set[tuple[str, str]]:
-    """Return every trait a person has or had."""
-    foreign = any("RUS" not in value.value for value in history.get("citizenships", ()))
-    with_latin = foreign or IdentifierKind.FOREIGN_PASSPORT.value in history
-    return traits_of(
-        ((field, value.value) for field in TRAITS for value in history.get(field, ())),
-        with_latin=with_latin,
-    )

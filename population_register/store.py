@@ -3,15 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Integer,
+    LargeBinary,
+    Text,
     Uuid,
     bindparam,
+    delete,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -19,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId, PersonId
 from kernel.tables import person_keys
-from population_register.bulk import any_id_of, any_of, copy_rows
+from population_register.bulk import any_id_of, any_of, copy_rows, rows_of
 from population_register.model import Agency, AgencyRole
 from population_register.tables import (
     agencies,
@@ -77,39 +82,7 @@ def find_versions(
     return {(row.record_digest, row.version): row.content_digest for row in rows}
 
 
-# Persons
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonRow:
-    """A person's row and wrapped key; `wrapped_key` is None when the key was destroyed."""
-
-    person_id: PersonId
-    record_version: int
-    wrapped_key: bytes | None
-
-
-def lock_persons(session: Session, person_ids: Iterable[PersonId]) -> dict[PersonId, PersonRow]:
-    """Lock persons, so that their records are derived by one transaction at a time.
-
-    Transaction:
-        Locks in ascending order of `person_id`, as `kernel.db` asks.
-    """
-    rows = session.execute(
-        select(persons.c.person_id, persons.c.record_version, person_keys.c.wrapped_key)
-        .join(person_keys, person_keys.c.person_id == persons.c.person_id)
-        .where(persons.c.person_id == any_id_of(set(person_ids)))
-        .order_by(persons.c.person_id)
-        .with_for_update(of=persons)
-    )
-    return {
-        PersonId(row.person_id): PersonRow(
-            person_id=PersonId(row.person_id),
-            record_version=row.record_version,
-            wrapped_key=row.wrapped_key,
-        )
-        for row in rows
-    }
+# Source records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,27 +143,53 @@ def source_records_of(
     return found
 
 
-def insert_persons(
-    session: Session, rows: Iterable[tuple[PersonId, int, bytes]], at: datetime
-) -> None:
-    """Store new persons, given as person, version and sealed record."""
-    copy_rows(session, persons, ((p, at, at, version, sealed) for p, version, sealed in rows))
+def delete_source_records(session: Session, rows: Iterable[SourceRecordRow]) -> None:
+    """Remove versions that are stored as another person's from now on."""
+    gone = list(rows)
+    if gone:
+        table = source_records.c
+        key = tuple_(table.person_id, table.agency_id, table.record_digest, table.version)
+        named = rows_of(
+            person_id=(Uuid(), [row.person_id for row in gone]),
+            agency_id=(Text(), [row.agency_id for row in gone]),
+            record_digest=(LargeBinary(), [row.record_digest for row in gone]),
+            version=(Integer(), [row.version for row in gone]),
+        )
+        session.execute(delete(source_records).where(key.in_(select(named))))
 
 
-def update_persons(
-    session: Session, rows: Sequence[tuple[PersonId, int, bytes]], at: datetime
-) -> None:
-    """Replace derived records, given as person, new version and sealed record."""
+# Persons
+
+DerivedRow: TypeAlias = tuple[PersonId, int, bytes, bytes, PersonId | None]
+"""Person, version, sealed record, sealed standings, and who answers for the person if merged."""
+
+
+def insert_persons(session: Session, rows: Iterable[DerivedRow], at: datetime) -> None:
+    """Store new persons."""
+    copy_rows(session, persons, ((p, at, at, *rest) for p, *rest in rows))
+
+
+def update_persons(session: Session, rows: Sequence[DerivedRow], at: datetime) -> None:
+    """Replace derived records."""
     if rows:
+        person_ids, versions, records, standings, groups = zip(*rows, strict=True)
+        now = rows_of(
+            person_id=(Uuid(), person_ids),
+            record_version=(Integer(), versions),
+            record_sealed=(LargeBinary(), records),
+            standings_sealed=(LargeBinary(), standings),
+            group_id=(Uuid(), groups),
+        )
         session.execute(
             update(persons)
-            .where(persons.c.person_id == bindparam("a_person"))
+            .where(persons.c.person_id == now.c.person_id)
             .values(
                 derived_at=at,
-                record_version=bindparam("a_version"),
-                record_sealed=bindparam("sealed"),
-            ),
-            [{"a_person": p, "a_version": version, "sealed": s} for p, version, s in rows],
+                record_version=now.c.record_version,
+                record_sealed=now.c.record_sealed,
+                standings_sealed=now.c.standings_sealed,
+                group_id=now.c.group_id,
+            )
         )
 
 

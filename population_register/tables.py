@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -31,12 +32,14 @@ agencies = Table(
     Column("created_at", Instant, nullable=False),
 )
 
-# Locked, smallest digest first, by whoever is about to link a record that carries the identifier,
-# or that has the record number: of two loads that meet the same person, one waits for the other.
+# Which persons have a record with a blocking key. Whoever brings a key that nobody had inserts it,
+# in ascending order: of two loads that meet the same new person, one waits for the other.
 linking_keys = Table(
     "linking_keys",
     metadata,
-    Column("digest", LargeBinary, primary_key=True, comment="keyed digest of an identifier"),
+    Column("key", BigInteger, primary_key=True, autoincrement=False, comment="keyed digest"),
+    # Twenty bytes for each: a person, and the mark of the names and birth date under which.
+    Column("bearers", LargeBinary, nullable=False),
 )
 
 persons = Table(
@@ -47,7 +50,11 @@ persons = Table(
     Column("derived_at", Instant, nullable=False),
     Column("record_version", Integer, nullable=False, comment="counts changes, from 1"),
     Column("record_sealed", LargeBinary, nullable=False, comment="derived record, person key"),
+    Column("standings_sealed", LargeBinary, comment="records as they are compared, person key"),
+    # The person that this one is merged with others into, itself included; the oldest of them.
+    Column("group_id", Uuid, comment="NULL when not merged"),
     CheckConstraint("record_version > 0", name="record_version"),
+    Index("ix_persons_group_id", "group_id", postgresql_where="group_id IS NOT NULL"),
 )
 
 # Rows are inserted and never changed: what was sent is never overwritten.
@@ -75,24 +82,87 @@ record_links = Table(
     Column("record_digest", LargeBinary, nullable=False),
     Column("person_id", Uuid, nullable=False),
     PrimaryKeyConstraint("agency_id", "record_digest"),
-    Index("ix_record_links_person_id", "person_id"),
     info={"lookup": True},  # found by the agency's number, distributed by it
 )
 
-# Why: the evidence of every decision, as fields that agree or differ, without their values.
+# When each record came to a person and when it left, and why: what was believed at an instant is
+# read from here. The evidence is sealed: how much an equal name says tells how rare it is.
 link_decisions = Table(
     "link_decisions",
     metadata,
     Column("person_id", Uuid, nullable=False),
+    Column("decision_id", Uuid, nullable=False),
     Column("agency_id", Text, nullable=False),
     Column("record_digest", LargeBinary, nullable=False),
     Column("decided_at", Instant, nullable=False),
     Column("outcome", Text, nullable=False),
-    Column("evidence", JSONB, nullable=False),
-    PrimaryKeyConstraint("person_id", "agency_id", "record_digest", "decided_at"),
-    CheckConstraint("outcome IN ('linked', 'new', 'ask')", name="outcome"),
-    # The work list of those who decide by hand.
-    Index("ix_link_decisions_ask", "decided_at", postgresql_where="outcome = 'ask'"),
+    Column("other_person_id", Uuid, comment="where it came from, or went"),
+    Column("evidence_sealed", LargeBinary, comment="person key"),
+    PrimaryKeyConstraint("person_id", "decision_id"),
+    CheckConstraint("outcome IN ('linked', 'new', 'ask', 'came', 'left')", name="outcome"),
+)
+
+# Two records of two persons that may be one: what a human is asked, and what keeps their fates
+# together when either changes. Each pair is stored from both sides.
+match_pairs = Table(
+    "match_pairs",
+    metadata,
+    Column("person_id", Uuid, nullable=False),
+    Column("record_digest", LargeBinary, nullable=False),
+    Column("other_digest", LargeBinary, nullable=False),
+    Column("other_person_id", Uuid, nullable=False),
+    Column("bits", Double, nullable=False, comment="the score"),
+    Column("found_at", Instant, nullable=False),
+    PrimaryKeyConstraint("person_id", "record_digest", "other_digest"),
+    CheckConstraint("person_id <> other_person_id", name="two_persons"),
+)
+
+_UNDONE = (
+    "(undone_at IS NULL) = (undone_by IS NULL) AND (undone_at IS NULL) = (undone_reason IS NULL)"
+)
+
+# Which persons are one, since when, by whom; never deleted, undone. Stored from both sides.
+person_merges = Table(
+    "person_merges",
+    metadata,
+    Column("person_id", Uuid, nullable=False),
+    Column("merge_id", Uuid, nullable=False),
+    Column("other_person_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("confirmed_by", Text, comment="the second official"),
+    Column("reason", Text, nullable=False),
+    Column("undone_at", Instant),
+    Column("undone_by", Text),
+    Column("undone_reason", Text),
+    PrimaryKeyConstraint("person_id", "merge_id"),
+    CheckConstraint("kind IN ('automatic', 'decided')", name="kind"),
+    CheckConstraint("person_id <> other_person_id", name="two_persons"),
+    CheckConstraint(_UNDONE, name="undone_by_somebody"),
+)
+
+# What humans said of two persons that are not one: two people, or a question to an agency.
+match_rulings = Table(
+    "match_rulings",
+    metadata,
+    Column("person_id", Uuid, nullable=False),
+    Column("ruling_id", Uuid, nullable=False),
+    Column("other_person_id", Uuid, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("agency_id", Text, comment="who was asked"),
+    Column("records", LargeBinary, nullable=False, comment="digests of this side's, 32 bytes each"),
+    Column("decided_at", Instant, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("undone_at", Instant),
+    Column("undone_by", Text),
+    Column("undone_reason", Text),
+    PrimaryKeyConstraint("person_id", "ruling_id"),
+    CheckConstraint("verdict IN ('different', 'asked')", name="verdict"),
+    CheckConstraint("person_id <> other_person_id", name="two_persons"),
+    CheckConstraint("(verdict = 'asked') = (agency_id IS NOT NULL)", name="asked_somebody"),
+    CheckConstraint(_UNDONE, name="undone_by_somebody"),
 )
 
 # A withdrawal that came before the record it withdraws: nobody to link it to yet.
@@ -116,18 +186,6 @@ person_identifiers = Table(
     Column("kind", Text, nullable=False),
     Column("person_id", Uuid, nullable=False),
     PrimaryKeyConstraint("digest", "kind", "person_id"),
-    Index("ix_person_identifiers_person_id", "person_id"),
-)
-
-# Digests of names and birth dates, each mixed with the person's id: equal names of two people have
-# nothing in common here, so that counting digests tells nothing.
-person_traits = Table(
-    "person_traits",
-    metadata,
-    Column("person_id", Uuid, nullable=False),
-    Column("field", Text, nullable=False),
-    Column("digest", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("person_id", "field", "digest"),
 )
 
 feeds = Table(

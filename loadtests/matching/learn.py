@@ -1,6 +1,6 @@
 """Learn the model that the register ships: by Splink, offline, from the tuning seeds.
 
-    python -m loadtests.matching.learn population_register/models/persons-1.json
+    python -m loadtests.matching.learn population_register/models/persons-2.json
 
 Our own comparators are registered in DuckDB as functions, so Splink sees the very levels that the
 register scores with. Splink estimates `m` by expectation and maximisation within blocks; the two
@@ -35,6 +35,7 @@ from population_register.table_mapping import parse_table_mapping
 
 _PEOPLE = 800
 _BETWEEN = "\x1f"
+_OTHER_NUMBERS = ("enp", "foreign_passport", "birth_certificate")
 _REGISTER_PRIOR_BITS = -22.0
 """Two records of a register of some millions; see docs/matching.md."""
 
@@ -167,17 +168,27 @@ def main(path: Path) -> None:
         learned,
         prior=2.0**_REGISTER_PRIOR_BITS,
         kin_prior=2.0**_REGISTER_PRIOR_BITS,
-        link=0.0,
+        link=3.0,
         ask=-7.0,
-        features=tuple(_shipped(f, by_splink.get(f.name)) for f in learned.features),
+        features=_with_other_numbers(
+            [_shipped(f, by_splink.get(f.name)) for f in learned.features]
+        ),
     )
     document = model_document(
         shipped,
         learned_by="splink 5.0.0 over our comparators (m); population_register.learning (the rest)",
         learned_from=f"loadtests.matching.population, seeds {TUNING}, {_PEOPLE} people each",
+        taken_over=f"{', '.join(_OTHER_NUMBERS)} as inn: the population has none of them",
         m_apart_from_splink=float(f"{apart:.2g}"),
     )
     path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def _with_other_numbers(features: list[Feature]) -> tuple[Feature, ...]:
+    """Add numbers that the population does not have; the order of names stays last."""
+    (inn,) = (feature for feature in features if feature.name == "inn")
+    others = [replace(inn, name=name) for name in _OTHER_NUMBERS]
+    return (*features[:-1], *others, features[-1])
 
 
 def _all_patterns(profiles: list[Profile]) -> Callable[[Scorer], dict[Any, float]]:

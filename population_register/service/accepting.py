@@ -1,26 +1,28 @@
-"""Accept source records: link each to a person, account for it, derive the person's record anew.
+"""Accept source records: find whom each is about, account for it, derive the person's record anew.
 
-A batch is one transaction. Its steps, in the order that `kernel.db` gives to locks:
+A batch is one transaction:
 
-1. lock the identifiers and record numbers of the batch;
-2. see which records are known, and let `linking` decide about the others;
-3. lock the persons, by `person_id` ascending;
-4. write one access entry for each record that is new; each opens what is known about its person;
-5. seal the new versions, derive each person's record once, replace what they are found by.
+1. see which records are known, and compare all that are new, or say something else than before,
+   with everybody whom they may be about: whoever is opened for it is written into the access log;
+2. decide, in memory, by what hangs together with them (`service/matching.py`);
+3. claim: lock the new numbers and keys, the keys that change hands, then the persons, each in
+   ascending order, and see that nothing has changed since; if it has, begin again;
+4. write one access entry for each record, seal the new versions, derive each person's record once.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
 from audit.api import Actor, NewEntry, RecordedEntry, record_accesses
+from kernel.db import AdvisoryLock, lock, lock_shared
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
-from kernel.keyring import Keyring, NewPersonKey, PersonKey
-from population_register import linking_store, store
-from population_register.events import RecordAccepted
+from kernel.keyring import Keyring
+from population_register import linking_store, matching_store, store
+from population_register.authority import live_versions
+from population_register.errors import RegisterBusy
+from population_register.events import PersonCompared, RecordAccepted
 from population_register.model import (
     Accepted,
     FieldProblem,
@@ -32,15 +34,17 @@ from population_register.model import (
     SourceRecord,
     Unchanged,
 )
-from population_register.sealed_forms import (
-    body_place,
-)
-from population_register.service.deriving import PersonChanges, open_source_record
+from population_register.profiles import profile_of, profile_of_records
+from population_register.scoring import Scorer, register_scorer
+from population_register.sealed_forms import body_place
+from population_register.sealed_standings import standing_of
+from population_register.service.comparing import Change
+from population_register.service.deriving import open_source_record
+from population_register.service.fragments import Fragments
 from population_register.service.incoming import Incoming, incoming_of, open_early, seal_early
 from population_register.service.matching import Matcher
-
-if TYPE_CHECKING:
-    from population_register.linking import LinkDecision
+from population_register.service.settling import Settling
+from population_register.standings import Ref, Standing
 
 _SAME_VERSION = FieldProblem(
     field="version",
@@ -52,21 +56,7 @@ _ERASED = FieldProblem(
     reason="person_erased",
     advice="The data of this person was destroyed; send no more of it.",
 )
-
-
-@dataclass(slots=True, kw_only=True)
-class _Person:
-    """A person whom the batch touches, while it does."""
-
-    person_id: PersonId
-    new_key: NewPersonKey | None = None
-    row: store.PersonRow | None = None
-    incoming: list[Incoming] = field(default_factory=list)
-    entries: list[RecordedEntry] = field(default_factory=list)
-
-    @property
-    def is_erased(self) -> bool:
-        return self.new_key is None and (self.row is None or self.row.wrapped_key is None)
+_MOST_ATTEMPTS = 20
 
 
 def accept_record(
@@ -85,6 +75,7 @@ def accept_records(
     *,
     at: datetime,
     request_id: str | None = None,
+    scorer: Scorer | None = None,
 ) -> list[RecordOutcome]:
     """Accept source records of one agency.
 
@@ -95,18 +86,31 @@ def accept_records(
         records: Past format-and-logic control, in the order of arrival.
         at: When they arrive.
         request_id: Of the request or the feed, for the access log.
+        scorer: Of the register's model, when not the shipped one.
 
     Returns:
         The outcome of each record, in order. A refused record leaves no trace; the others stay.
 
+    Raises:
+        RegisterBusy: 409. Others change the same persons all the time; try again.
+
     Transaction:
-        Waits for other batches that carry one of the same identifiers. Idempotent: a version that
-        is known with the same content is `Unchanged`.
+        Waits for other batches about the same people. Idempotent: a version that is known with the
+        same content is `Unchanged`.
     """
     if not records:
         return []
-    batch = _Batch(session, keyring, agency_id, at=at, request_id=request_id)
-    return batch.accept(records)
+    incoming = [incoming_of(keyring, record) for record in records]
+    batch = _Batch(
+        session,
+        keyring,
+        agency_id,
+        scorer or register_scorer(),
+        incoming,
+        at=at,
+        request_id=request_id,
+    )
+    return batch.accept()
 
 
 class _Batch:
@@ -117,6 +121,8 @@ class _Batch:
         session: Session,
         keyring: Keyring,
         agency_id: AgencyId,
+        scorer: Scorer,
+        incoming: Sequence[Incoming],
         *,
         at: datetime,
         request_id: str | None,
@@ -124,129 +130,208 @@ class _Batch:
         self._session = session
         self._keyring = keyring
         self._agency_id = agency_id
+        self._scorer = scorer
+        self._incoming = incoming
         self._at = at
         self._request_id = request_id
-        self._persons: dict[PersonId, _Person] = {}
-        self._links: dict[bytes, PersonId] = {}
-        # Of records that were not known, by the version that made them known.
-        self._decisions: dict[tuple[bytes, int], LinkDecision] = {}
+        self._fragments = Fragments(session, keyring, self._compared)
+        self._entries: dict[tuple[bytes, int], RecordedEntry] = {}
+        self._clear()
+
+    def _clear(self) -> None:
+        self._links: dict[Ref, PersonId] = {}
+        self._refusals: list[RecordOutcome | None] = []
+        self._taken: dict[Ref, list[Incoming]] = {}
         self._held: list[Incoming] = []
+        self._adopted: list[linking_store.EarlyWithdrawal] = []
 
-    def accept(self, records: Sequence[SourceRecord]) -> list[RecordOutcome]:
-        incoming = [incoming_of(self._keyring, record) for record in records]
-        self._lock(incoming)
-        refusals = self._link(incoming)
-        self._lock_persons()
-        self._account()
-        self._write()
-        return self._outcomes(incoming, refusals)
+    def accept(self) -> list[RecordOutcome]:
+        self._lock_withdrawals()
+        for _ in range(_MOST_ATTEMPTS):
+            settling = self._plan()
+            with self._session.begin_nested() as claim:
+                is_claimed = self._claim(settling)
+                if not is_claimed:
+                    claim.rollback()
+            if is_claimed:
+                self._write(settling)
+                return self._outcomes(settling)
+            self._fragments.forget()
+            self._clear()
+        raise RegisterBusy
 
-    # 1
+    def _lock_withdrawals(self) -> None:
+        """See to it that no record comes while a withdrawal decides to wait for it."""
+        withdrawn = {
+            item.record_digest
+            for item in self._incoming
+            if item.record.kind is RecordKind.WITHDRAWAL
+        }
+        if withdrawn and len(self._find_links(withdrawn)) < len(withdrawn):
+            lock(self._session, AdvisoryLock.EARLY_WITHDRAWALS)
+        else:
+            lock_shared(self._session, AdvisoryLock.EARLY_WITHDRAWALS)
 
-    def _lock(self, incoming: Iterable[Incoming]) -> None:
-        digests = {digest for item in incoming for _, digest in item.evidence.identifiers}
-        digests.update(item.record_digest for item in incoming)
-        linking_store.lock_linking_keys(self._session, digests)
+    # 1 and 2
 
-    # 2
+    def _find_links(self, refs: Iterable[Ref]) -> dict[Ref, PersonId]:
+        return linking_store.find_record_links(self._session, self._agency_id, refs)
 
-    def _link(self, incoming: Sequence[Incoming]) -> list[RecordOutcome | None]:
-        """Find or decide about whom every record is; None where it is to be accepted."""
-        digests = {item.record_digest for item in incoming}
-        self._links = linking_store.find_record_links(self._session, self._agency_id, digests)
-        versions = store.find_versions(self._session, self._agency_id, self._links)
-        waiting = linking_store.find_early_withdrawals(self._session, self._agency_id, digests)
-        versions.update(((w.record_digest, w.version), w.content_digest) for w in waiting)
-        matcher = Matcher(
-            self._session,
-            self._keyring,
-            (item.evidence for item in incoming if item.record_digest not in self._links),
-            linked=self._links.values(),
+    def _plan(self) -> Settling:
+        refs = {item.record_digest for item in self._incoming}
+        self._links = self._find_links(refs)
+        self._sort_out(linking_store.find_early_withdrawals(self._session, self._agency_id, refs))
+        erased = matching_store.find_erased(
+            self._session, {self._links[ref] for ref in self._taken if ref in self._links}
         )
-        outcomes: list[RecordOutcome | None] = []
-        for item in incoming:
+        for ref in [ref for ref in self._taken if self._links.get(ref) in erased]:
+            del self._taken[ref]
+        known = [ref for ref in self._taken if ref in self._links]
+        self._account(item for ref in known for item in self._taken[ref])
+        self._fragments.load(self._links[ref] for ref in known)
+        matcher = Matcher(self._session, self._keyring, self._scorer, self._fragments, at=self._at)
+        settlement = matcher.settle(self._changes(known))
+        for ref in settlement.erased:
+            del self._taken[ref]
+        self._fragments.load_groups(
+            {p for p, f in self._fragments.by_id.items() if f.group_id is not None}
+        )
+        return Settling(
+            session=self._session,
+            keyring=self._keyring,
+            scorer=self._scorer,
+            fragments=self._fragments,
+            matcher=matcher,
+            settlement=settlement,
+            at=self._at,
+        )
+
+    def _sort_out(self, waiting: Iterable[linking_store.EarlyWithdrawal]) -> None:
+        """Find out which versions are taken: None in `_refusals` where one is."""
+        waiting = list(waiting)
+        versions = store.find_versions(self._session, self._agency_id, self._links)
+        versions.update(((w.record_digest, w.version), w.content_digest) for w in waiting)
+        for item in self._incoming:
             seen = versions.get(item.key)
-            if seen is None:
-                versions[item.key] = item.content_digest
-                self._place(item, matcher)
-                outcomes.append(None)
-            else:
+            if seen is not None:
                 is_same = seen == item.content_digest
-                outcomes.append(Unchanged() if is_same else Refused(problems=(_SAME_VERSION,)))
-        self._adopt(waiting)
-        return outcomes
-
-    def _place(self, item: Incoming, matcher: Matcher) -> None:
-        person_id = self._links.get(item.record_digest)
-        if person_id is None and item.record.kind is RecordKind.WITHDRAWAL:
-            self._held.append(item)
-            return
-        if person_id is None:
-            decision = matcher.decide(item.evidence)
-            person_id = decision.person_id
-            if person_id is None:
-                person_id = PersonId(new_id(self._at))
-                self._persons[person_id] = _Person(
-                    person_id=person_id, new_key=self._keyring.new_person_key(person_id)
+                self._refusals.append(
+                    Unchanged() if is_same else Refused(problems=(_SAME_VERSION,))
                 )
-            self._links[item.record_digest] = person_id
-            self._decisions[item.key] = decision
-        matcher.learn(person_id, item.evidence)
-        self._person(person_id).incoming.append(item)
+                continue
+            versions[item.key] = item.content_digest
+            self._refusals.append(None)
+            self._taken.setdefault(item.record_digest, []).append(item)
+        for ref, items in list(self._taken.items()):
+            if ref not in self._links and all(
+                item.record.kind is RecordKind.WITHDRAWAL for item in items
+            ):
+                self._held.extend(self._taken.pop(ref))
+        self._adopted = [w for w in waiting if w.record_digest in self._taken]
+        for withdrawal in self._adopted:
+            item = open_early(self._keyring, self._agency_id, withdrawal)
+            self._taken[withdrawal.record_digest].append(item)
 
-    def _person(self, person_id: PersonId) -> _Person:
-        return self._persons.setdefault(person_id, _Person(person_id=person_id))
+    def _changes(self, known: Sequence[Ref]) -> list[Change]:
+        """Return the records that are new, and those that stand otherwise from now on."""
+        changes = [
+            Change(ref=ref, home=None, standing=self._standing(ref, ()))
+            for ref in self._taken
+            if ref not in self._links
+        ]
+        said = self._said_before(known)
+        for ref in known:
+            home = self._links[ref]
+            was = self._fragments[home].standings.get(ref)
+            standing = self._standing(ref, said.get(ref, ()), was.apart if was else frozenset())
+            if standing != was:
+                changes.append(Change(ref=ref, home=home, standing=standing))
+        return changes
 
-    def _adopt(self, waiting: Iterable[linking_store.EarlyWithdrawal]) -> None:
-        """Give withdrawals that waited for their record to its person, as if it had been first."""
-        for item in self._held:
-            if item.record_digest in self._links:
-                self._person(self._links[item.record_digest]).incoming.append(item)
-        self._held = [item for item in self._held if item.record_digest not in self._links]
-        adopted = [w for w in waiting if w.record_digest in self._links]
-        for withdrawal in adopted:
-            self._person(self._links[withdrawal.record_digest]).incoming.append(
-                open_early(self._keyring, self._agency_id, withdrawal)
-            )
-        if adopted:
-            linking_store.delete_early_withdrawals(
-                self._session, self._agency_id, {w.record_digest for w in adopted}
-            )
+    def _standing(
+        self, ref: Ref, before: Iterable[SourceRecord], apart: frozenset[Ref] = frozenset()
+    ) -> Standing:
+        records = [*before, *(item.record for item in self._taken[ref])]
+        if len(records) == 1:
+            profile = profile_of(records[0].attributes.items())
+        else:
+            profile = profile_of_records(live_versions(records))
+        return standing_of(self._keyring, ref, profile, apart)
+
+    def _said_before(self, refs: Iterable[Ref]) -> dict[Ref, list[SourceRecord]]:
+        """Return the known versions of known records, opened."""
+        wanted = set(refs)
+        said: dict[Ref, list[SourceRecord]] = {}
+        rows = store.source_records_of(self._session, [self._links[ref] for ref in wanted])
+        for person_id, found in rows.items():
+            key = self._fragments[person_id].key
+            assert key is not None
+            for row in found:
+                if row.record_digest in wanted and row.agency_id == self._agency_id:
+                    said.setdefault(row.record_digest, []).append(open_source_record(key, row))
+        return said
 
     # 3
 
-    def _lock_persons(self) -> None:
-        known = [person.person_id for person in self._persons.values() if person.new_key is None]
-        rows = store.lock_persons(self._session, known) if known else {}
-        for person_id, row in rows.items():
-            self._persons[person_id].row = row
-
-    def _living(self) -> list[_Person]:
-        """Return the persons whose data was not destroyed."""
-        return [person for person in self._persons.values() if not person.is_erased]
+    def _claim(self, settling: Settling) -> bool:
+        new = {
+            ref: home
+            for ref, home in settling.settlement.homes.items()
+            if ref in settling.settlement.outcomes
+        }
+        inserted = linking_store.insert_links(self._session, self._agency_id, new)
+        if inserted != len(new) or not settling.claim():
+            return False
+        known = [ref for ref in self._taken if ref in self._links]
+        return not known or self._find_links(known) == {ref: self._links[ref] for ref in known}
 
     # 4
 
-    def _account(self) -> None:
-        living = self._living()
-        accesses = [
-            (self._entry(person.person_id, item), person.person_id)
-            for person in living
-            for item in person.incoming
-        ]
-        recorded = iter(record_accesses(self._session, accesses))
-        for person in living:
-            person.entries = [next(recorded) for _ in person.incoming]
+    def _write(self, settling: Settling) -> None:
+        homes = {**self._links, **settling.settlement.homes}
+        self._links = homes
+        self._account(item for items in self._taken.values() for item in items)
+        arrivals: dict[PersonId, list[tuple[SourceRecord, store.SourceRecordRow]]] = {}
+        for ref, items in self._taken.items():
+            arrivals.setdefault(homes[ref], []).extend(
+                (item.record, self._row(homes[ref], item)) for item in items
+            )
+        settling.write(arrivals)
+        settling.decide(self._agency_id, settling.settlement.outcomes)
+        linking_store.delete_early_withdrawals(
+            self._session, self._agency_id, {w.record_digest for w in self._adopted}
+        )
+        linking_store.insert_early_withdrawals(
+            self._session, self._agency_id, [seal_early(self._keyring, i) for i in self._held]
+        )
 
-    def _entry(self, person_id: PersonId, item: Incoming) -> NewEntry:
+    def _account(self, items: Iterable[Incoming]) -> None:
+        """Write one access entry for each record, once."""
+        new = [item for item in items if item.key not in self._entries]
+        accesses = [
+            (
+                self._entry(RecordAccepted.action, person_id, tuple(item.record.attributes)),
+                person_id,
+            )
+            for item in new
+            for person_id in (self._links[item.record_digest],)
+        ]
+        for item, entry in zip(new, record_accesses(self._session, accesses), strict=True):
+            self._entries[item.key] = entry
+            self._fragments.account(entry)
+
+    def _compared(self, person_id: PersonId) -> NewEntry:
+        return self._entry(PersonCompared.action, person_id, ())
+
+    def _entry(self, action: str, person_id: PersonId, items: tuple[str, ...]) -> NewEntry:
         return NewEntry(
             entry_id=EntryId(new_id(self._at)),
-            action=RecordAccepted.action,
+            action=action,
             outcome="allowed",
             reason=None,
             actor=Actor(kind="agency", id=self._agency_id),
             purpose=None,
-            items=tuple(item.record.attributes),
+            items=items,
             consent_id=None,
             client_id=None,
             subject=self._keyring.pseudonym("audit", person_id),
@@ -254,50 +339,9 @@ class _Batch:
             occurred_at=self._at,
         )
 
-    # 5
-
-    def _write(self) -> None:
-        living = self._living()
-        changes = PersonChanges(
-            session=self._session,
-            keyring=self._keyring,
-            at=self._at,
-            roles={a.agency_id: a.role for a in store.list_agencies(self._session)},
-        )
-        stored = store.source_records_of(
-            self._session, [p.person_id for p in living if p.new_key is None]
-        )
-        for person in living:
-            key = self._key(person)
-            rows = [
-                self._row(person.person_id, item, entry, key)
-                for item, entry in zip(person.incoming, person.entries, strict=True)
-            ]
-            changes.derive(
-                key,
-                was=person.row,
-                new_key=person.new_key,
-                rows=rows,
-                said=[
-                    *(item.record for item in person.incoming),
-                    *(open_source_record(key, row) for row in stored.get(person.person_id, ())),
-                ],
-            )
-        changes.write()
-        self._write_links()
-
-    def _key(self, person: _Person) -> PersonKey:
-        if person.new_key is not None:
-            return person.new_key.key
-        assert person.row is not None
-        assert person.row.wrapped_key is not None
-        return self._keyring.person_key(
-            person.person_id, person.row.wrapped_key, because=person.entries[0]
-        )
-
-    def _row(
-        self, person_id: PersonId, item: Incoming, entry: RecordedEntry, key: PersonKey
-    ) -> store.SourceRecordRow:
+    def _row(self, person_id: PersonId, item: Incoming) -> store.SourceRecordRow:
+        key = self._fragments[person_id].key
+        assert key is not None
         place = body_place(person_id, self._agency_id, item.record_digest, item.record.version)
         return store.SourceRecordRow(
             person_id=person_id,
@@ -307,54 +351,33 @@ class _Batch:
             content_digest=item.content_digest,
             body_sealed=key.seal(item.body, associated_data=place),
             arrived_at=item.record.arrived_at,
-            entry_id=entry.entry_id,
+            entry_id=self._entries[item.key].entry_id,
         )
 
-    def _write_links(self) -> None:
-        decided = [
-            (digest, self._links[digest], decision)
-            for (digest, _), decision in self._decisions.items()
-            if not self._persons[self._links[digest]].is_erased
-        ]
-        linking_store.insert_links(
-            self._session,
-            self._agency_id,
-            [
-                (digest, person_id, decision.outcome, [c.evidence() for c in decision.candidates])
-                for digest, person_id, decision in decided
-            ],
-            self._at,
-        )
-        linking_store.insert_early_withdrawals(
-            self._session,
-            self._agency_id,
-            [seal_early(self._keyring, item) for item in self._held],
-        )
-
-    def _outcomes(
-        self, incoming: Sequence[Incoming], refusals: Sequence[RecordOutcome | None]
-    ) -> list[RecordOutcome]:
-        entries = {
-            item.key: entry.entry_id
-            for person in self._living()
-            for item, entry in zip(person.incoming, person.entries, strict=True)
+    def _outcomes(self, settling: Settling) -> list[RecordOutcome]:
+        decided = {
+            next(
+                (i.key for i in self._taken[ref] if i.record.kind is not RecordKind.WITHDRAWAL),
+                self._taken[ref][0].key,
+            ): outcome
+            for ref, outcome in settling.settlement.outcomes.items()
         }
+        held = {item.key for item in self._held}
         outcomes: list[RecordOutcome] = []
-        for item, refusal in zip(incoming, refusals, strict=True):
-            person_id = self._links.get(item.record_digest)
+        for item, refusal in zip(self._incoming, self._refusals, strict=True):
+            ref = item.record_digest
             if refusal is not None:
                 outcomes.append(refusal)
-            elif person_id is None:
+            elif item.key in held:
                 outcomes.append(Held())
-            elif item.key not in entries:
+            elif ref not in self._taken:
                 outcomes.append(Refused(problems=(_ERASED,)))
             else:
-                decision = self._decisions.get(item.key)
                 outcomes.append(
                     Accepted(
-                        person_id=person_id,
-                        entry_id=entries[item.key],
-                        outcome=decision.outcome if decision else LinkOutcome.LINKED,
+                        person_id=self._links[ref],
+                        entry_id=self._entries[item.key].entry_id,
+                        outcome=decided.get(item.key, LinkOutcome.LINKED),
                     )
                 )
         return outcomes

@@ -1,4 +1,8 @@
-"""Derive persons' records anew, and replace what they are found by."""
+"""Derive persons' records anew, and replace what they are found by.
+
+`PersonChanges` is the one place where what was known of a person before and what is known from now
+on are seen together.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,19 +11,19 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId, PersonId
-from kernel.keyring import Keyring, NewPersonKey, PersonKey, insert_person_keys
+from kernel.keyring import Keyring, PersonKey, insert_person_keys
 from population_register import linking_store, store
 from population_register.authority import derive_history
+from population_register.blocking import NUMBERS
 from population_register.model import AgencyRole, History, SourceRecord
 from population_register.sealed_forms import (
     body_place,
     decode_body,
-    history_identifiers,
-    history_traits,
-    identifier_digest,
     seal_derived,
-    trait_digest,
 )
+from population_register.sealed_standings import seal_standings
+from population_register.service.fragments import Fragment, Fragments
+from population_register.standings import Standing
 
 
 def open_source_record(key: PersonKey, row: store.SourceRecordRow) -> SourceRecord:
@@ -37,6 +41,25 @@ def open_source_record(key: PersonKey, row: store.SourceRecordRow) -> SourceReco
     )
 
 
+def reseal(row: store.SourceRecordRow, was: PersonKey, now: PersonKey) -> store.SourceRecordRow:
+    """Return a stored version as another person's, byte for byte the same within."""
+    body = was.unseal(
+        row.body_sealed,
+        associated_data=body_place(row.person_id, row.agency_id, row.record_digest, row.version),
+    )
+    place = body_place(now.person_id, row.agency_id, row.record_digest, row.version)
+    return store.SourceRecordRow(
+        person_id=now.person_id,
+        agency_id=row.agency_id,
+        record_digest=row.record_digest,
+        version=row.version,
+        content_digest=row.content_digest,
+        body_sealed=now.seal(body, associated_data=place),
+        arrived_at=row.arrived_at,
+        entry_id=row.entry_id,
+    )
+
+
 @dataclass(slots=True, kw_only=True)
 class PersonChanges:
     """Collects the changes of a batch, so that each table is written once."""
@@ -45,82 +68,69 @@ class PersonChanges:
     keyring: Keyring
     at: datetime
     roles: Mapping[AgencyId, AgencyRole]
-    _new_keys: list[NewPersonKey] = field(default_factory=list)
-    _new: list[tuple[PersonId, int, bytes]] = field(default_factory=list)
-    _changed: list[tuple[PersonId, int, bytes]] = field(default_factory=list)
-    _rows: list[store.SourceRecordRow] = field(default_factory=list)
-    _histories: dict[PersonId, History] = field(default_factory=dict)
+    _derived: list[tuple[Fragment, History]] = field(default_factory=list)
 
-    def derive(
-        self,
-        key: PersonKey,
-        *,
-        was: store.PersonRow | None,
-        new_key: NewPersonKey | None,
-        rows: Sequence[store.SourceRecordRow],
-        said: Iterable[SourceRecord],
-    ) -> None:
+    def derive(self, members: Sequence[Fragment], said: Iterable[SourceRecord]) -> None:
         """Derive one person's record.
 
         Args:
-            key: The person's key.
-            was: The person's locked row; None for a new person.
-            new_key: The key to be stored with a new person.
-            rows: New versions of source records, sealed.
-            said: Everything that was ever said about the person, the new versions included.
+            members: The persons who are this one person, loaded; those whose data was destroyed
+                are left out. Each keeps the same record under a key of its own.
+            said: Everything that was ever said about any of them.
         """
         history = derive_history(said, self.roles)
-        version = 1 if was is None else was.record_version + 1
-        sealed = seal_derived(key, version, history)
-        (self._new if was is None else self._changed).append((key.person_id, version, sealed))
-        if new_key is not None:
-            self._new_keys.append(new_key)
-        self._rows.extend(rows)
-        self._histories[key.person_id] = history
+        self._derived.extend((fragment, history) for fragment in members)
 
     def write(self) -> None:
         """Write everything that was derived."""
-        insert_person_keys(self.session, self._new_keys, at=self.at)
-        store.insert_persons(self.session, self._new, self.at)
-        store.update_persons(self.session, self._changed, self.at)
-        store.insert_source_records(self.session, self._rows)
-        changed = [person_id for person_id, _, _ in self._changed]
-        self._replace_identifiers(linking_store.find_identifiers(self.session, changed))
-        self._replace_traits(linking_store.find_traits(self.session, changed))
+        new: list[tuple[PersonId, int, bytes, bytes, PersonId | None]] = []
+        changed: list[tuple[PersonId, int, bytes, bytes, PersonId | None]] = []
+        keys = []
+        for fragment, history in self._derived:
+            assert fragment.key is not None
+            version = fragment.version + 1
+            row = (
+                fragment.person_id,
+                version,
+                seal_derived(fragment.key, version, history),
+                seal_standings(
+                    fragment.key, fragment.standings.values(), is_unanimous=fragment.is_unanimous
+                ),
+                fragment.group_id,
+            )
+            if fragment.new_key is None:
+                changed.append(row)
+            else:
+                new.append(row)
+                keys.append(fragment.new_key)
+        insert_person_keys(self.session, keys, at=self.at)
+        store.insert_persons(self.session, new, self.at)
+        store.update_persons(self.session, changed, self.at)
 
-    def _replace_identifiers(self, were: Mapping[PersonId, set[tuple[str, bytes]]]) -> None:
-        are = {
-            person_id: {
-                (identifier.kind.value, identifier_digest(self.keyring, identifier))
-                for identifier in history_identifiers(history)
-            }
-            for person_id, history in self._histories.items()
-        }
-        gone, come = _differences(were, are)
+    def write_identifiers(self, fragments: Fragments) -> None:
+        """Replace the numbers by which persons are found."""
+        gone: list[tuple[PersonId, str, bytes]] = []
+        come: list[tuple[PersonId, str, bytes]] = []
+        for fragment in fragments.by_id.values():
+            before = _numbers(fragment.were.values())
+            now = _numbers(fragment.standings.values())
+            if before != now:
+                gone.extend(self._identifiers(fragment.person_id, before - now))
+                come.extend(self._identifiers(fragment.person_id, now - before))
         linking_store.delete_identifiers(self.session, gone)
         linking_store.insert_identifiers(self.session, come)
 
-    def _replace_traits(self, were: Mapping[PersonId, set[tuple[str, bytes]]]) -> None:
-        are = {
-            person_id: {
-                (name, trait_digest(self.keyring, person_id, name, key))
-                for name, key in history_traits(history)
-            }
-            for person_id, history in self._histories.items()
-        }
-        gone, come = _differences(were, are)
-        linking_store.delete_traits(self.session, gone)
-        linking_store.insert_traits(self.session, come)
+    def _identifiers(
+        self, person_id: PersonId, numbers: Iterable[tuple[str, str]]
+    ) -> Iterable[tuple[PersonId, str, bytes]]:
+        for kind, value in numbers:
+            yield person_id, kind, self.keyring.blind_index(kind, value)
 
 
-def _differences(
-    were: Mapping[PersonId, set[tuple[str, bytes]]], are: Mapping[PersonId, set[tuple[str, bytes]]]
-) -> tuple[list[tuple[PersonId, str, bytes]], list[tuple[PersonId, str, bytes]]]:
-    """Return what is no longer so and what is so now."""
-    gone: list[tuple[PersonId, str, bytes]] = []
-    come: list[tuple[PersonId, str, bytes]] = []
-    for person_id, now in are.items():
-        before = were.get(person_id, set())
-        gone.extend((person_id, name, digest) for name, digest in before - now)
-        come.extend((person_id, name, digest) for name, digest in now - before)
-    return gone, come
+def _numbers(standings: Iterable[Standing]) -> set[tuple[str, str]]:
+    return {
+        (kind, value)
+        for standing in standings
+        for kind in NUMBERS
+        for value in standing.profile.get(kind, ())
+    }

@@ -13,7 +13,6 @@ from population_register.sealed_forms import (
     encode_body,
     record_digest,
 )
-from population_register.service.matching import Evidence, gather_evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +20,6 @@ class Incoming:
     """A version of a record with what its row will say in the clear."""
 
     record: SourceRecord
-    evidence: Evidence
     body: bytes
     record_digest: bytes
     content_digest: bytes
@@ -37,7 +35,6 @@ def incoming_of(keyring: Keyring, record: SourceRecord) -> Incoming:
     body = encode_body(record)
     return Incoming(
         record=record,
-        evidence=gather_evidence(keyring, record),
         body=body,
         record_digest=record_digest(keyring, record.agency_id, record.record_number),
         content_digest=content_digest(keyring, body),

@@ -8,7 +8,7 @@ from audit.api import RecordedEntry
 from kernel.ids import PersonId
 from kernel.keyring import Keyring
 from kernel.person_keys import load_wrapped_key
-from population_register import identifiers, linking_store, store
+from population_register import identifiers, linking_store, matching_store, store
 from population_register.authority import derive_history
 from population_register.errors import PersonUnknown
 from population_register.identifiers import IdentifierKind
@@ -22,6 +22,8 @@ def find_persons(
 ) -> tuple[PersonId, ...]:
     """Return everybody who has or had an identifier, by person id; empty when nobody has.
 
+    Of persons who are merged, the one who answers for all is returned.
+
     Args:
         session: The transaction.
         keyring: Makes the digest.
@@ -32,8 +34,10 @@ def find_persons(
         ValueRefused: 400. The number is not of its form, or its check digit is wrong.
     """
     digest = identifier_digest(keyring, identifiers.parse(kind, value))
-    holders = linking_store.find_identifier_holders(session, [digest])
-    return tuple(sorted(holders.get(digest, ())))
+    holders = linking_store.find_identifier_holders(session, [digest]).get(digest)
+    if not holders:
+        return ()
+    return tuple(sorted(set(matching_store.find_groups(session, holders).values())))
 
 
 def find_person(

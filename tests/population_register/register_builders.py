@@ -1,7 +1,7 @@
 """Records, accesses and agencies of the register's tests: valid by default."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -31,6 +31,30 @@ ANNA: Mapping[str, Any] = {
     "birthdate": "1986-03-14",
     "snils": "900-000-002 83",
 }
+
+
+OLEG: Mapping[str, Any] = {
+    "family_name": "Дробот",
+    "given_name": "Олег",
+    "middle_name": "Львович",
+    "birthdate": "1955-11-30",
+    "snils": "900-000-001 82",
+}
+"""Somebody who has nothing in common with Anna."""
+
+_ROOTS = ("Берез", "Вишн", "Громов", "Дорон", "Ермил", "Жиг", "Зем", "Истом", "Ковыл", "Лукош",
+          "Мохн", "Носк", "Овсян", "Пестр", "Рудн", "Сорок", "Толбух", "Уваж", "Фролк")  # fmt: skip
+_GIVEN = ("Анна", "Юлия", "Дарья", "Ксения", "Галина", "Тамара", "Вера", "Нина", "Софья", "Ольга",
+          "Римма", "Жанна", "Эмма")  # fmt: skip
+
+
+def a_stranger(ordinal: int) -> dict[str, Any]:
+    """Names and birth date of somebody; another ordinal's have little in common."""
+    return {
+        "family_name": f"{_ROOTS[ordinal % len(_ROOTS)]}ина",
+        "given_name": _GIVEN[ordinal % len(_GIVEN)],
+        "birthdate": (date(1931, 1, 1) + timedelta(days=ordinal * 37 % 30_000)).isoformat(),
+    }
 
 
 def an_agency(agency_id: str, role: AgencyRole, mapping: Mapping[str, Any] | None = None) -> Agency:

@@ -31,7 +31,13 @@ from population_register.service.feeds import (
 )
 from population_register.service.persons import find_person
 from population_register.tables import feed_rejections, persons, source_records
-from tests.population_register.register_builders import ANNA, NOON, an_agency, read, values_of
+from tests.population_register.register_builders import (
+    NOON,
+    a_stranger,
+    an_agency,
+    read,
+    values_of,
+)
 
 pytestmark = [pytest.mark.db, pytest.mark.usefixtures("agencies")]
 
@@ -79,7 +85,7 @@ def a_row(ordinal: int, **changed: Any) -> dict[str, Any]:  # noqa: ANN401
         "record_number": f"П-{ordinal}",
         "version": 1,
         "valid_from": "2020-01-01",
-        **ANNA,
+        **a_stranger(ordinal),
         "snils": snils(ordinal),
         **changed,
     }

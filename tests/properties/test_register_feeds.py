@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.ids import AgencyId
+from population_register.attributes import identifiers_in
 from population_register.control import read_record
 from population_register.errors import FeedRefused
 from population_register.feed_formats import START, FeedFormat, RawRow, read_rows
 from population_register.identifiers import Identifier
 from population_register.mapping import FeedMapping
 from population_register.model import FieldProblem, SourceRecord
-from population_register.sealed_forms import decode_body, encode_body, record_identifiers
+from population_register.sealed_forms import decode_body, encode_body
 from tests.population_register.register_builders import ANNA, NOON
 
 JSON = st.recursive(
@@ -88,7 +89,7 @@ def test_any_row_at_all_is_a_record_or_its_problems(row: dict[str, Any]) -> None
             body, agency_id=found.agency_id, version=found.version, arrived_at=found.arrived_at
         )
         assert opened == found
-        assert all(isinstance(one, Identifier) for one in record_identifiers(found))
+        assert all(isinstance(one, Identifier) for one in identifiers_in(found.attributes.items()))
     else:
         assert found
         assert all(isinstance(problem, FieldProblem) for problem in found)

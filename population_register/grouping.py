@@ -1,0 +1,193 @@
+"""Which records make one person? Deciding code: records that hang together in, persons out.
+
+The division is a function of the set of records, of the model, and of rulings: it does not know in
+which order records came, nor how they were divided before. What was before only decides who keeps
+which identifier, so that as few people as possible change theirs.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import NamedTuple, TypeAlias
+
+from kernel.ids import PersonId
+from population_register.clustering import cluster, components, vote
+from population_register.scoring import Scorer
+from population_register.standings import Ref, Standing
+
+
+class Verdict(NamedTuple):
+    """What the model says of two records: the score, and what speaks against one person alone."""
+
+    bits: float
+    against: float
+
+    @property
+    def vote(self) -> float:
+        """Return what the pair says about its clusters."""
+        return vote(self.bits, self.against)
+
+
+Judge: TypeAlias = Callable[[Standing, Standing], Verdict]
+
+
+def judge_with(scorer: Scorer) -> Judge:
+    """Return a judge that is asked in either order and gives one answer, once for each pair."""
+    known: dict[tuple[Ref, Ref], Verdict] = {}
+
+    def judge(one: Standing, other: Standing) -> Verdict:
+        if one.ref > other.ref:
+            one, other = other, one
+        found = known.get((one.ref, other.ref))
+        if found is None:
+            found = Verdict(*scorer.bits_and_against(one.profile, other.profile))
+            known[one.ref, other.ref] = found
+        return found
+
+    return judge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Division:
+    """How records were divided.
+
+    Attributes:
+        clusters: The persons, each sorted.
+        between: Pairs of two persons that a human should know of, with their scores.
+    """
+
+    clusters: list[list[Ref]]
+    between: dict[tuple[Ref, Ref], float]
+
+
+def divide(
+    records: Mapping[Ref, Standing],
+    judge: Judge,
+    closed_keys: Collection[int],
+    *,
+    link: float,
+    ask: float,
+) -> Division:
+    """Divide records into persons.
+
+    Args:
+        records: All records that hang together; more may be given, never fewer.
+        judge: Says what two of them look like.
+        closed_keys: Keys of too many people: having one in common does not count.
+        link: The score from which on two records hang together.
+        ask: The score from which on a human should look.
+    """
+    edges: list[tuple[Ref, Ref, float]] = []
+    asked: dict[tuple[Ref, Ref], float] = {}
+    apart: list[tuple[Ref, Ref]] = []
+    opened = {ref: standing.keys.difference(closed_keys) for ref, standing in records.items()}
+    for one, other in combinations(sorted(records), 2):
+        if are_apart(records[one], records[other]):
+            apart.append((one, other))
+        if opened[one].isdisjoint(opened[other]):
+            continue
+        bits = judge(records[one], records[other]).bits
+        if bits > link:
+            edges.append((one, other, bits))
+        if bits > ask:
+            asked[one, other] = bits
+    clusters = cluster(
+        records,
+        edges,
+        lambda one, other: judge(records[one], records[other]).vote,
+        apart=apart,
+    )
+    of = {ref: number for number, members in enumerate(clusters) for ref in members}
+    return Division(
+        clusters=sorted(clusters),
+        between={pair: bits for pair, bits in asked.items() if of[pair[0]] != of[pair[1]]},
+    )
+
+
+def are_apart(one: Standing, other: Standing) -> bool:
+    """Tell whether a human ruled that two records are about two people."""
+    return other.ref in one.apart or one.ref in other.apart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Homes:
+    """Where the records of a division go.
+
+    Attributes:
+        homes: Of every record the person who keeps it; None for a person yet to be made, one for
+            each index of `clusters`.
+        together: For each cluster, the persons who are one by it.
+    """
+
+    homes: dict[Ref, tuple[int, PersonId | None]]
+    together: list[list[PersonId]]
+
+
+def assign_homes(
+    clusters: Iterable[Collection[Ref]],
+    before: Mapping[Ref, PersonId],
+    likest: Mapping[Ref, Ref],
+) -> Homes:
+    """Decide who keeps which records.
+
+    A person stays with the cluster that has most of their records. Records that lie with a person
+    of another cluster move to one of their own; a cluster without a person gets a new one.
+
+    Args:
+        clusters: The division.
+        before: Where records lie; those that are new are absent.
+        likest: Of a new record, the record it is most like: it goes to the same person.
+    """
+    found = [sorted(members) for members in clusters]
+    counts: dict[PersonId, Counter[int]] = {}
+    for number, members in enumerate(found):
+        for ref in members:
+            if ref in before:
+                counts.setdefault(before[ref], Counter())[number] += 1
+    stays = {
+        person: min(shares, key=lambda number: (-shares[number], found[number]))
+        for person, shares in counts.items()
+    }
+    together: list[list[PersonId]] = [[] for _ in found]
+    for person in sorted(stays):
+        together[stays[person]].append(person)
+    homes: dict[Ref, tuple[int, PersonId | None]] = {}
+    for number, members in enumerate(found):
+        persons = together[number]
+        for ref in members:
+            home = before.get(ref)
+            if home is None and ref in likest:
+                home = before.get(likest[ref])
+            if home not in persons:
+                home = persons[0] if persons else None
+            homes[ref] = number, home
+    return Homes(homes=homes, together=together)
+
+
+@dataclass(slots=True)
+class Joined:
+    """Things that turn out to belong together, by pairs."""
+
+    _parent: dict[object, object] = field(default_factory=dict)
+
+    def root(self, thing: object) -> object:
+        """Return what stands for all that belong together with a thing."""
+        parent = self._parent
+        if thing not in parent:
+            parent[thing] = thing
+        while parent[thing] != thing:
+            parent[thing] = parent[parent[thing]]
+            thing = parent[thing]
+        return thing
+
+    def join(self, one: object, other: object) -> None:
+        """Put two together."""
+        self._parent[self.root(one)] = self.root(other)
+
+
+def survivors(
+    members: Iterable[PersonId], merges: Iterable[tuple[PersonId, PersonId]]
+) -> dict[PersonId, list[PersonId]]:
+    """Return the persons that merges make one, by the oldest of them, who answers for all."""
+    return {group[0]: group for group in components(members, merges)}

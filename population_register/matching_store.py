@@ -1,0 +1,366 @@
+"""Queries of matching, one function each: bearers of keys, pairs that may be one, merges."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import BigInteger, LargeBinary, Uuid, and_, delete, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from kernel.ids import PersonId
+from kernel.tables import person_keys
+from population_register.bulk import any_id_of, any_key_of, copy_rows, rows_of
+from population_register.standings import Ref
+from population_register.tables import linking_keys, match_pairs, person_merges, persons
+
+# Keys
+
+
+def find_bearers(session: Session, keys: Iterable[int]) -> dict[int, bytes]:
+    """Return who bears each key, as stored; a key that nobody has is absent."""
+    wanted = list(keys)
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(linking_keys.c.key, linking_keys.c.bearers).where(
+            linking_keys.c.key == any_key_of(wanted)
+        )
+    )
+    return {key: bytes(bearers) for key, bearers in rows}
+
+
+def insert_keys(session: Session, bearers: Mapping[int, bytes]) -> int:
+    """Store keys that nobody had; return how many nobody had indeed.
+
+    Transaction:
+        In ascending order; waits for whoever is inserting one of them.
+    """
+    if not bearers:
+        return 0
+    ordered = sorted(bearers)
+    new = rows_of(
+        key=(BigInteger(), ordered), bearers=(LargeBinary(), [bearers[key] for key in ordered])
+    )
+    done = session.execute(
+        upsert(linking_keys)
+        .from_select(["key", "bearers"], select(new).order_by(new.c.key))
+        .on_conflict_do_nothing()
+        .execution_options(preserve_rowcount=True)
+    )
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def lock_keys(session: Session, keys: Iterable[int]) -> dict[int, bytes]:
+    """Lock keys that somebody has, and return who bears each now.
+
+    Transaction:
+        Locks in ascending order.
+    """
+    rows = session.execute(
+        select(linking_keys.c.key, linking_keys.c.bearers)
+        .where(linking_keys.c.key == any_key_of(keys))
+        .order_by(linking_keys.c.key)
+        .with_for_update()
+    )
+    return {key: bytes(bearers) for key, bearers in rows}
+
+
+def update_keys(session: Session, bearers: Mapping[int, bytes]) -> None:
+    """Replace who bears keys; of which nobody bears any, the key goes."""
+    kept = {key: stored for key, stored in bearers.items() if stored}
+    if kept:
+        ordered = sorted(kept)
+        now = rows_of(
+            key=(BigInteger(), ordered), bearers=(LargeBinary(), [kept[key] for key in ordered])
+        )
+        session.execute(
+            update(linking_keys)
+            .where(linking_keys.c.key == now.c.key)
+            .values(bearers=now.c.bearers)
+        )
+    if len(kept) < len(bearers):
+        gone = [key for key in bearers if key not in kept]
+        session.execute(delete(linking_keys).where(linking_keys.c.key == any_key_of(gone)))
+
+
+# Persons as they are compared
+
+
+class PersonRow(NamedTuple):
+    """A person's row as matching reads it; `wrapped_key` is None when the key was destroyed."""
+
+    person_id: PersonId
+    record_version: int
+    group_id: PersonId | None
+    standings_sealed: bytes | None
+    wrapped_key: bytes | None
+
+
+def find_persons(session: Session, person_ids: Iterable[PersonId]) -> list[PersonRow]:
+    """Return persons as they are compared, not locked."""
+    rows = session.execute(
+        select(
+            persons.c.person_id,
+            persons.c.record_version,
+            persons.c.group_id,
+            persons.c.standings_sealed,
+            person_keys.c.wrapped_key,
+        )
+        .join(person_keys, person_keys.c.person_id == persons.c.person_id)
+        .where(persons.c.person_id == any_id_of(person_ids))
+    )
+    return [PersonRow(*row) for row in rows]
+
+
+def find_erased(session: Session, person_ids: Iterable[PersonId]) -> set[PersonId]:
+    """Return those of the persons whose key was destroyed."""
+    wanted = list(person_ids)
+    if not wanted:
+        return set()
+    return set(
+        session.scalars(
+            select(person_keys.c.person_id).where(
+                person_keys.c.person_id == any_id_of(wanted), person_keys.c.wrapped_key.is_(None)
+            )
+        )
+    )
+
+
+def lock_versions(session: Session, person_ids: Iterable[PersonId]) -> dict[PersonId, int]:
+    """Lock persons and return the versions of their records.
+
+    Transaction:
+        Locks in ascending order of `person_id`, as `kernel.db` asks.
+    """
+    rows = session.execute(
+        select(persons.c.person_id, persons.c.record_version)
+        .where(persons.c.person_id == any_id_of(person_ids))
+        .order_by(persons.c.person_id)
+        .with_for_update()
+    )
+    return {PersonId(person_id): version for person_id, version in rows}
+
+
+def group_members(
+    session: Session, group_ids: Iterable[PersonId]
+) -> dict[PersonId, list[PersonId]]:
+    """Return the persons of groups, by group, each list sorted."""
+    found: dict[PersonId, list[PersonId]] = {}
+    wanted = list(group_ids)
+    if not wanted:
+        return found
+    for person_id, group_id in session.execute(
+        select(persons.c.person_id, persons.c.group_id)
+        .where(persons.c.group_id == any_id_of(wanted))
+        .order_by(persons.c.person_id)
+    ):
+        found.setdefault(PersonId(group_id), []).append(PersonId(person_id))
+    return found
+
+
+def find_groups(session: Session, person_ids: Iterable[PersonId]) -> dict[PersonId, PersonId]:
+    """Return who answers for persons: themselves, or the oldest of those they are merged with."""
+    rows = session.execute(
+        select(persons.c.person_id, persons.c.group_id).where(
+            persons.c.person_id == any_id_of(person_ids)
+        )
+    )
+    return {PersonId(person_id): PersonId(group_id or person_id) for person_id, group_id in rows}
+
+
+def update_groups(session: Session, groups: Mapping[PersonId, PersonId | None]) -> None:
+    """Store who answers for persons; None for themselves alone."""
+    if groups:
+        ordered = sorted(groups)
+        now = rows_of(
+            person_id=(Uuid(), ordered), group_id=(Uuid(), [groups[person] for person in ordered])
+        )
+        session.execute(
+            update(persons)
+            .where(persons.c.person_id == now.c.person_id)
+            .values(group_id=now.c.group_id)
+        )
+
+
+# Pairs
+
+
+class Pair(NamedTuple):
+    """Two records of two persons that may be one, from one side."""
+
+    person_id: PersonId
+    ref: Ref
+    other_ref: Ref
+    other_person_id: PersonId
+    bits: float
+    found_at: datetime
+
+    @property
+    def sides(self) -> tuple[Ref, Ref]:
+        """Return both records, in order: the same from either side."""
+        return (
+            (self.ref, self.other_ref) if self.ref < self.other_ref else (self.other_ref, self.ref)
+        )
+
+
+def find_pairs(session: Session, person_ids: Iterable[PersonId]) -> list[Pair]:
+    """Return the pairs of persons, from the side of each."""
+    wanted = list(person_ids)
+    if not wanted:
+        return []
+    rows = session.execute(select(match_pairs).where(match_pairs.c.person_id == any_id_of(wanted)))
+    return [Pair(*row) for row in rows]
+
+
+def insert_pairs(session: Session, pairs: Iterable[Pair]) -> None:
+    """Store pairs, given from one side each, from both sides."""
+    copy_rows(
+        session,
+        match_pairs,
+        (
+            row
+            for pair in pairs
+            for row in (
+                pair,
+                (pair.other_person_id, pair.other_ref, pair.ref, pair.person_id, *pair[4:]),
+            )
+        ),
+    )
+
+
+def delete_pairs(session: Session, pairs: Iterable[Pair]) -> None:
+    """Forget pairs, given from one side each, on both sides."""
+    gone = [
+        row
+        for pair in pairs
+        for row in (
+            (pair.person_id, pair.ref, pair.other_ref),
+            (pair.other_person_id, pair.other_ref, pair.ref),
+        )
+    ]
+    if gone:
+        key = tuple_(
+            match_pairs.c.person_id, match_pairs.c.record_digest, match_pairs.c.other_digest
+        )
+        named = rows_of(
+            person_id=(Uuid(), [row[0] for row in gone]),
+            record_digest=(LargeBinary(), [row[1] for row in gone]),
+            other_digest=(LargeBinary(), [row[2] for row in gone]),
+        )
+        session.execute(delete(match_pairs).where(key.in_(select(named))))
+
+
+# Merges
+
+MergeKind: TypeAlias = Literal["automatic", "decided"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """Two persons that are one.
+
+    Attributes:
+        merge_id: Names it.
+        persons: The two.
+        kind: Whether the records said so, or a human.
+        decided_by: Who; of an automatic one, the model.
+        confirmed_by: The second official, where one is asked for.
+        undone_at: Since when it does not count any more.
+    """
+
+    merge_id: UUID
+    persons: tuple[PersonId, PersonId]
+    kind: MergeKind
+    decided_at: datetime
+    decided_by: str
+    reason: str
+    confirmed_by: str | None = None
+    undone_at: datetime | None = None
+    undone_by: str | None = None
+    undone_reason: str | None = None
+
+
+def find_merges(
+    session: Session, person_ids: Iterable[PersonId], *, at: datetime | None = None
+) -> list[Merge]:
+    """Return the merges of persons, each once, that count now, or counted at an instant."""
+    table = person_merges.c
+    counts = (
+        table.undone_at.is_(None)
+        if at is None
+        else and_(table.decided_at <= at, table.undone_at.is_(None) | (table.undone_at > at))
+    )
+    found: dict[UUID, Merge] = {}
+    for row in session.execute(
+        select(person_merges).where(table.person_id == any_id_of(person_ids), counts)
+    ):
+        found[row.merge_id] = _merge(row)
+    return sorted(found.values(), key=lambda merge: merge.merge_id)
+
+
+def list_merges(session: Session, person_id: PersonId) -> list[Merge]:
+    """Return every merge a person was ever in, the undone ones too, in order of time."""
+    rows = session.execute(select(person_merges).where(person_merges.c.person_id == person_id))
+    return sorted(map(_merge, rows), key=lambda merge: merge.merge_id)
+
+
+def find_merge(session: Session, merge_id: UUID) -> Merge | None:
+    """Return a merge, undone or not."""
+    row = session.execute(
+        select(person_merges).where(person_merges.c.merge_id == merge_id).limit(1)
+    ).one_or_none()
+    return None if row is None else _merge(row)
+
+
+def _merge(row: Any) -> Merge:  # noqa: ANN401 - a row
+    one, other = sorted((row.person_id, row.other_person_id))
+    return Merge(
+        merge_id=row.merge_id,
+        persons=(PersonId(one), PersonId(other)),
+        kind=row.kind,
+        decided_at=row.decided_at,
+        decided_by=row.decided_by,
+        reason=row.reason,
+        confirmed_by=row.confirmed_by,
+        undone_at=row.undone_at,
+        undone_by=row.undone_by,
+        undone_reason=row.undone_reason,
+    )
+
+
+def insert_merges(session: Session, merges: Iterable[Merge]) -> None:
+    """Store merges, from both sides."""
+    copy_rows(
+        session,
+        person_merges,
+        (
+            (
+                one, merge.merge_id, other, merge.kind, merge.decided_at, merge.decided_by,
+                merge.confirmed_by, merge.reason, merge.undone_at, merge.undone_by,
+                merge.undone_reason,
+            )
+            for merge in merges
+            for one, other in (merge.persons, merge.persons[::-1])
+        ),
+    )  # fmt: skip
+
+
+def undo_merges(
+    session: Session, merges: Sequence[Merge], *, at: datetime, by: str, reason: str
+) -> int:
+    """Let merges count no more; return how many counted until now."""
+    if not merges:
+        return 0
+    done = session.execute(
+        update(person_merges)
+        .where(
+            person_merges.c.person_id == any_id_of({p for m in merges for p in m.persons}),
+            person_merges.c.merge_id.in_([merge.merge_id for merge in merges]),
+            person_merges.c.undone_at.is_(None),
+        )
+        .values(undone_at=at, undone_by=by, undone_reason=reason)
+    )
+    return int(done.rowcount) // 2  # type: ignore[attr-defined]

@@ -1,0 +1,129 @@
+"""How records stand in matching, as it lies in the database: sealed in the row of their person.
+
+Comparing opens one small value of each candidate, never what agencies sent. Keys are keyed digests
+(`Keyring.blind_index`): without the root key they say nothing.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Final, Literal
+
+import msgspec
+
+from kernel.envelope import associated_data
+from kernel.ids import PersonId
+from kernel.keyring import Keyring, PersonKey
+from population_register.blocking import register_keys
+from population_register.comparison import Profile
+from population_register.standings import Ref, Standing
+
+FEATURES: Final = (
+    "family_name",
+    "given_name",
+    "middle_name",
+    "birthdate",
+    "gender",
+    "birthplace",
+    "place",
+    "dwelling",
+    "snils",
+    "inn",
+    "enp",
+    "passport",
+    "foreign_passport",
+    "birth_certificate",
+)
+"""The features of a stored profile, in the order of the stored form; added at the end only."""
+
+_IDENTITY: Final = ("family_name", "given_name", "middle_name", "birthdate")
+
+
+class _Stored(msgspec.Struct, frozen=True, array_like=True):
+    ref: bytes
+    values: tuple[tuple[str, ...], ...]
+    keys: tuple[int, ...]
+    mark: int
+    apart: tuple[bytes, ...] = ()
+
+
+class _StoredAll(msgspec.Struct, frozen=True, array_like=True):
+    v: Literal[1]
+    is_unanimous: bool
+    records: tuple[_Stored, ...]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_StoredAll)
+
+
+def key_digest(keyring: Keyring, kind: str, value: str) -> int:
+    """Return the digest under which a blocking key is found: 64 bits, keyed."""
+    return int.from_bytes(
+        keyring.blind_index("matching_key", f"{kind}\x1f{value}")[:8], "big", signed=True
+    )
+
+
+def standing_of(
+    keyring: Keyring, ref: Ref, profile: Profile, apart: frozenset[Ref] = frozenset()
+) -> Standing:
+    """Return how a record of this profile stands."""
+    return Standing(
+        ref,
+        profile,
+        frozenset(key_digest(keyring, kind, value) for kind, value in register_keys(profile)),
+        _mark(profile),
+        apart,
+    )
+
+
+def _mark(profile: Profile) -> int:
+    said = "\x1f".join("\x1e".join(sorted(profile.get(name, ()))) for name in _IDENTITY)
+    return int.from_bytes(blake2b(said.encode(), digest_size=4).digest(), "big")
+
+
+def _place(person_id: PersonId) -> bytes:
+    return associated_data("persons", "standings_sealed", person_id)
+
+
+def seal_standings(key: PersonKey, standings: Iterable[Standing], *, is_unanimous: bool) -> bytes:
+    """Seal the standings of a person's records.
+
+    Args:
+        key: The person's.
+        standings: Of all records.
+        is_unanimous: Whether every two of them are one person by themselves.
+    """
+    form = _StoredAll(
+        1,
+        is_unanimous,
+        tuple(
+            _Stored(
+                standing.ref,
+                tuple(standing.profile.get(name, ()) for name in FEATURES),
+                tuple(standing.keys),
+                standing.mark,
+                tuple(standing.apart),
+            )
+            for standing in standings
+        ),
+    )
+    return key.seal(_encoder.encode(form), associated_data=_place(key.person_id))
+
+
+def open_standings(key: PersonKey, sealed: bytes) -> tuple[dict[Ref, Standing], bool]:
+    """Open the standings of a person's records; return them and whether they are unanimous.
+
+    Raises:
+        Undecryptable: Another person's, or changed.
+    """
+    read = _decoder.decode(key.unseal(sealed, associated_data=_place(key.person_id)))
+    return {
+        one.ref: Standing(
+            one.ref,
+            {name: found for name, found in zip(FEATURES, one.values, strict=False) if found},
+            frozenset(one.keys),
+            one.mark,
+            frozenset(one.apart),
+        )
+        for one in read.records
+    }, read.is_unanimous

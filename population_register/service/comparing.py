@@ -1,0 +1,227 @@
+"""Compare records that are new or changed with everybody whom they may be about."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from kernel.ids import PersonId
+from kernel.keyring import Keyring
+from population_register import matching_store
+from population_register.blocking import MOST_BEARERS, NUMBERS
+from population_register.grouping import Joined, judge_with
+from population_register.scoring import Scorer
+from population_register.sealed_standings import key_digest
+from population_register.service.fragments import Fragment, Fragments
+from population_register.standings import (
+    ENTRY_BYTES,
+    Bearer,
+    Ref,
+    Standing,
+    bearer,
+    bearers_in,
+    is_closed,
+    person_in,
+)
+
+_FEW = MOST_BEARERS * ENTRY_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A record that is new, or that stands otherwise from now on.
+
+    Attributes:
+        ref: The record.
+        home: Whose it is so far; None of a new record.
+        standing: How it stands from now on.
+    """
+
+    ref: Ref
+    home: PersonId | None
+    standing: Standing
+
+
+class Comparison:
+    """What changed records have in common with others.
+
+    Attributes:
+        changes: The changed records, and those that bear a key which opened or closed.
+        bearers: Who bears each key that was looked up, as stored.
+        closed: Keys of too many people, as it will be.
+        judge: What the model says of two records.
+        asked: Pairs with an open key in common that a human would be asked about, or better.
+        joined: Persons, and records that are nobody's yet, by what links them.
+        reopened: Records that bear a key which opened or closed.
+        erased: New records about persons whose data was destroyed.
+    """
+
+    def __init__(
+        self, session: Session, keyring: Keyring, scorer: Scorer, fragments: Fragments
+    ) -> None:
+        self._session = session
+        self._keyring = keyring
+        self._fragments = fragments
+        self.model = scorer.model
+        self.judge = judge_with(scorer)
+        self.changes: dict[Ref, Change] = {}
+        self.bearers: dict[int, bytes] = {}
+        self.closed: set[int] = set()
+        self.asked: dict[tuple[Ref, Ref], float] = {}
+        self.joined = Joined()
+        self.reopened: set[Ref] = set()
+        self.erased: set[Ref] = set()
+
+    def compare(self, changes: Sequence[Change]) -> None:
+        """Compare records with everybody; persons of `Fragments` let them stand as they will."""
+        self.changes = {change.ref: change for change in changes}
+        self.look_up(self._keys(changes))
+        self._reopen(self._put(changes))
+        self._meet_everybody(self._candidates())
+
+    # Keys
+
+    def look_up(self, keys: Iterable[int]) -> None:
+        """Learn who bears keys; remember those that too many people bear."""
+        missing = set(keys).difference(self.bearers)
+        found = matching_store.find_bearers(self._session, missing)
+        for key in missing:
+            stored = found.get(key, b"")
+            self.bearers[key] = stored
+            if len(stored) > _FEW and is_closed(bearers_in(stored)):
+                self.closed.add(key)
+
+    def _keys(self, changes: Iterable[Change]) -> set[int]:
+        """Return every key of records, the ones they are about to lose included."""
+        keys: set[int] = set()
+        for change in changes:
+            keys |= change.standing.keys
+            if change.home is not None:
+                was = self._fragments[change.home].were.get(change.ref)
+                if was is not None:
+                    keys |= was.keys
+        return keys
+
+    def _put(self, changes: Iterable[Change]) -> set[int]:
+        """Let records stand as they will; return the keys that this opens or closes."""
+        come: dict[int, set[Bearer]] = {}
+        gone: dict[int, set[Bearer]] = {}
+        known: set[PersonId] = set()
+        for change in changes:
+            if change.home is None:
+                entry = change.ref[:16] + change.standing.mark.to_bytes(4, "big")
+                for key in change.standing.keys:
+                    come.setdefault(key, set()).add(entry)
+            else:
+                self._fragments.put(change.standing, change.home)
+                known.add(change.home)
+        for person_id in known:
+            left, taken = self._fragments[person_id].key_changes()
+            for sort, borne in ((gone, left), (come, taken)):
+                for key, mark in borne:
+                    sort.setdefault(key, set()).add(bearer(person_id, mark))
+        turned: set[int] = set()
+        for key in come.keys() | gone.keys():
+            stored = self.bearers[key]
+            new = come.get(key, set())
+            if len(stored) + ENTRY_BYTES * len(new) > _FEW:
+                now = set(bearers_in(stored)).difference(gone.get(key, ())) | new
+                if is_closed(now) != (key in self.closed):
+                    turned.add(key)
+        self.closed ^= turned
+        return turned
+
+    def _reopen(self, turned: set[int]) -> None:
+        """Take every record that bears a key which opened or closed for a changed one."""
+        if not turned:
+            return
+        self._fragments.load(
+            {person_in(entry) for key in turned for entry in bearers_in(self.bearers[key])}
+        )
+        more = [
+            Change(ref=ref, home=fragment.person_id, standing=standing)
+            for fragment in self._fragments.by_id.values()
+            for ref, standing in fragment.standings.items()
+            if ref not in self.changes and not turned.isdisjoint(standing.keys)
+        ]
+        self.reopened = {change.ref for change in more}
+        self.changes.update((change.ref, change) for change in more)
+        self.look_up(self._keys(more))
+
+    # Meeting
+
+    def _candidates(self) -> dict[Ref, set[PersonId]]:
+        """Return the persons who have an open key in common with each changed record; open them."""
+        found: dict[Ref, set[PersonId]] = {}
+        known: dict[bytes, PersonId] = {}
+        for ref, change in self.changes.items():
+            persons = found[ref] = set()
+            for key in change.standing.keys:
+                stored = self.bearers[key]
+                if not stored or key in self.closed:
+                    continue
+                for entry in bearers_in(stored):
+                    person_id = known.get(entry[:16])
+                    if person_id is None:
+                        person_id = known[entry[:16]] = person_in(entry)
+                    persons.add(person_id)
+        self._fragments.load(known.values())
+        return found
+
+    def _meet_everybody(self, candidates: dict[Ref, set[PersonId]]) -> None:
+        by_key: dict[int, list[Change]] = {}
+        for ref, change in self.changes.items():
+            opened = change.standing.keys
+            if self.closed:
+                opened = opened - self.closed
+            self.joined.root(_node(change))
+            for person_id in candidates[ref]:
+                fragment = self._fragments[person_id]
+                if not fragment.is_erased:
+                    self._meet_person(change, opened, fragment)
+                elif change.home is None and self._is_about(change.standing, person_id):
+                    self.erased.add(ref)
+            near: dict[Ref, Change] = {}
+            for key in opened:
+                others = by_key.setdefault(key, [])
+                near.update((other.ref, other) for other in others)
+                others.append(change)
+            for other in near.values():
+                self._meet(change, other.standing, _node(other))
+
+    def _meet_person(self, change: Change, opened: frozenset[int], fragment: Fragment) -> None:
+        """Compare a changed record with the records of a person that have a key of it."""
+        for standing in fragment.standings.values():
+            if standing.ref != change.ref and not opened.isdisjoint(standing.keys):
+                self._meet(change, standing, fragment.person_id)
+
+    def _meet(self, change: Change, other: Standing, node: object) -> None:
+        bits = self.judge(change.standing, other).bits
+        if bits > self.model.ask:
+            self.asked[sides(change.ref, other.ref)] = bits
+            if bits > self.model.link:
+                self.joined.join(_node(change), node)
+
+    def _is_about(self, standing: Standing, person_id: PersonId) -> bool:
+        """Tell whether a record shares a number and a name with somebody who can't be opened."""
+        numbers = {
+            key_digest(self._keyring, kind, value)
+            for kind in NUMBERS
+            for value in standing.profile.get(kind, ())
+        }
+        shared = {
+            key
+            for key in standing.keys
+            if any(entry[:16] == person_id.bytes for entry in bearers_in(self.bearers[key]))
+        }
+        return bool(shared & numbers) and bool(shared - numbers)
+
+
+def sides(one: Ref, other: Ref) -> tuple[Ref, Ref]:
+    """Return two records in order."""
+    return (one, other) if one < other else (other, one)
+
+
+def _node(change: Change) -> object:
+    """Return what stands for a record where things are joined: its person, or itself."""
+    return change.ref if change.home is None else change.home

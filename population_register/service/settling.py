@@ -1,0 +1,315 @@
+"""Write what matching decided: keys, links, decisions, merges, and the records derived anew.
+
+A *claim* takes the locks and sees that nothing has changed since it was read; what is written after
+it is right. Both accepting records and deciding by hand come through here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from kernel.ids import AgencyId, PersonId, new_id
+from kernel.keyring import Keyring, PersonKey
+from population_register import linking_store, matching_store, store
+from population_register.grouping import survivors
+from population_register.linking_store import LinkDecision
+from population_register.matching_store import Merge
+from population_register.model import SourceRecord
+from population_register.scoring import Scorer
+from population_register.sealed_forms import decision_place
+from population_register.service.deriving import PersonChanges, open_source_record, reseal
+from population_register.service.fragments import Fragment, Fragments
+from population_register.service.matching import Matcher, Settlement
+from population_register.standings import (
+    ENTRY_BYTES,
+    MOST_ENTRIES,
+    Ref,
+    Standing,
+    bearer,
+    bearers_in,
+)
+
+BY_MODEL = "model"
+_encode = msgspec.msgpack.Encoder().encode
+
+
+Arrivals: TypeAlias = Mapping[PersonId, Sequence[tuple[SourceRecord, store.SourceRecordRow]]]
+"""New versions of records by person, each with its row."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Settling:
+    """One settlement on its way into the database."""
+
+    session: Session
+    keyring: Keyring
+    scorer: Scorer
+    fragments: Fragments
+    matcher: Matcher
+    settlement: Settlement
+    at: datetime
+    _keys: dict[int, bytes] = field(default_factory=dict)
+
+    # Claiming
+
+    def claim(self) -> bool:
+        """Lock all that the settlement rests on; tell whether it is as it was read.
+
+        Transaction:
+            Within a savepoint that is rolled back if not: then no lock is left of it.
+        """
+        known = self.matcher.comparison.bearers
+        self._keys = self._changed_keys()
+        new = {key: stored for key, stored in self._keys.items() if not known[key]}
+        if matching_store.insert_keys(self.session, new) != len(new):
+            return False
+        old = self._keys.keys() - new.keys()
+        if old and matching_store.lock_keys(self.session, old) != {k: known[k] for k in old}:
+            return False
+        if not self.fragments.lock():
+            return False
+        rest = [key for key, stored in known.items() if key not in self._keys and stored]
+        now = matching_store.find_bearers(self.session, rest)
+        return all(now.get(key) == known[key] for key in rest)
+
+    def _changed_keys(self) -> dict[int, bytes]:
+        """Return who will bear each key that changes hands."""
+        changes: dict[int, tuple[set[bytes], set[bytes]]] = {}
+        for fragment in self.fragments.by_id.values():
+            if fragment.standings == fragment.were:
+                continue
+            gone, come = fragment.key_changes()
+            for number, borne in enumerate((gone, come)):
+                for key, mark in borne:
+                    change = changes.setdefault(key, (set(), set()))
+                    change[number].add(bearer(fragment.person_id, mark))
+        self.matcher.comparison.look_up(changes)
+        known = self.matcher.comparison.bearers
+        found: dict[int, bytes] = {}
+        for key, (gone_now, come_now) in changes.items():
+            entries = bearers_in(known[key])
+            if len(entries) >= MOST_ENTRIES:
+                continue  # closed for ever
+            kept = [entry for entry in entries if entry not in gone_now]
+            kept.extend(sorted(come_now.difference(kept)))
+            found[key] = b"".join(kept)[: MOST_ENTRIES * ENTRY_BYTES]
+        return found
+
+    # Writing
+
+    def write(self, incoming: Arrivals) -> None:
+        """Write everything, and derive anew whoever has changed."""
+        settlement = self.settlement
+        known = self.matcher.comparison.bearers
+        matching_store.update_keys(self.session, {k: v for k, v in self._keys.items() if known[k]})
+        regrouped = self._write_merges()
+        dirty = {p for _, *persons in settlement.moved for p in persons} | regrouped
+        dirty.update(incoming)
+        dirty.update(p for p, f in self.fragments.by_id.items() if f.standings != f.were)
+        self._derive(dirty, incoming)
+        matching_store.delete_pairs(self.session, settlement.pairs_gone.values())
+        matching_store.insert_pairs(self.session, settlement.pairs_come.values())
+
+    def _write_merges(self) -> set[PersonId]:
+        """Store automatic merges and their ends; return whose groups are others now."""
+        settlement = self.settlement
+        matching_store.undo_merges(
+            self.session,
+            settlement.parted,
+            at=self.at,
+            by=BY_MODEL,
+            reason=self.scorer.model.version,
+        )
+        matching_store.insert_merges(
+            self.session,
+            (
+                Merge(
+                    merge_id=new_id(self.at),
+                    persons=(min(pair), max(pair)),
+                    kind="automatic",
+                    decided_at=self.at,
+                    decided_by=BY_MODEL,
+                    reason=self.scorer.model.version,
+                )
+                for pair in settlement.joined
+            ),
+        )
+        touched = {p for pair in settlement.joined for p in pair}
+        touched.update(p for merge in settlement.parted for p in merge.persons)
+        return regroup(self.session, self.fragments, touched)
+
+    def _derive(
+        self,
+        dirty: set[PersonId],
+        incoming: Arrivals,
+    ) -> None:
+        fragments = self.fragments
+        groups = _groups(fragments, dirty)
+        members = {p for group in groups for p in group}
+        stored = store.source_records_of(
+            self.session, [p for p in members if fragments[p].new_key is None]
+        )
+        rows: list[store.SourceRecordRow] = [row for items in incoming.values() for _, row in items]
+        rows += self._move(stored)
+        changes = PersonChanges(
+            session=self.session,
+            keyring=self.keyring,
+            at=self.at,
+            roles={a.agency_id: a.role for a in store.list_agencies(self.session)},
+        )
+        for group in groups:
+            said: list[SourceRecord] = []
+            living: list[Fragment] = []
+            for person_id in group:
+                fragment = fragments[person_id]
+                if fragment.key is None:
+                    continue
+                living.append(fragment)
+                said.extend(record for record, _ in incoming.get(person_id, ()))
+                said.extend(
+                    open_source_record(fragment.key, row) for row in stored.get(person_id, ())
+                )
+            changes.derive(living, said)
+        changes.write()
+        store.insert_source_records(self.session, rows)
+        changes.write_identifiers(fragments)
+
+    def _move(
+        self, stored: dict[PersonId, list[store.SourceRecordRow]]
+    ) -> list[store.SourceRecordRow]:
+        """Take records to their new persons; return their rows as they are to be inserted."""
+        moved = {ref: (was, now) for ref, was, now in self.settlement.moved}
+        if not moved:
+            return []
+        gone: list[store.SourceRecordRow] = []
+        come: list[store.SourceRecordRow] = []
+        decisions: list[LinkDecision] = []
+        links: dict[bytes, tuple[AgencyId, bytes, PersonId]] = {}
+        for was in {was for was, _ in moved.values()}:
+            leaving = [row for row in stored.get(was, ()) if row.record_digest in moved]
+            stored[was] = [row for row in stored.get(was, ()) if row.record_digest not in moved]
+            gone.extend(leaving)
+            for row in leaving:
+                now = moved[row.record_digest][1]
+                come.append(reseal(row, self._key(was), self._key(now)))
+                stored.setdefault(now, []).append(come[-1])
+                links[row.record_digest] = row.agency_id, row.record_digest, now
+        for agency_id, ref, now in links.values():
+            was = moved[ref][0]
+            decisions += (
+                self._decision(was, agency_id, ref, "left", other=now),
+                self._decision(now, agency_id, ref, "came", other=was),
+            )
+        store.delete_source_records(self.session, gone)
+        linking_store.move_links(self.session, links.values())
+        linking_store.insert_decisions(self.session, decisions)
+        return come
+
+    def _key(self, person_id: PersonId) -> PersonKey:
+        key = self.fragments[person_id].key
+        assert key is not None
+        return key
+
+    # Decisions
+
+    def decide(self, agency_id: AgencyId, refs: Iterable[Ref]) -> None:
+        """Keep why new records are about whom they are about."""
+        settlement = self.settlement
+        linking_store.insert_decisions(
+            self.session,
+            [
+                self._decision(
+                    settlement.homes[ref],
+                    agency_id,
+                    ref,
+                    settlement.outcomes[ref].value,
+                    evidence=self._evidence(ref),
+                )
+                for ref in refs
+            ],
+        )
+
+    def _evidence(self, ref: Ref) -> bytes | None:
+        other = self.settlement.likest.get(ref)
+        if other is None:
+            return None
+        one, near = self._standing(ref), self._standing(other)
+        levels, rarities = self.scorer.compare(one.profile, near.profile)
+        bits = self.matcher.comparison.judge(one, near).bits
+        return _encode(
+            (
+                self.scorer.model.version,
+                other,
+                round(bits, 3),
+                levels,
+                [round(rarity, 3) for rarity in rarities],
+            )
+        )
+
+    def _standing(self, ref: Ref) -> Standing:
+        return self.fragments[self.fragments.homes[ref]].standings[ref]
+
+    def _decision(
+        self,
+        person_id: PersonId,
+        agency_id: AgencyId,
+        ref: Ref,
+        outcome: str,
+        *,
+        other: PersonId | None = None,
+        evidence: bytes | None = None,
+    ) -> LinkDecision:
+        decision_id = new_id(self.at)
+        if evidence is not None:
+            evidence = self._key(person_id).seal(
+                evidence, associated_data=decision_place(person_id, decision_id)
+            )
+        return LinkDecision(
+            person_id, decision_id, agency_id, ref, self.at, outcome, other, evidence
+        )
+
+
+def regroup(session: Session, fragments: Fragments, touched: set[PersonId]) -> set[PersonId]:
+    """Find out anew who is merged with whom; return the persons whose group has changed.
+
+    Args:
+        session: Holds the locks of these persons and of all whom they were merged with.
+        fragments: The persons, loaded; their `group_id` is left as it is to be.
+        touched: Persons of merges that began or ended.
+    """
+    members = set(touched)
+    for person_id in touched:
+        group_id = fragments[person_id].group_id
+        if group_id is not None:
+            members.update(p for p, f in fragments.by_id.items() if f.group_id == group_id)
+    if not members:
+        return set()
+    before = {person_id: _group_of(fragments, person_id) for person_id in members}
+    merges = matching_store.find_merges(session, members)
+    changed: set[PersonId] = set()
+    for oldest, group in survivors(members, (merge.persons for merge in merges)).items():
+        for person_id in group:
+            fragments[person_id].group_id = oldest if len(group) > 1 else None
+            if before[person_id] != group:
+                changed.add(person_id)
+    return changed
+
+
+def _group_of(fragments: Fragments, person_id: PersonId) -> list[PersonId]:
+    """Return the persons who are one with a person, sorted, the person included."""
+    group_id = fragments[person_id].group_id
+    if group_id is None:
+        return [person_id]
+    return sorted(p for p, f in fragments.by_id.items() if f.group_id == group_id)
+
+
+def _groups(fragments: Fragments, dirty: set[PersonId]) -> list[list[PersonId]]:
+    """Return the persons to be derived anew, those who are one together."""
+    if not any(fragments[person_id].group_id for person_id in dirty):
+        return [[person_id] for person_id in dirty]
+    groups = (_group_of(fragments, person_id) for person_id in dirty)
+    return list({group[0]: group for group in groups}.values())

@@ -1,0 +1,79 @@
+"""How each source record stands in matching: its profile, its keys, whom it may not be put with.
+
+A standing depends on its record alone. No I/O: `sealed_standings` makes, seals and opens them.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from kernel.ids import PersonId
+from population_register.blocking import MOST_BEARERS
+from population_register.comparison import Profile
+
+Ref: TypeAlias = bytes
+"""Names a source record: the keyed digest of its agency and number. Sorts the same everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one source record stands.
+
+    Attributes:
+        ref: The record.
+        profile: As it is compared; empty while nothing it said counts.
+        keys: Digests of its blocking keys.
+        mark: Equal for records that state the same names and birth date; counts who bears a key.
+        apart: Records that a human ruled to be of somebody else.
+    """
+
+    ref: Ref
+    profile: Profile
+    keys: frozenset[int]
+    mark: int
+    apart: frozenset[Ref] = frozenset()
+
+
+# Who bears a key
+
+
+ENTRY_BYTES = 20
+"""Of one bearer in a key's row: the person's identifier, and the mark of the record."""
+
+Bearer: TypeAlias = bytes
+"""One entry: a person, and the mark of one or more of the person's records."""
+
+
+def bearer(person_id: PersonId, mark: int) -> Bearer:
+    """Return the entry of a person's records of one mark."""
+    return person_id.bytes + mark.to_bytes(4, "big")
+
+
+def person_in(entry: Bearer) -> PersonId:
+    """Return the person of an entry."""
+    return PersonId(UUID(bytes=entry[:16]))
+
+
+def bearers_in(stored: bytes) -> list[Bearer]:
+    """Return the entries of a key's row."""
+    return [stored[at : at + ENTRY_BYTES] for at in range(0, len(stored), ENTRY_BYTES)]
+
+
+MOST_ENTRIES: Final = 4 * MOST_BEARERS
+"""Entries that are kept of one key; a key that ever had so many is not looked by any more."""
+
+
+def is_closed(entries: Collection[Bearer]) -> bool:
+    """Tell whether a key is of too many people, as far as their names tell."""
+    if len(entries) <= MOST_BEARERS:
+        return False
+    return len(entries) >= MOST_ENTRIES or len({entry[16:] for entry in entries}) > MOST_BEARERS
+
+
+def borne(standings: Iterable[Standing]) -> set[tuple[int, int]]:
+    """Return the keys and marks of records."""
+    return {(key, standing.mark) for standing in standings for key in standing.keys}
+
+
+Standings: TypeAlias = Mapping[Ref, Standing]
