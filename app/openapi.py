@@ -19,7 +19,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.routing import Route
 
 from app.route_classes import Shape, route_class_of
-from partner_api.api import OPERATIONS
+from idp.api import PROTOCOL_OPERATIONS
+from partner_api.api import OPERATIONS as PARTNER_OPERATIONS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -85,7 +86,7 @@ def describe(api: FastAPI, hot_routes: Iterable[Route]) -> None:
         schemas.pop("ValidationError", None)
         schemas["Problem"] = _PROBLEM
         schemas["OAuthError"] = _OAUTH_ERROR
-        for (path, method), members in OPERATIONS.items():
+        for (path, method), members in (*PROTOCOL_OPERATIONS.items(), *PARTNER_OPERATIONS.items()):
             paths[path][method].update(members)
         for path, operations in paths.items():
             for operation in operations.values():

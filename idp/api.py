@@ -36,6 +36,7 @@ from idp.model import (
     SignInSession,
     VerifiedToken,
 )
+from idp.openapi import OPERATIONS as PROTOCOL_OPERATIONS
 from idp.passwords import PROFILES as PASSWORD_PROFILES
 from idp.passwords import PasswordHasher
 from idp.provider import Provider
@@ -58,6 +59,7 @@ from idp.token_verification import PresentedToken, TokenVerifier, challenge
 __all__ = [
     "DPOP_ALGORITHMS",
     "PASSWORD_PROFILES",
+    "PROTOCOL_OPERATIONS",
     "Account",
     "AssuranceLevel",
     "Client",
