@@ -15,7 +15,15 @@ from idp.client_authentication import ASSERTION_TYPE
 from idp.grant_types import CIBA_GRANT
 from idp.model import ClientProfile
 from kernel.secret import random_b64url
-from tests.idp.idp_world import ISSUER, REDIRECT_URI, IdpWorld, ProofKey, RelyingParty, claims_of
+from tests.idp.idp_world import (
+    ISSUER,
+    NOON,
+    REDIRECT_URI,
+    IdpWorld,
+    ProofKey,
+    RelyingParty,
+    claims_of,
+)
 from tests.idp.test_ciba import signed as signed_request
 
 FORM = "application/x-www-form-urlencoded"
@@ -44,7 +52,7 @@ def parties(opened_world: IdpWorld) -> dict[str, RelyingParty]:
 
 @pytest.fixture
 def keyed(world: IdpWorld, parties: dict[str, RelyingParty]) -> RelyingParty:
-    assert world
+    assert world.clock.now() == NOON
     return parties["keyed"]
 
 
