@@ -4,6 +4,7 @@ Feeds and agencies are for the composition root: the commands of whoever runs th
 """
 
 from population_register.attributes import ATTRIBUTES
+from population_register.deidentification import DIMENSIONS
 from population_register.errors import PersonUnknown, UnknownAgency, ValueRefused
 from population_register.evaluation import Quality as MatchingQuality
 from population_register.feed_formats import FeedFormat
@@ -28,6 +29,7 @@ from population_register.reading import PREDICATES, attributes_of, conflicts, ev
 from population_register.service.accepting import accept_record
 from population_register.service.agencies import add_agency, list_agencies, parse_agency
 from population_register.service.evaluating import MatchingReport, evaluate_matching
+from population_register.service.extracts import write_extract
 from population_register.service.feeds import (
     guess_format,
     list_feeds,
@@ -40,6 +42,13 @@ from population_register.service.persons import (
     open_record,
     read_record,
 )
+from population_register.service.statistics import (
+    add_recipient,
+    count_people,
+    list_recipients,
+    list_releases,
+    take_snapshot,
+)
 from population_register.store import current_record
 
 ITEMS = frozenset(ATTRIBUTES) | frozenset(PREDICATES)
@@ -47,6 +56,7 @@ ITEMS = frozenset(ATTRIBUTES) | frozenset(PREDICATES)
 
 __all__ = [
     "ATTRIBUTES",
+    "DIMENSIONS",
     "ITEMS",
     "PREDICATES",
     "Accepted",
@@ -73,8 +83,10 @@ __all__ = [
     "ValueRefused",
     "accept_record",
     "add_agency",
+    "add_recipient",
     "attributes_of",
     "conflicts",
+    "count_people",
     "current_record",
     "evaluate",
     "evaluate_matching",
@@ -82,10 +94,14 @@ __all__ = [
     "guess_format",
     "list_agencies",
     "list_feeds",
+    "list_recipients",
+    "list_releases",
     "list_source_records",
     "load_feed",
     "open_record",
     "parse_agency",
     "read_record",
+    "take_snapshot",
+    "write_extract",
     "write_rejections",
 ]

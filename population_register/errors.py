@@ -1,6 +1,6 @@
 """The refusals of the population register."""
 
-from kernel.errors import Conflict, InvalidRequest, NotFound
+from kernel.errors import Conflict, DomainError, InvalidRequest, NotFound
 
 
 class ValueRefused(InvalidRequest):
@@ -61,3 +61,32 @@ class PersonUnknown(NotFound):
 
     code = "person_unknown"
     title = "There is no such person."
+
+
+class CountRefused(InvalidRequest):
+    """A counting query or an extract asks for something that there is not."""
+
+    code = "count_refused"
+    title = "The query can't be answered."
+
+
+class BudgetSpent(DomainError):
+    """A recipient's privacy budget does not cover the answer; nothing was taken from it."""
+
+    code = "privacy_budget_spent"
+    status = 403
+    title = "What is left of the privacy budget does not cover this."
+
+
+class UnknownRecipient(NotFound):
+    """No such recipient of statistics is registered."""
+
+    code = "unknown_recipient"
+    title = "There is no such recipient."
+
+
+class NoSnapshot(NotFound):
+    """Nobody has counted the population yet."""
+
+    code = "no_snapshot"
+    title = "There is no snapshot yet: run `civitas statistics snapshot`."

@@ -23,3 +23,10 @@ class PersonRederived:
     """A person's record was derived anew, because a record came or went, or persons became one."""
 
     action: ClassVar[str] = "population_register.person.rederived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatisticsRead:
+    """A person was counted, or became a row without a name, for statistics."""
+
+    action: ClassVar[str] = "population_register.statistics.read"

@@ -221,3 +221,55 @@ feed_rejections = Table(
     Column("advice", Text, nullable=False),
     PrimaryKeyConstraint("feed_id", "line", "ordinal"),
 )
+
+# Who gets statistics, and how much of the population's privacy they may use up. Spent by one
+# UPDATE with its own condition; what is spent never comes back.
+statistics_recipients = Table(
+    "statistics_recipients",
+    metadata,
+    Column("recipient_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("budget_milli", Integer, nullable=False, comment="thousandths of epsilon"),
+    Column("spent_milli", Integer, nullable=False, server_default="0"),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("spent_milli BETWEEN 0 AND budget_milli", name="budget"),
+)
+
+# The population as a table of counts; true counts, so it is sealed. No row of a person is kept.
+statistics_snapshots = Table(
+    "statistics_snapshots",
+    metadata,
+    Column("snapshot_id", Uuid, primary_key=True),
+    Column("taken_at", Instant, nullable=False, comment="when the last person was counted"),
+    Column("table_sealed", LargeBinary, nullable=False, comment="zone key"),
+)
+
+# Everything that was ever given out, and under which promise.
+statistics_releases = Table(
+    "statistics_releases",
+    metadata,
+    Column("release_id", Uuid, primary_key=True),
+    Column(
+        "recipient_id",
+        Text,
+        ForeignKey("statistics_recipients.recipient_id"),
+        nullable=False,
+    ),
+    Column("kind", Text, nullable=False),
+    Column("released_at", Instant, nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("report", JSONB, nullable=False, comment="what was promised, never a true count"),
+    # Of a count: the same question about the same snapshot has this one answer, at no new price.
+    Column("snapshot_id", Uuid, ForeignKey("statistics_snapshots.snapshot_id")),
+    Column("question_digest", LargeBinary),
+    Column("epsilon_milli", Integer),
+    Column("answer", JSONB, comment="with its noise"),
+    CheckConstraint("kind IN ('count', 'extract')", name="kind"),
+    Index("ix_statistics_releases_recipient_id", "recipient_id", "released_at"),
+    UniqueConstraint(
+        "recipient_id",
+        "snapshot_id",
+        "question_digest",
+        name="uq_statistics_releases_question",
+    ),
+)

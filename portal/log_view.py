@@ -71,8 +71,10 @@ _ACTIONS: Mapping[str, str] = {
     "partner_api.document.read": _("Read a document"),
     "idp.userinfo.read": _("Read your data when you signed in"),
     "population_register.record.accepted": _("Reported data about you"),
+    "population_register.statistics.read": _("Counted you for statistics that name nobody"),
     "vault.document.stored": _("Put a document into your vault"),
 }
+_LEGAL_PURPOSES: Mapping[str, str] = {"statistics": _("Statistics of the population")}
 _OTHER_ACTION = _("Another access to your data")
 
 _REASONS: Mapping[str, str] = {
@@ -154,6 +156,8 @@ def purpose_label(code: str | None, language: Language) -> str:
     """Name a purpose in the person's words; empty when there is none."""
     if not code:
         return ""
+    if code in _LEGAL_PURPOSES:
+        return language.text(_LEGAL_PURPOSES[code])
     purpose = PURPOSES.get(PurposeCode(code))
     return code if purpose is None else purpose.label.of(language.code)
 

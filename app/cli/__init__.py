@@ -29,6 +29,7 @@ __all__ = ["main"]
         "client": "app.cli.clients:client",
         "feed": "app.cli.feeds:feed",
         "matching": "app.cli.matching:matching",
+        "statistics": "app.cli.statistics:statistics",
         "operator": "app.cli.people:operator",
         "audit": "app.cli.audit_commands:audit",
         "keys": "app.cli.keys:keys",

@@ -375,3 +375,41 @@ class TestDemo:
 
         assert len(people) >= 5
         assert all(person["username"] and person["password"] for person in people)
+
+
+class TestStatistics:
+    """`civitas statistics`: an operator counts, pays, and writes an extract."""
+
+    def test_from_a_recipient_to_an_extract(
+        self, installation: Installation, tmp_path: Path
+    ) -> None:
+        recipient = ("--recipient", "rosstat")
+        installation.json(
+            "statistics", "recipient", "add", "rosstat", "--name", "Росстат", "--budget", "1"
+        )
+        installation.json("statistics", "snapshot")
+
+        counted = installation.json("statistics", "count", *recipient, "--epsilon", "0.4")
+        too_much = installation.json(
+            *("statistics", "count", *recipient, "--by", "sex", "--epsilon", "0.7"), exit_code=1
+        )
+        file = tmp_path / "extract.csv"
+        extracted = installation.json(
+            *("statistics", "extract", str(file), *recipient, "--field", "sex", "--k", "5")
+        )
+        again = installation.run(
+            *("statistics", "extract", str(file), *recipient, "--field", "sex", "--k", "5")
+        )
+
+        assert counted["left"] == 0.6
+        assert too_much["error"] == "privacy_budget_spent"
+        assert file.read_text().splitlines()[0] == "pseudonym,sex"
+        assert len(file.read_text().splitlines()) == extracted["rows"] + 1
+        assert again.exit_code == 2
+        listed = installation.json("statistics", "releases", *recipient)
+        assert [release["kind"] for release in listed] == ["extract", "count"]
+        assert [row["left"] for row in installation.json("statistics", "recipient", "list")] == [
+            0.6
+        ]
+        for command in ("recipient", "list"), ("releases", *recipient):
+            assert installation.run("statistics", *command).exit_code == 0

@@ -1,0 +1,194 @@
+"""Extracts for statistics: a row for each person, and no row that stands alone."""
+
+import csv
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Self, TextIO
+from uuid import UUID
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from kernel.clock import Clock
+from kernel.db import unit_of_work_of
+from kernel.ids import new_id
+from kernel.keyring import Keyring
+from population_register import statistics_store as store
+from population_register.deidentification import (
+    DIMENSIONS,
+    Cell,
+    Generalization,
+    choose_levels,
+    classify,
+    project,
+)
+from population_register.errors import CountRefused, UnknownRecipient
+from population_register.service.census import Progress, everybody
+
+LEAST_K = 5
+"""Smaller classes are never released, whatever is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """What an extract is."""
+
+    release_id: UUID
+    k: int
+    fields: tuple[str, ...]
+    levels: tuple[str, ...]
+    generalization: Generalization
+
+
+def write_extract(
+    sessions: sessionmaker[Session],
+    keyring: Keyring,
+    clock: Clock,
+    out: TextIO,
+    *,
+    recipient_id: str,
+    fields: Sequence[str],
+    k: int,
+    most_suppressed: float,
+    progress: Progress | None = None,
+) -> Extracted:
+    """Write one row per living person: a pseudonym of this extract alone, and coarse values.
+
+    Every class of equal rows has at least `k` of them; smaller classes are left out. Rows are in
+    the order of their pseudonyms, which says nothing.
+
+    Args:
+        sessions: Opens transactions.
+        keyring: Opens records, makes pseudonyms.
+        clock: Tells when.
+        out: Gets the CSV.
+        recipient_id: Whom it is for.
+        fields: Names of dimensions, each once.
+        k: `LEAST_K` or more.
+        most_suppressed: The share of people that may be left out for finer values, 0 to 1.
+        progress: Told how far it is.
+
+    Raises:
+        CountRefused: 400. No such field, one twice, or k too small.
+        UnknownRecipient: 404.
+
+    Transaction:
+        One for each batch of people. The release is stored before the first row is written.
+    """
+    _check_extract(fields, k, most_suppressed)
+    with sessions() as session:
+        if store.find_recipient(session, recipient_id) is None:
+            raise UnknownRecipient(recipient_id=recipient_id)
+    release_id = new_id(clock.now())
+    cells: Counter[Cell] = Counter()
+    with _Buckets() as rows:
+        numbers: dict[Cell, int] = {}
+        for batch in everybody(sessions, keyring, clock, progress=progress):
+            for person_id, cell in batch:
+                cells[cell] += 1
+                pseudonym = keyring.pseudonym(f"extract:{release_id}", person_id)
+                rows.put(pseudonym, numbers.setdefault(cell, len(numbers)))
+        chosen = choose_levels(cells, fields, k=k, most_suppressed=most_suppressed)
+        extracted = Extracted(
+            release_id=release_id,
+            k=k,
+            fields=tuple(fields),
+            levels=tuple(
+                DIMENSIONS[name].levels[level]
+                for name, level in zip(fields, chosen.levels, strict=True)
+            ),
+            generalization=chosen,
+        )
+        with unit_of_work_of(sessions) as session:
+            _store_extract(session, recipient_id, extracted, most_suppressed, at=clock.now())
+        classes = {
+            number: classify(cell, fields, chosen.levels) for cell, number in numbers.items()
+        }
+        sizes = project(cells, fields, chosen.levels)
+        writer = csv.writer(out)
+        writer.writerow(["pseudonym", *fields])
+        for pseudonym, number in rows:
+            if sizes[classes[number]] >= k:
+                writer.writerow([pseudonym, *classes[number]])
+    return extracted
+
+
+class _Buckets:
+    """Rows of an extract on disk, to be read in the order of their pseudonyms.
+
+    In the order of the register two extracts could be laid side by side and joined row by row.
+    A bucket for each first character is sorted in memory: a sixty-fourth of the population.
+    """
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._files: dict[str, IO[str]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def put(self, pseudonym: str, number: int) -> None:
+        """Keep a row."""
+        bucket = self._files.get(pseudonym[0])
+        if bucket is None:
+            bucket = self._files[pseudonym[0]] = self._open.enter_context(
+                tempfile.TemporaryFile("w+", encoding="ascii", newline="")  # noqa: SIM115
+            )
+        bucket.write(f"{pseudonym} {number}\n")
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        """Return every row."""
+        for first in sorted(self._files):
+            bucket = self._files[first]
+            bucket.seek(0)
+            for row in sorted(bucket):
+                pseudonym, number = row.split()
+                yield pseudonym, int(number)
+
+
+def _check_extract(fields: Sequence[str], k: int, most_suppressed: float) -> None:
+    if not fields or len(set(fields)) < len(fields) or not set(fields) <= DIMENSIONS.keys():
+        raise CountRefused(f"Name fields of: {', '.join(DIMENSIONS)}; each once.")
+    if k < LEAST_K:
+        raise CountRefused(f"k is {LEAST_K} or more.")
+    if not math.isfinite(most_suppressed) or not 0 <= most_suppressed <= 1:
+        raise CountRefused("The share that may be left out is between 0 and 1.")
+
+
+def _store_extract(
+    session: Session,
+    recipient_id: str,
+    extracted: Extracted,
+    most_suppressed: float,
+    *,
+    at: datetime,
+) -> None:
+    chosen = extracted.generalization
+    store.insert_release(
+        session,
+        {
+            "release_id": extracted.release_id,
+            "recipient_id": recipient_id,
+            "kind": "extract",
+            "released_at": at,
+            "request": {
+                "fields": list(extracted.fields),
+                "k": extracted.k,
+                "most_suppressed": most_suppressed,
+            },
+            "report": {
+                "levels": list(extracted.levels),
+                "rows": chosen.rows,
+                "suppressed": chosen.suppressed,
+                "classes": chosen.classes,
+                "smallest_class": chosen.smallest,
+            },
+        },
+    )

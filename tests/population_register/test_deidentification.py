@@ -1,0 +1,218 @@
+"""People as cells: ages, regions, and classes in which nobody stands alone."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.ids import AgencyId, PersonId, new_id
+from population_register.deidentification import (
+    ANY,
+    DIMENSIONS,
+    POSITION,
+    UNKNOWN,
+    Cell,
+    cell_of,
+    choose_levels,
+    find_region,
+    project,
+)
+from population_register.model import AttributeValue, CurrentRecord
+from tests.population_register.register_builders import NOON
+
+FIELDS = ("sex", "age", "region")
+
+
+def a_record(on: date = date(2026, 11, 23), **values: Any) -> CurrentRecord:  # noqa: ANN401
+    return CurrentRecord(
+        person_id=PersonId(new_id(NOON)),
+        version=1,
+        on=on,
+        history={
+            name: (
+                AttributeValue(
+                    value=value,
+                    source=AgencyId("tax"),
+                    as_of=date(2020, 1, 1),
+                    recorded_at=NOON,
+                    valid_from=date(1900, 1, 1),
+                ),
+            )
+            for name, value in values.items()
+        },
+    )
+
+
+def value_of(record: CurrentRecord, name: str) -> str:
+    cell = cell_of(record)
+    assert cell is not None
+    return cell[POSITION[name]]
+
+
+class TestCell:
+    """`cell_of`."""
+
+    @pytest.mark.parametrize(
+        ("birthdate", "age"),
+        [
+            ("1986-11-23", "40"),
+            ("1986-11-24", "39"),
+            ("1986", "39"),  # the last day that it may mean
+            ("1890-01-01", "100"),
+            (None, UNKNOWN),
+        ],
+    )
+    def test_age_on_the_day(self, birthdate: str | None, age: str) -> None:
+        record = a_record() if birthdate is None else a_record(birthdate=birthdate)
+
+        assert value_of(record, "age") == age
+
+    def test_the_dead_and_the_unborn_are_not_counted(self) -> None:
+        assert cell_of(a_record(birthdate="1986-03-14", deathdate="2020-01-01")) is None
+        assert cell_of(a_record(birthdate="2027-01-01")) is None
+
+    @pytest.mark.parametrize(
+        ("citizenships", "expected"),
+        [(["RUS", "KAZ"], "russian"), (["KAZ"], "foreign"), ([], "stateless")],
+    )
+    def test_citizenship(self, citizenships: list[str], expected: str) -> None:
+        assert value_of(a_record(citizenships=citizenships), "citizenship") == expected
+
+    def test_a_person_of_whom_nothing_is_said(self) -> None:
+        assert cell_of(a_record()) == (UNKNOWN,) * len(DIMENSIONS)
+
+    def test_every_value_is_among_those_fixed_beforehand(self) -> None:
+        record = a_record(
+            gender="female",
+            birthdate="1986-03-14",
+            registration_address={"formatted": "160000, Вологодская область, г. Вологда"},
+            marital_status={"status": "married"},
+            citizenships=["RUS"],
+        )
+
+        cell = cell_of(record)
+
+        assert cell == ("female", "40", "Вологодская область", "russian", "married")
+        for dimension, value in zip(DIMENSIONS.values(), cell, strict=True):
+            for level, known in enumerate(dimension.values):
+                assert dimension.coarsen(value, level) in known
+
+
+class TestRegion:
+    """`find_region`."""
+
+    @pytest.mark.parametrize(
+        ("text", "region"),
+        [
+            ("Вологодская обл.", "Вологодская область"),
+            ("160000, ВОЛОГОДСКАЯ ОБЛАСТЬ, г. Вологда, ул. Московская", "Вологодская область"),
+            ("г. Москва, ул. Тверская, 1", "Москва"),
+            ("Московская область, г. Химки", "Московская область"),
+            ("Респ. Алтай", "Республика Алтай"),
+            ("Алтайский край", "Алтайский край"),
+            ("Саха (Якутия) респ.", "Республика Саха"),
+            ("Ямало-Ненецкий АО", "Ямало-Ненецкий автономный округ"),
+            ("Ненецкий АО", "Ненецкий автономный округ"),
+            ("Орловская область", "Орловская область"),
+            ("ул. Московская, 5", UNKNOWN),
+            ("", UNKNOWN),
+        ],
+    )
+    def test_region_of_a_text(self, text: str, region: str) -> None:
+        assert find_region(text) == region
+
+    def test_every_region_is_found_by_its_own_name(self) -> None:
+        for name in DIMENSIONS["region"].values[0]:
+            assert find_region(name) == name or name == UNKNOWN
+
+
+class TestAges:
+    """The levels of age."""
+
+    @pytest.mark.parametrize(
+        ("age", "levels"),
+        [
+            ("7", ("7", "5-9", "0-9", "0-15", ANY)),
+            ("16", ("16", "15-19", "10-19", "16-64", ANY)),
+            ("64", ("64", "60-64", "60-69", "16-64", ANY)),
+            ("100", ("100", "100+", "100+", "65+", ANY)),
+            (UNKNOWN, (UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, ANY)),
+        ],
+    )
+    def test_level(self, age: str, levels: tuple[str, ...]) -> None:
+        dimension = DIMENSIONS["age"]
+
+        assert tuple(dimension.coarsen(age, n) for n in range(len(levels))) == levels
+
+
+cells = st.tuples(
+    *(
+        st.sampled_from(dimension.values[0][:6] + dimension.values[0][-2:])
+        for dimension in DIMENSIONS.values()
+    )
+)
+
+
+class TestAnonymity:
+    """`choose_levels`: whatever the population."""
+
+    @given(
+        table=st.dictionaries(cells, st.integers(1, 40), max_size=30),
+        k=st.integers(2, 20),
+        most_suppressed=st.sampled_from([0.0, 0.05, 0.5]),
+    )
+    def test_no_class_is_smaller_than_k(
+        self, table: Mapping[Cell, int], k: int, most_suppressed: float
+    ) -> None:
+        chosen = choose_levels(table, FIELDS, k=k, most_suppressed=most_suppressed)
+
+        classes = project(table, FIELDS, chosen.levels)
+        kept = {cell: people for cell, people in classes.items() if people >= k}
+        assert chosen.rows == sum(kept.values())
+        assert chosen.rows + chosen.suppressed == sum(table.values())
+        assert chosen.classes == len(kept)
+        assert chosen.smallest >= k or not kept
+        is_coarsest = chosen.levels == tuple(len(DIMENSIONS[n].levels) - 1 for n in FIELDS)
+        assert is_coarsest or chosen.suppressed <= most_suppressed * sum(table.values())
+
+    def test_values_stay_fine_where_there_are_enough(self) -> None:
+        table: Counter[Cell] = Counter({("female", "40", "Москва", "russian", "married"): 50})
+
+        assert choose_levels(table, FIELDS, k=5, most_suppressed=0).levels == (0, 0, 0)
+
+    def test_one_person_alone_is_left_out_rather_than_all_made_coarse(self) -> None:
+        table: Counter[Cell] = Counter(
+            {
+                ("female", "40", "Москва", "russian", "married"): 99,
+                ("male", "3", "Республика Тыва", "russian", "single"): 1,
+            }
+        )
+
+        chosen = choose_levels(table, FIELDS, k=5, most_suppressed=0.01)
+
+        assert chosen.levels == (0, 0, 0)
+        assert (chosen.rows, chosen.suppressed) == (99, 1)
+
+    def test_nobody_is_left_out_when_nobody_may_be(self) -> None:
+        table: Counter[Cell] = Counter(
+            {
+                ("female", "41", "Москва", "russian", "married"): 3,
+                ("female", "43", "Москва", "russian", "married"): 3,
+            }
+        )
+
+        chosen = choose_levels(table, FIELDS, k=5, most_suppressed=0)
+
+        assert chosen.levels == (0, 1, 0)  # 40-44
+        assert chosen.suppressed == 0
+
+    def test_a_population_smaller_than_k_gives_nothing(self) -> None:
+        table: Counter[Cell] = Counter({("female", "41", "Москва", "russian", "married"): 3})
+
+        chosen = choose_levels(table, FIELDS, k=5, most_suppressed=0)
+
+        assert (chosen.rows, chosen.suppressed, chosen.smallest) == (0, 3, 0)
