@@ -1,5 +1,7 @@
 """The addresses that a client registers: where it is called, framed, and sent codes to. No I/O."""
 
+import re
+from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
 
 from idp.errors import InvalidClientMetadata, InvalidRedirectUri
@@ -46,14 +48,8 @@ def _check_request_uris(metadata: ClientMetadata, policy: Policy) -> None:
     if len(metadata.request_uris) > MOST_REQUEST_URIS:
         raise InvalidClientMetadata(f"At most {MOST_REQUEST_URIS} request_uris.")
     for uri in metadata.request_uris:
-        parts = _split(uri)
-        if (
-            parts is None
-            or not parts.hostname
-            or "@" in parts.netloc
-            or not (parts.scheme == "https" or (parts.scheme == "http" and policy.allows_http))
-            or not (uri.isascii() and uri.isprintable() and len(uri) <= LONGEST_REQUEST_URI)
-        ):
+        schemes = ("https", "http") if policy.allows_http else ("https",)
+        if not is_web_address(uri, schemes=schemes) or len(uri) > LONGEST_REQUEST_URI:
             raise InvalidClientMetadata("request_uris are https addresses.")
 
 
@@ -62,13 +58,9 @@ def _check_called(metadata: ClientMetadata, policy: Policy) -> None:
         value = getattr(metadata, name)
         if value is None:
             continue
-        parts = _split(value)
-        is_allowed = parts is not None and (
-            parts.scheme == "https"
-            # A sign-in that starts over http can be turned to somebody else's.
-            or (parts.scheme == "http" and policy.allows_http and name != "initiate_login_uri")
-        )
-        if not is_allowed:
+        # A sign-in that starts over http can be turned to somebody else's.
+        may_be_http = policy.allows_http and name != "initiate_login_uri"
+        if not is_web_address(value, schemes=("https", "http") if may_be_http else ("https",)):
             raise InvalidClientMetadata(f"{name} has to be an https address.")
 
 
@@ -83,7 +75,7 @@ def _check_logout(metadata: ClientMetadata) -> None:
         if uri is None:
             if getattr(metadata, f"{name.removesuffix('uri')}session_required"):
                 raise InvalidClientMetadata(f"{name} is missing.")
-        elif "#" in uri or not uri.isascii() or "@" in urlsplit(uri).netloc:
+        elif "#" in uri:
             raise InvalidClientMetadata(f"{name} is not acceptable.")
     framed = metadata.frontchannel_logout_uri
     if framed is not None and _origin(framed) not in {
@@ -118,17 +110,35 @@ def _check_redirect_uri(uri: str, policy: Policy, profile: ClientProfile) -> Non
 
 
 def _check_redirect_scheme(parts: SplitResult, policy: Policy, profile: ClientProfile) -> None:
+    if parts.scheme in {"https", "http"} and not _HOST.fullmatch(parts.netloc):
+        raise InvalidRedirectUri(reason="host")
     match parts.scheme:
         case "https":
-            if not parts.hostname:
-                raise InvalidRedirectUri(reason="host")
+            pass
         case "http":
-            if not parts.hostname or not (policy.allows_http or parts.hostname in _LOOPBACK):
+            if not (policy.allows_http or parts.hostname in _LOOPBACK):
                 raise InvalidRedirectUri("A redirect URI has to be https.", reason="http")
         case scheme:
             # A private-use scheme is a domain turned around: RFC 8252, 7.1.
             if profile is ClientProfile.FAPI2 or "." not in scheme or scheme in _DANGEROUS_SCHEMES:
                 raise InvalidRedirectUri(reason="scheme")
+
+
+_HOST = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE)
+"""Names, numbers and ports: with anything else an address could break out of a header."""
+
+
+def is_web_address(uri: str, *, schemes: Collection[str] = ("https", "http")) -> bool:
+    """Tell whether a browser can be sent to an address, or a policy can name its origin."""
+    parts = _split(uri)
+    return (
+        parts is not None
+        and parts.scheme in schemes
+        and uri.isascii()
+        and uri.isprintable()
+        and not set(uri) & set(' "\\<>')
+        and _HOST.fullmatch(parts.netloc) is not None
+    )
 
 
 def _split(uri: str) -> SplitResult | None:

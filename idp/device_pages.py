@@ -64,7 +64,8 @@ def show_request(
     return render(
         request,
         "idp/deferred_request.html",
-        asker=replace(asker_of(found.client, "", language), address=""),
+        # Its logo would tell the client who opened this page, and when.
+        asker=replace(asker_of(found.client, "", language), address="", logo_uri=None),
         requests=asked_disclosures(
             found.asked, language=language, at=request.app.state.clock.now()
         ),

@@ -7,6 +7,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from consent.api import ITEMS, ItemName, Sensitivity, get_purpose
+from idp.client_addresses import is_web_address
 from idp.model import Client, Disclosure, Interaction, SignInSession
 from kernel.languages import Language
 from kernel.secret import b64url, sha256
@@ -26,6 +27,8 @@ class Asker:
         partner_name: The organisation behind it; empty when it has the client's name.
         is_verified: Whether an operator knows the organisation.
         policy_uri: The client's privacy policy; None when it named none that can be linked to.
+        tos_uri: Its terms of service, likewise.
+        logo_uri: Its logo, likewise.
     """
 
     name: str
@@ -33,6 +36,8 @@ class Asker:
     partner_name: str
     is_verified: bool
     policy_uri: str | None
+    tos_uri: str | None = None
+    logo_uri: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +72,24 @@ def asker_of(client: Client, redirect_uri: str, language: Language) -> Asker:
     own_name = localised if isinstance(localised, str) else client.name
     name = _visible(own_name) or _visible(client.name) or client.client_id
     partner_name = _visible(client.partner_name)
-    policy_uri = client.metadata.policy_uri
     return Asker(
         name=name,
         address=_address_of(redirect_uri),
         partner_name="" if partner_name == name else partner_name,
         is_verified=client.partner_is_verified,
-        policy_uri=policy_uri if policy_uri and policy_uri.startswith("https://") else None,
+        policy_uri=_link(client, "policy_uri", language),
+        tos_uri=_link(client, "tos_uri", language),
+        logo_uri=_link(client, "logo_uri", language),
     )
+
+
+def _link(client: Client, name: str, language: Language) -> str | None:
+    """Return an address that the client registered, in the person's language if it did that too."""
+    localised = client.metadata.descriptive.get(f"{name}#{language.code}")
+    if isinstance(localised, str) and is_web_address(localised, schemes=("https",)):
+        return localised
+    address: str | None = getattr(client.metadata, name)
+    return address if address is not None and is_web_address(address) else None
 
 
 def asked_disclosures(

@@ -227,17 +227,16 @@ def _sign_in_page(
     redirect_uri = interaction.request.redirect_uri
     if not shared["username"]:
         shared["username"] = interaction.request.login_hint or ""
+    language = language_of(request, interaction.request.ui_locales)
+    asker = asker_of(interaction.client, redirect_uri, language)
     return render(
         request,
         "idp/sign_in.html",
         path=here,
         leads_to=redirect_uri,
+        image=asker.logo_uri,
         ui_locales=interaction.request.ui_locales,
-        asker=asker_of(
-            interaction.client,
-            redirect_uri,
-            language_of(request, interaction.request.ui_locales),
-        ),
+        asker=asker,
         action=f"{here}/sign-in",
         cancel_action=f"{here}/consent",
         **shared,
@@ -247,13 +246,15 @@ def _sign_in_page(
 def _consent_page(request: Request, interaction: Interaction) -> Response:
     language = language_of(request, interaction.request.ui_locales)
     redirect_uri = interaction.request.redirect_uri
+    asker = asker_of(interaction.client, redirect_uri, language)
     assert interaction.session is not None
     return render(
         request,
         "idp/consent.html",
         leads_to=redirect_uri,
+        image=asker.logo_uri,
         ui_locales=interaction.request.ui_locales,
-        asker=asker_of(interaction.client, redirect_uri, language),
+        asker=asker,
         requests=asked_disclosures(
             interaction.asked, language=language, at=request.app.state.clock.now()
         ),

@@ -53,7 +53,8 @@ def show_request(
     return render(
         request,
         "idp/deferred_request.html",
-        asker=replace(asker_of(it.client, "", language), address=""),
+        # Its logo would tell the client that the person looks at this, and from where.
+        asker=replace(asker_of(it.client, "", language), address="", logo_uri=None),
         requests=asked_disclosures(it.asked, language=language, at=at),
         user_code="",
         binding_message=it.stored.request["parameters"].get("binding_message", ""),

@@ -149,6 +149,7 @@ class Pages:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         leads_to: str | None = None,
+        image: str | None = None,
         ui_locales: str = "",
         path: str | None = None,
         **context: object,
@@ -161,6 +162,7 @@ class Pages:
             status: HTTP status.
             headers: Sent along.
             leads_to: Address of another site where a form of this page ends after redirects.
+            image: Address of an image on another site that this page shows.
             ui_locales: What the client that sent the person here asked for.
             path: Where this page is read, when it answers a form that was sent elsewhere; the
                 language switch leads there.
@@ -186,7 +188,7 @@ class Pages:
         response = HTMLResponse(html, status_code=status, headers=dict(headers or {}))
         response.headers["Cache-Control"] = "no-store"
         response.headers["Content-Language"] = language.code
-        response.headers["Content-Security-Policy"] = content_security_policy(leads_to)
+        response.headers["Content-Security-Policy"] = content_security_policy(leads_to, image)
         # With `no-referrer` browsers send `Origin: null` even to ourselves, and the guard could not
         # tell our forms from others'.
         response.headers["Referrer-Policy"] = "same-origin"
@@ -259,8 +261,12 @@ def render(request: Request, template: str, /, **options: Any) -> HTMLResponse: 
     return pages.render(request, template, **options)
 
 
-def content_security_policy(leads_to: str | None = None) -> str:
+def content_security_policy(leads_to: str | None = None, image: str | None = None) -> str:
     """Return the policy of a page.
+
+    Args:
+        leads_to: Address of another site where a form of the page ends.
+        image: Address of an image on another site; of a plain host, as it was registered.
 
     Chromium applies `form-action` to every redirect after a form was sent, also to those that the
     client's site makes after ours, which we can't know. So a page whose form ends at a client
@@ -277,8 +283,12 @@ def content_security_policy(leads_to: str | None = None) -> str:
             form_action += f" http://{address.netloc}"
         elif address.scheme != "https":
             form_action += f" {address.scheme}:"
+    img_src = "'self'"
+    if image is not None:
+        address = urlsplit(image)
+        img_src += f" {address.scheme}://{address.netloc}"
     return (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        f"default-src 'none'; style-src 'self'; script-src 'self'; img-src {img_src}; "
         f"base-uri 'none'; form-action {form_action}; frame-ancestors 'none'"
     )
 

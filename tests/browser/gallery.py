@@ -24,6 +24,7 @@ ASKER = SimpleNamespace(
 STRANGER = SimpleNamespace(
     name="Openid Client <b>", address="127.0.0.1:4711", partner_name="Self-registered",
     is_verified=False, policy_uri="https://stranger.example/privacy",
+    tos_uri="https://stranger.example/terms", logo_uri="/static/civitas.svg",
 )  # fmt: skip
 DEVICE = SimpleNamespace(
     name="Телевизор", address="", partner_name="Демо Банк", is_verified=True, policy_uri=None
