@@ -33,11 +33,11 @@ setup: $(DEVELOPMENT) $(INTEROP) ## Make .venv with everything for development
 
 .PHONY: test
 test: $(DEVELOPMENT) $(INTEROP) chromium ## Run all tests (WORKERS=2, ARGS="-k consent")
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not interop" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not conformance and not interop" $(ARGS)
 
 .PHONY: test-all
 test-all: $(DEVELOPMENT) $(INTEROP) chromium apache ## Run all tests and the external conformance suites
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "" $(ARGS)
 
 .PHONY: test-interop
 test-interop: $(DEVELOPMENT) $(INTEROP) apache ## Run what other people's clients do with us

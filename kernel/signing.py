@@ -259,7 +259,9 @@ class SigningKeys:
     def _load(self, row: Row[Any]) -> PrivateKey | Signer:
         content = self._unseal(row)
         if not content.startswith(_IN_MODULE):
-            return cast("PrivateKey", load_der_private_key(content, None))
+            # What we sealed ourselves, when we had made it, need not be proven to be a key again.
+            key = load_der_private_key(content, None, unsafe_skip_rsa_key_validation=True)
+            return cast("PrivateKey", key)
         if self._module is None:
             raise RootKeyUnavailable(
                 "A signing key lies in a security module. Set CIVITAS_PKCS11_SIGNING, or rotate "

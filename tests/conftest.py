@@ -1,28 +1,24 @@
-"""The database of the tests, and the clock.
+"""The database of the tests, the clock, and a whole running instance.
 
 One embedded server serves the whole run: each pytest-xdist worker starts it or finds it running,
 and the last one to leave stops it. A template is migrated once; every worker clones it, and each
 test runs in a transaction that is rolled back. Tests that need real commits clone their own.
 """
 
-import fcntl
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-import migrations
+from app.demo.instance import Instance, fresh_instance
 from kernel.clock import FrozenClock
 from kernel.db import make_engine, make_sessions
 from kernel.postgres import EmbeddedPostgres
-from kernel.secret import random_bytes
+from tests.databases import NOON, KnownKeys, create_database, make_templates, temporary_database
 
-TEMPLATE = "civitas_template"
+pytest_plugins = ["tests.sharing"]
 
 
 @pytest.fixture(scope="session")
@@ -34,20 +30,16 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path
 
 @pytest.fixture(scope="session")
 def server_url(run_folder: Path) -> Iterator[str]:
-    """Start the server, or join it, and see to the migrated template."""
+    """Start the server, or join it, and see to the templates."""
     with EmbeddedPostgres(run_folder / "pg", durable=False) as server:
-        with (run_folder / "template.lock").open("wb") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            with psycopg.connect(server.url, autocommit=True) as connection:
-                known = connection.execute(
-                    "SELECT FROM pg_database WHERE datname = %s", (TEMPLATE,)
-                ).fetchone()
-                if known is None:
-                    connection.execute("DROP DATABASE IF EXISTS unfinished")
-                    url = create_database(server.url, "unfinished", template="template0")
-                    migrations.upgrade(url)
-                    connection.execute(f"ALTER DATABASE unfinished RENAME TO {TEMPLATE}")
+        make_templates(server.url, run_folder)
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def known_keys(run_folder: Path, server_url: str) -> KnownKeys:  # noqa: ARG001  # which makes them
+    """Keys that were made once for the whole run."""
+    return KnownKeys(run_folder)
 
 
 @pytest.fixture(scope="session")
@@ -85,10 +77,8 @@ def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
 @pytest.fixture
 def fresh_database(server_url: str) -> Iterator[str]:
     """A migrated database of the test's own: for races, faults and real processes."""
-    name = f"civitas_{random_bytes(8).hex()}"
-    yield create_database(server_url, name)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with temporary_database(server_url) as url:
+        yield url
 
 
 @pytest.fixture
@@ -105,15 +95,17 @@ def fresh_sessions(fresh_engine: Engine) -> sessionmaker[Session]:
     return make_sessions(fresh_engine)
 
 
+@pytest.fixture(scope="session")
+def instance() -> Iterator[Instance]:
+    """A whole instance, as `make run` gives one: embedded database, server, worker, bank.
+
+    One for all tests that leave it as they found it; their modules go to one worker (sharing.py).
+    """
+    with fresh_instance({"CIVITAS_LOG_LEVEL": "DEBUG"}) as instance:
+        yield instance
+
+
 @pytest.fixture
 def clock() -> FrozenClock:
     """A clock that stands at noon of 23 November 2026, UTC."""
-    return FrozenClock(datetime(2026, 11, 23, 12, tzinfo=UTC))
-
-
-def create_database(server_url: str, name: str, *, template: str = TEMPLATE) -> str:
-    """Clone `template` and return the clone's address."""
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
-    return server_url.replace("@/civitas?", f"@/{name}?")
+    return FrozenClock(NOON)

@@ -9,18 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import structlog
 from click.testing import CliRunner, Result
-from psycopg import sql
 
 from app.cli import main
 from app.demo.agencies import DEMO_FEEDS
 from kernel.db import make_engine, make_sessions, unit_of_work_of
-from kernel.secret import random_bytes
 from population_register.api import add_agency
-from tests.conftest import create_database
+from tests.databases import temporary_database
 
 pytestmark = [pytest.mark.db, pytest.mark.timeout(60)]
 
@@ -72,11 +69,8 @@ class Installation:
 def installation(
     server_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    name = f"civitas_{random_bytes(8).hex()}"
-    url = create_database(server_url, name)
-    yield Installation(url, tmp_path_factory.mktemp("data"))
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with temporary_database(server_url) as url:
+        yield Installation(url, tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +169,7 @@ class TestKeys:
 
         coming = kids("next")
 
-        rotated = installation.json("keys", "rotate", "partner")
+        rotated = installation.json("keys", "rotate", "partner", "--at-once")
 
         assert set(rotated["partner"]) == coming
         assert kids("current") == coming
@@ -184,7 +178,7 @@ class TestKeys:
     def test_key_that_not_everybody_can_have_does_not_sign_but_in_an_emergency(
         self, installation: Installation
     ) -> None:
-        installation.json("keys", "rotate", "consent")
+        installation.json("keys", "rotate", "consent", "--at-once")
 
         again = installation.run("keys", "rotate", "consent")
         at_once = installation.json("keys", "rotate", "consent", "--at-once")

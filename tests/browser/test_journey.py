@@ -4,7 +4,6 @@ Everything is real: the processes, the database, the bank, the browser. Each pag
 picture in `tests/artefacts/journey`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.demo.bank_words import WORDS
-from app.demo.instance import Instance, fresh_instance
+from app.demo.instance import Instance
 from tests.browser.conftest import ARTEFACTS
 
 # The instance starts whole: database, population, two servers, a worker.
@@ -20,12 +19,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 PATIENCE_MS = 15_000
 PROOF_MS = 60_000
-
-
-@pytest.fixture(scope="module")
-def instance() -> Iterator[Instance]:
-    with fresh_instance() as instance:
-        yield instance
 
 
 @dataclass

@@ -12,9 +12,8 @@ from schemathesis.core.result import Err
 
 from app.main import create_app
 from kernel.clock import FrozenClock
-from kernel.secret import random_bytes
 from kernel.settings import Settings
-from tests.conftest import create_database
+from tests.databases import WITH_KEYS, KnownKeys, temporary_database
 from tests.idp.idp_world import ISSUER, NOON, IdpWorld, open_idp_world
 
 DOCUMENT = create_app(Settings(mode="test")).api.openapi()
@@ -31,9 +30,15 @@ _PARTS = ("method", "url", "params", "data", "json", "headers", "cookies")
 
 
 @pytest.fixture(scope="module")
-def world(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdpWorld]:
-    url = create_database(server_url, f"civitas_{random_bytes(8).hex()}")
-    with open_idp_world(url, tmp_path_factory.mktemp("civitas")) as opened:
+def world(
+    server_url: str, known_keys: KnownKeys, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[IdpWorld]:
+    folder = tmp_path_factory.mktemp("civitas")
+    known_keys.put_root_key_into(folder)
+    with (
+        temporary_database(server_url, template=WITH_KEYS) as url,
+        open_idp_world(url, folder) as opened,
+    ):
         opened.clock = opened.app.state.clock = FrozenClock(NOON)
         yield opened
 

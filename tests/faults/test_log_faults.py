@@ -16,8 +16,8 @@ from audit.api import sequence, verify_log
 from kernel.db import unit_of_work_of
 from kernel.signing import SigningKeys
 from tests.audit.audit_builders import NOON, ORIGIN, record_many
-from tests.audit.conftest import OpenSigning
 from tests.audit.log_oracle import check_log
+from tests.databases import KnownKeys
 
 pytestmark = [pytest.mark.db, pytest.mark.timeout(60)]
 
@@ -30,8 +30,8 @@ WRITES = {
 
 
 @pytest.fixture
-def signing(open_signing: OpenSigning, fresh_sessions: sessionmaker[Session]) -> SigningKeys:
-    return open_signing(fresh_sessions)
+def signing(known_keys: KnownKeys, fresh_sessions: sessionmaker[Session]) -> SigningKeys:
+    return known_keys.open_signing(fresh_sessions)
 
 
 def sign(sessions: sessionmaker[Session], signing: SigningKeys) -> int:

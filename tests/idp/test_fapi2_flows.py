@@ -15,8 +15,8 @@ import jwt
 import pytest
 
 from idp.model import ClientProfile
-from kernel.secret import b64url, random_b64url, random_bytes, sha256
-from tests.conftest import create_database
+from kernel.secret import b64url, random_b64url, sha256
+from tests.databases import WITH_KEYS, KnownKeys, temporary_database
 from tests.idp.certificates import SUBJECT, Certificate, a_client_certificate, an_authority
 from tests.idp.idp_world import (
     ISSUER,
@@ -44,18 +44,25 @@ def authority() -> Certificate:
 
 @pytest.fixture(scope="module")
 def opened_world(
-    server_url: str, tmp_path_factory: pytest.TempPathFactory, authority: Certificate
+    server_url: str,
+    known_keys: KnownKeys,
+    tmp_path_factory: pytest.TempPathFactory,
+    authority: Certificate,
 ) -> Iterator[IdpWorld]:
     folder = tmp_path_factory.mktemp("civitas")
+    known_keys.put_root_key_into(folder)
     ca_file = folder / "clients.pem"
     ca_file.write_bytes(authority.pem)
-    with open_idp_world(
-        create_database(server_url, f"civitas_{random_bytes(8).hex()}"),
-        folder,
-        trusted_proxies=("127.0.0.0/8",),
-        mtls_url=MTLS_URL,
-        client_ca_file=ca_file,
-    ) as world:
+    with (
+        temporary_database(server_url, template=WITH_KEYS) as url,
+        open_idp_world(
+            url,
+            folder,
+            trusted_proxies=("127.0.0.0/8",),
+            mtls_url=MTLS_URL,
+            client_ca_file=ca_file,
+        ) as world,
+    ):
         yield world
 
 

@@ -11,9 +11,9 @@ from app.proxies import TrustedProxies
 from idp.client_authentication import ASSERTION_TYPE
 from idp.errors import InvalidClientMetadata
 from idp.model import ClientProfile
-from kernel.secret import b64url, random_bytes, sha256
+from kernel.secret import b64url, sha256
 from tests.asgi import _Transport
-from tests.conftest import create_database
+from tests.databases import WITH_KEYS, KnownKeys, temporary_database
 from tests.idp.certificates import (
     SUBJECT,
     Certificate,
@@ -42,19 +42,25 @@ def authority() -> Certificate:
 
 @pytest.fixture(scope="module")
 def opened_world(
-    server_url: str, tmp_path_factory: pytest.TempPathFactory, authority: Certificate
+    server_url: str,
+    known_keys: KnownKeys,
+    tmp_path_factory: pytest.TempPathFactory,
+    authority: Certificate,
 ) -> Iterator[IdpWorld]:
-    url = create_database(server_url, f"civitas_{random_bytes(8).hex()}")
     folder = tmp_path_factory.mktemp("civitas")
+    known_keys.put_root_key_into(folder)
     ca_file = folder / "clients.pem"
     ca_file.write_bytes(authority.pem)
-    with open_idp_world(
-        url,
-        folder,
-        trusted_proxies=("127.0.0.0/8",),
-        mtls_url=MTLS_URL,
-        client_ca_file=ca_file,
-    ) as world:
+    with (
+        temporary_database(server_url, template=WITH_KEYS) as url,
+        open_idp_world(
+            url,
+            folder,
+            trusted_proxies=("127.0.0.0/8",),
+            mtls_url=MTLS_URL,
+            client_ca_file=ca_file,
+        ) as world,
+    ):
         yield world
 
 

@@ -11,9 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.ports import free_port
@@ -21,8 +19,7 @@ from idp.model import ClientProfile
 from idp.service import administration
 from kernel.clock import SystemClock
 from kernel.db import make_engine, make_sessions, unit_of_work_of
-from kernel.secret import random_bytes
-from tests.conftest import create_database
+from tests.databases import WITH_KEYS, KnownKeys, temporary_database
 from tests.idp.idp_world import Person, open_idp_world
 from tests.interop.person import CLIENT_ADDRESS, Visitor, at_a_browser
 
@@ -72,10 +69,17 @@ def node() -> Path:
 
 
 @pytest.fixture(scope="session")
-def running(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(
+    server_url: str, known_keys: KnownKeys, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("civitas")
-    name = f"civitas_{random_bytes(8).hex()}"
-    url = create_database(server_url, name)
+    known_keys.put_root_key_into(folder)
+    with temporary_database(server_url, template=WITH_KEYS) as url:
+        yield from served(url, folder)
+
+
+def served(url: str, folder: Path) -> Iterator[Running]:
+    """Make two people in a database, and serve it."""
     with open_idp_world(url, folder) as world:
         person = world.someone()
         other_person = world.someone(given_name="Пётр", gender="male", birthdate="1990-02-03")
@@ -95,8 +99,6 @@ def running(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         wait_for(f"{issuer}/readyz", folder / "serve.log", server)
         yield Running(issuer, folder, environment, person, other_person, make_sessions(engine))
     engine.dispose()
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")

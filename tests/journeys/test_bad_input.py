@@ -13,14 +13,12 @@ import httpx2
 import psycopg
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from psycopg import sql
 from pydantic import SecretStr
 
 from app.main import Civitas, create_app
 from app.route_classes import Shape, route_class_of
-from kernel.secret import random_bytes
 from kernel.settings import Settings
-from tests.conftest import create_database
+from tests.databases import temporary_database
 
 pytestmark = [pytest.mark.db, pytest.mark.timeout(60)]
 
@@ -49,10 +47,8 @@ BODIES = {
 
 @pytest.fixture(scope="module")
 def database(server_url: str) -> Iterator[str]:
-    name = f"civitas_{random_bytes(8).hex()}"
-    yield create_database(server_url, name)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with temporary_database(server_url) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,12 @@ from app.demo.browser import Browser, Button
 from app.demo.instance import Instance, InstanceFailed, start
 from app.ports import free_port
 
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.db,
     pytest.mark.timeout(400),
-    pytest.mark.xdist_group("life"),
 ]
 
 
@@ -78,6 +79,7 @@ class Life:
     left_after_kill: list[str]
     consents_after_kill: int
     report: dict[str, object]
+    banner: str
 
 
 def consents_and_bank(instance: Instance, browser: Browser) -> int:
@@ -94,6 +96,32 @@ def verify(folder: Path) -> dict[str, object]:
     )
     report: dict[str, object] = json.loads(done.stdout)
     return report
+
+
+def banner_of_run(folder: Path, port: int, bank_port: int) -> str:
+    """Run what `make run` executes, as a person sees it, until it says how it is stopped."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "run"],
+        env={
+            **os.environ,
+            "PORT": str(port),
+            "BANK_PORT": str(bank_port),
+            "CIVITAS_DATA": str(folder),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if "Ctrl-C" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+    assert process.returncode == 0
+    return "\n".join(lines).replace(str(bank_port), "8001").replace(str(port), "8000")
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +155,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     again.close()
     browser.close()
     third.stop()
+    report = verify(folder)
     return Life(
         first_start_seconds=first.started_in_seconds,
         exit_code_of_ctrl_c=exit_code,
@@ -137,7 +166,8 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         entries_before_kill=int(str(before["tree_size"])) + int(str(before["waiting"])),
         left_after_kill=left_after_kill,
         consents_after_kill=consents_after,
-        report=verify(folder),
+        report=report,
+        banner=banner_of_run(folder, port, bank_port),
     )
 
 
@@ -169,6 +199,13 @@ def test_log_loses_nothing_to_kill_9(life: Life) -> None:
 
 def test_only_the_new_run_is_left_after_kill_9(life: Life) -> None:
     assert len(life.left_after_kill) == 1
+
+
+def test_banner_of_make_run_is_the_one_in_the_readme(life: Life) -> None:
+    shown = README.split("$ make run\n")[1].split("\n\n$ curl")[0]
+
+    for line in shown.splitlines():
+        assert line.rstrip() in life.banner, line
 
 
 class TestPorts:

@@ -22,7 +22,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.db,
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("instance"),
 ]
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("instance")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def console_commands(text: str) -> list[str]:
@@ -92,37 +92,6 @@ def test_people_in_the_readme_are_those_of_the_demonstration() -> None:
     anna = DEMO_PEOPLE[0]
 
     assert f"{anna.username:<12} {anna.password}" in README
-
-
-@pytest.mark.db
-def test_banner_of_make_run_is_the_one_in_the_readme(tmp_path: Path) -> None:
-    port, bank_port = free_port(), free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "run"],  # what `make run` executes
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "PORT": str(port),
-            "BANK_PORT": str(bank_port),
-            "CIVITAS_DATA": str(tmp_path),
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line.rstrip())
-        if "Ctrl-C" in line:
-            break
-    process.terminate()
-    process.communicate(timeout=30)
-
-    banner = "\n".join(lines).replace(str(bank_port), "8001").replace(str(port), "8000")
-    shown = README.split("$ make run\n")[1].split("\n\n$ curl")[0]
-    for line in shown.splitlines():
-        assert line.rstrip() in banner, line
 
 
 @pytest.mark.db

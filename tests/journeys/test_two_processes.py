@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.db,
     pytest.mark.timeout(400),
-    pytest.mark.xdist_group("copies"),
 ]
 
 

@@ -2,24 +2,24 @@
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from kernel.clock import FrozenClock
-from kernel.secret import random_bytes
-from tests.conftest import create_database
+from tests.databases import WITH_KEYS, KnownKeys, temporary_database
 from tests.partner_api.partner_world import NOON, World, open_world
 
 
 @pytest.fixture(scope="module")
-def opened_world(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    name = f"civitas_{random_bytes(8).hex()}"
-    url = create_database(server_url, name)
-    with open_world(url, tmp_path_factory.mktemp("civitas")) as world:
+def opened_world(
+    server_url: str, known_keys: KnownKeys, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("civitas")
+    known_keys.put_root_key_into(folder)
+    with (
+        temporary_database(server_url, template=WITH_KEYS) as url,
+        open_world(url, folder) as world,
+    ):
         yield world
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ from partner_api.service.webhooks import (
 )
 from partner_api.webhooks import RETRY_DELAYS, Outcome
 from tests.consent.consent_builders import a_request
+from tests.databases import KnownKeys
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -81,22 +82,21 @@ class Receiver:
 
 
 @pytest.fixture
-def keyring(tmp_path: Path, sessions: sessionmaker[Session]) -> Keyring:
-    return Keyring.open(LocalKeyFile.create(tmp_path / "root.key"), sessions, at=AT)
+def keyring(known_keys: KnownKeys, sessions: sessionmaker[Session]) -> Keyring:
+    return Keyring.open(known_keys.root_keys, sessions, at=AT)
 
 
 @pytest.fixture
 def context(
-    tmp_path: Path, sessions: sessionmaker[Session], keyring: Keyring, clock: FrozenClock
+    known_keys: KnownKeys, sessions: sessionmaker[Session], keyring: Keyring, clock: FrozenClock
 ) -> JobContext:
-    root = LocalKeyFile.open(tmp_path / "root.key")
     unused: Any = None
     return JobContext(
         settings=Settings(mode="test"),
         clock=clock,
         sessions=sessions,
         keyring=keyring,
-        signing=SigningKeys.open(root, sessions, at=AT),
+        signing=known_keys.open_signing(sessions, at=AT),
         blobs=unused,
     )
 

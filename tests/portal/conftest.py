@@ -21,12 +21,11 @@ from kernel.errors import DomainError
 from kernel.ids import AgencyId
 from kernel.keyring import Keyring
 from kernel.pages import Pages
-from kernel.root_keys import LocalKeyFile
 from kernel.settings import Settings
-from kernel.signing import SigningKeys
 from population_register.model import Agency, AgencyRole
 from population_register.service.agencies import add_agency
 from tests.asgi import client_of
+from tests.databases import KnownKeys
 from tests.portal.portal_builders import World
 
 NAMES = {
@@ -47,13 +46,16 @@ def pages() -> Pages:
 
 @pytest.fixture
 def world(
-    sessions: sessionmaker[Session], tmp_path: Path, clock: FrozenClock, pages: Pages
+    sessions: sessionmaker[Session],
+    known_keys: KnownKeys,
+    tmp_path: Path,
+    clock: FrozenClock,
+    pages: Pages,
 ) -> World:
     settings = Settings(mode="test", password_profile="test", document_limit_bytes=1 << 20)
-    root = LocalKeyFile(bytes(range(32)))
     at = clock.now()
-    keyring = Keyring.open(root, sessions, at=at)
-    signing = SigningKeys.open(root, sessions, at=at)
+    keyring = Keyring.open(known_keys.root_keys, sessions, at=at)
+    signing = known_keys.open_signing(sessions, at=at)
     blobs = LocalStore(tmp_path / "blobs", mkdir=True)
     with unit_of_work_of(sessions) as session:
         for agency_id, (role, ru, en) in NAMES.items():

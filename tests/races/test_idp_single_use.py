@@ -7,16 +7,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy import func, select
 
 from idp.service import administration
 from idp.tables import authorization_codes, refresh_tokens
 from kernel.clock import FrozenClock
-from kernel.secret import b64url, random_bytes, sha256
-from tests.conftest import create_database
+from kernel.secret import b64url, sha256
+from tests.databases import WITH_KEYS, KnownKeys, temporary_database
 from tests.idp.idp_world import (
     ISSUER,
     NOON,
@@ -33,15 +31,17 @@ pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture(scope="module")
-def world(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdpWorld]:
-    name = f"civitas_{random_bytes(8).hex()}"
-    with open_idp_world(
-        create_database(server_url, name), tmp_path_factory.mktemp("civitas")
-    ) as opened:
+def world(
+    server_url: str, known_keys: KnownKeys, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[IdpWorld]:
+    folder = tmp_path_factory.mktemp("civitas")
+    known_keys.put_root_key_into(folder)
+    with (
+        temporary_database(server_url, template=WITH_KEYS) as url,
+        open_idp_world(url, folder) as opened,
+    ):
         opened.clock = opened.app.state.clock = FrozenClock(NOON)
         yield opened
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def at_once(world: IdpWorld, requests: Sequence[Mapping[str, Any]]) -> list[httpx.Response]:

@@ -12,8 +12,8 @@ from kernel.db import unit_of_work_of
 from kernel.ids import EntryId
 from kernel.signing import SigningKeys
 from tests.audit.audit_builders import NOON, ORIGIN, record, record_many
-from tests.audit.conftest import OpenSigning
 from tests.audit.log_oracle import check_log
+from tests.databases import KnownKeys
 
 pytestmark = [pytest.mark.db, pytest.mark.timeout(60)]
 
@@ -36,8 +36,8 @@ def together(*works: Callable[[], int]) -> list[int]:
 
 
 @pytest.fixture
-def signing(open_signing: OpenSigning, fresh_sessions: sessionmaker[Session]) -> SigningKeys:
-    return open_signing(fresh_sessions)
+def signing(known_keys: KnownKeys, fresh_sessions: sessionmaker[Session]) -> SigningKeys:
+    return known_keys.open_signing(fresh_sessions)
 
 
 def test_two_sequencers_place_each_entry_once(
