@@ -72,7 +72,7 @@ def render(request: Request, refusal: DomainError) -> Response:
             page: Response = request.app.state.pages.refusal(request, refusal, headers)
             return page
         case Shape.PROBLEM:
-            return problem(request, refusal, headers)
+            return problem(request, refusal, headers, getattr(refusal, "fields", ()))
 
 
 def problem(

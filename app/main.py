@@ -24,6 +24,8 @@ import idp.hot
 import idp.jobs
 import idp.pages
 import idp.routes
+import partner_api.agencies.hot
+import partner_api.agencies.routes
 import partner_api.hot
 import partner_api.jobs
 import partner_api.routes
@@ -59,7 +61,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("civitas")
 
-HOT_ROUTES: tuple[Route, ...] = (*idp.hot.routes, *partner_api.hot.routes)
+HOT_ROUTES: tuple[Route, ...] = (
+    *idp.hot.routes,
+    *partner_api.hot.routes,
+    *partner_api.agencies.hot.routes,
+)
 """The hot lane of every context."""
 
 PAGE_PARTS: tuple[PagePart, ...] = (idp.pages.PART, portal.pages.PART)
@@ -70,6 +76,7 @@ ORDINARY_ROUTERS: tuple[APIRouter, ...] = (
     idp.pages.router,
     idp.routes.router,
     partner_api.routes.router,
+    partner_api.agencies.routes.router,
     portal.pages.router,
 )
 """The ordinary lane and the pages of every context; a router's paths are its own."""

@@ -47,7 +47,14 @@ PAGE = RouteClass(name="page", shape=Shape.PAGE, body_limit=64 * KIB)
 UPLOAD = RouteClass(name="upload", shape=Shape.PAGE, body_limit=1024 * MIB)
 SERVICE = RouteClass(name="service", shape=Shape.PROBLEM, body_limit=64 * KIB)
 
+# A record with all of its lists full takes some 20 KiB.
+AGENCY = RouteClass(name="agency", shape=Shape.PROBLEM, body_limit=256 * KIB)
+# 10,000 questions of some 200 bytes; a long one has 16 KiB.
+BATCH = RouteClass(name="batch", shape=Shape.PROBLEM, body_limit=16 * MIB)
+
 TABLE: tuple[tuple[str, RouteClass], ...] = (
+    ("/agency/v1/resolve/batch", BATCH),
+    ("/agency", AGENCY),
     ("/partner", PARTNER),
     ("/token", PROTOCOL),
     ("/par", PROTOCOL),

@@ -1,4 +1,4 @@
-"""The leaf: one entry as bytes. Version 1.
+"""The leaf: one entry as bytes. Versions 1 and 2.
 
 A leaf is a JSON object in the canonical form of RFC 8785 restricted to what is used here: UTF-8, no
 white space, members sorted by name, values that are strings, arrays of strings, null, and the
@@ -6,6 +6,9 @@ integer `v`. All fourteen members are always present:
 
     action actor.id actor.kind client_id consent_id entry_id items occurred_at outcome purpose
     reason request_id subject v
+
+Version 2 has two members more, `actor.official` and `stated_purpose`. It is written where one of
+them says something, and nowhere else: an entry has one form.
 
 `occurred_at` has six digits of a second and ends in `Z`. Identifiers are lower-case UUIDs.
 
@@ -23,6 +26,7 @@ from audit.model import Actor, NewEntry
 from kernel.ids import ClientId, ConsentId, EntryId
 
 LEAF_VERSION = 1
+OFFICIAL_LEAF_VERSION = 2
 
 MOST_LEAF_BYTES = 65535
 """C2SP tlog-tiles gives an entry a 16-bit length; ours are some 500 bytes."""
@@ -39,25 +43,27 @@ def encode_leaf(entry: NewEntry) -> bytes:
     """
     actor = entry.actor
     # Written in the sorted order already; the option makes it a promise instead of a habit.
-    leaf = orjson.dumps(
-        {
-            "action": entry.action,
-            "actor.id": actor.id,
-            "actor.kind": actor.kind,
-            "client_id": entry.client_id,
-            "consent_id": None if entry.consent_id is None else str(entry.consent_id),
-            "entry_id": str(entry.entry_id),
-            "items": entry.items,
-            "occurred_at": _instant(entry.occurred_at),
-            "outcome": entry.outcome,
-            "purpose": entry.purpose,
-            "reason": entry.reason,
-            "request_id": entry.request_id,
-            "subject": entry.subject,
-            "v": LEAF_VERSION,
-        },
-        option=_CANONICAL,
-    )
+    members: dict[str, object] = {
+        "action": entry.action,
+        "actor.id": actor.id,
+        "actor.kind": actor.kind,
+        "client_id": entry.client_id,
+        "consent_id": None if entry.consent_id is None else str(entry.consent_id),
+        "entry_id": str(entry.entry_id),
+        "items": entry.items,
+        "occurred_at": _instant(entry.occurred_at),
+        "outcome": entry.outcome,
+        "purpose": entry.purpose,
+        "reason": entry.reason,
+        "request_id": entry.request_id,
+        "subject": entry.subject,
+        "v": LEAF_VERSION,
+    }
+    if actor.official is not None or entry.stated_purpose is not None:
+        members["actor.official"] = actor.official
+        members["stated_purpose"] = entry.stated_purpose
+        members["v"] = OFFICIAL_LEAF_VERSION
+    leaf = orjson.dumps(members, option=_CANONICAL)
     if len(leaf) > MOST_LEAF_BYTES:
         raise ValueError("an entry of the access log is longer than a leaf may be")
     return leaf
@@ -75,7 +81,11 @@ def decode_leaf(leaf: bytes) -> NewEntry:
             entry_id=EntryId(UUID(members["entry_id"])),
             action=members["action"],
             outcome=members["outcome"],
-            actor=Actor(kind=members["actor.kind"], id=members["actor.id"]),
+            actor=Actor(
+                kind=members["actor.kind"],
+                id=members["actor.id"],
+                official=members.get("actor.official"),
+            ),
             subject=members["subject"],
             occurred_at=datetime.fromisoformat(members["occurred_at"]),
             reason=members["reason"],
@@ -84,6 +94,7 @@ def decode_leaf(leaf: bytes) -> NewEntry:
             consent_id=_optional_consent(members["consent_id"]),
             client_id=_optional_client(members["client_id"]),
             request_id=members["request_id"],
+            stated_purpose=members.get("stated_purpose"),
         )
         is_canonical = encode_leaf(entry) == leaf
     except (ValueError, KeyError, TypeError, AttributeError) as error:

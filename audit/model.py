@@ -19,10 +19,12 @@ class Actor:
     Attributes:
         kind: What kind of party.
         id: Its identifier; of a person, their pseudonym, never a `PersonId`.
+        official: Of an agency: which of its officials asked, by the agency's own staff identifier.
     """
 
     kind: ActorKind
     id: str
+    official: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class NewEntry:
         client_id: The OAuth client through which it came.
         request_id: The request it belongs to, as in the process log.
         occurred_at: When, timezone-aware.
+        stated_purpose: What an agency said it asks for: the number of a case, the name of a
+            procedure.
     """
 
     entry_id: EntryId
@@ -60,6 +64,7 @@ class NewEntry:
     consent_id: ConsentId | None = None
     client_id: ClientId | None = None
     request_id: str | None = None
+    stated_purpose: str | None = None
 
     def __post_init__(self) -> None:
         if self.outcome == "refused" and not self.reason:

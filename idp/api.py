@@ -1,7 +1,8 @@
 """What other contexts may call.
 
-For `partner_api`: `TokenVerifier` and its refusals, and `live_grant`, `spend_proof`, `token_binds`,
-idp's parts of a composed statement. For `portal`: who is signed in, and their sessions. For the
+For `partner_api`: `TokenVerifier` and its refusals, and `live_grant`, `live_client`, `spend_proof`,
+`spend_assertion` and their binds, idp's parts of a composed statement; `verify_jws` for what
+agencies sign. For `portal`: who is signed in, and their sessions. For the
 composition root: accounts, partners and clients.
 """
 
@@ -17,6 +18,7 @@ from idp.dependencies import (
     provider_of,
 )
 from idp.dpop import ALGORITHMS as DPOP_ALGORITHMS
+from idp.dpop import thumbprint
 from idp.errors import (
     InsufficientScope,
     InsufficientUserAuthentication,
@@ -28,6 +30,7 @@ from idp.errors import (
     UseResourceNonce,
     UsernameTaken,
 )
+from idp.jose import FAPI2_ALGORITHMS, NotVerified, PublicKey, parse_public_jwk, verify_jws
 from idp.model import (
     Account,
     Client,
@@ -53,11 +56,20 @@ from idp.service.administration import (
 )
 from idp.service.sessions import end_session, list_sessions
 from idp.signing_out import leave
-from idp.statements import live_grant, spend_proof, token_binds
+from idp.statements import (
+    assertion_binds,
+    client_token_binds,
+    live_client,
+    live_grant,
+    spend_assertion,
+    spend_proof,
+    token_binds,
+)
 from idp.token_verification import PresentedToken, TokenVerifier, challenge
 
 __all__ = [
     "DPOP_ALGORITHMS",
+    "FAPI2_ALGORITHMS",
     "PASSWORD_PROFILES",
     "PROTOCOL_OPERATIONS",
     "Account",
@@ -72,10 +84,12 @@ __all__ = [
     "InvalidResourceProof",
     "InvalidToken",
     "NotSignedIn",
+    "NotVerified",
     "Partner",
     "PasswordHasher",
     "PresentedToken",
     "Provider",
+    "PublicKey",
     "Registered",
     "SignInFailed",
     "SignInSession",
@@ -85,8 +99,10 @@ __all__ = [
     "VerifiedToken",
     "add_client",
     "add_partner",
+    "assertion_binds",
     "challenge",
     "client_certificate_of",
+    "client_token_binds",
     "create_account",
     "current_person",
     "disable_client",
@@ -97,13 +113,18 @@ __all__ = [
     "list_clients",
     "list_partners",
     "list_sessions",
+    "live_client",
     "live_grant",
     "load_authorities",
     "load_issuers",
+    "parse_public_jwk",
     "password_hasher_of",
     "policy_of",
     "provider_of",
+    "spend_assertion",
     "spend_proof",
     "tell_subjects",
+    "thumbprint",
     "token_binds",
+    "verify_jws",
 ]

@@ -28,6 +28,7 @@ from idp.model import (
     JSONObject,
 )
 from idp.policy import Policy
+from idp.resource_scopes import RESOURCE_SCOPES
 from idp.software_statements import LONGEST_STATEMENT, STATEMENT
 
 LONGEST_FIELD = 2048  # characters
@@ -166,6 +167,9 @@ def _check_form(asked: JSONObject, server: JSONObject) -> None:
 def _for_authlib(asked: JSONObject) -> dict[str, Any]:
     """Return what Authlib can judge: it knows no private-use schemes, and breaks on odd keys."""
     judged = {name: value for name, value in asked.items() if name != "jwks"}
+    if isinstance(scope := judged.get("scope"), str):
+        # It knows what we publish; scopes of resources are told to whom they are for.
+        judged["scope"] = " ".join(s for s in scope.split() if s not in RESOURCE_SCOPES)
     for name in ("redirect_uris", "post_logout_redirect_uris"):
         uris = judged.get(name)
         if isinstance(uris, list):

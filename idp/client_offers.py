@@ -22,12 +22,13 @@ from idp.model import (
     ClientMetadata,
     ClientProfile,
 )
+from idp.resource_scopes import RESOURCE_SCOPES
 from idp.tokens import ID_TOKEN_ALGORITHMS
 
 DELIVERY_MODES = (POLL, PING, PUSH)
 FAPI2_DELIVERY_MODES = (POLL, PING)  # FAPI-CIBA, 5.2.2, 3: no push
 RESPONSE_TYPES = ("code",)
-OFFERED_SCOPES = {*CLAIMS_OF_SCOPE, *grant_management.SCOPES}
+OFFERED_SCOPES = {*CLAIMS_OF_SCOPE, *grant_management.SCOPES, *RESOURCE_SCOPES}
 LONGEST_NAME = 100  # characters, as shown to people
 
 SWITCHES = (

@@ -13,7 +13,7 @@ def resources_of(issuer: str) -> tuple[str, ...]:
 
     The issuer itself stands for all of them, for clients that name none.
     """
-    return (issuer, f"{issuer}/partner/v1")
+    return (issuer, f"{issuer}/partner/v1", f"{issuer}/agency/v1")
 
 
 def parse_resources(asked: Sequence[str], *, known: Collection[str]) -> tuple[str, ...]:

@@ -188,6 +188,28 @@ def live_grant() -> CTE:
     )
 
 
+def live_client() -> CTE:
+    """Return the client of a token without a person, if it and the token are still good.
+
+    Binds `idp_client_id`, `idp_token_slot`, `idp_token_digest`.
+
+    Returns:
+        Columns `client_id`, `partner_id`. No row when the client or its partner was disabled, or
+        the token itself was revoked.
+    """
+    return (
+        select(clients.c.client_id, clients.c.partner_id)
+        .join(partners, partners.c.partner_id == clients.c.partner_id)
+        .where(
+            clients.c.client_id == bindparam("idp_client_id", type_=Text),
+            clients.c.disabled_at.is_(None),
+            partners.c.disabled_at.is_(None),
+            not_(token_is_revoked()),
+        )
+        .cte("live_client")
+    )
+
+
 def _actor_is_disabled() -> ColumnElement[bool]:
     """Tell whether the client that acts in place of another was disabled (RFC 8693)."""
     actors = clients.alias("actors")
@@ -231,6 +253,11 @@ def token_binds(token: VerifiedToken, *, at: datetime) -> Mapping[str, object]:
         binds["idp_proof_slot"] = DPOP_PROOFS.slot(at)
         binds["idp_proof_digest"] = random_bytes(_PROOF_DIGEST_BYTES)
     return binds
+
+
+def client_token_binds(token: VerifiedToken, *, at: datetime) -> Mapping[str, object]:
+    """Return the binds of `live_client` and `spend_proof` for a verified token."""
+    return {**token_binds(token, at=at), "idp_client_id": token.client_id}
 
 
 def grant_binds(grant_id: GrantId, *, at: datetime) -> Mapping[str, object]:

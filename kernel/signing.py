@@ -39,6 +39,7 @@ ALGORITHMS_BY_USE: Mapping[str, tuple[str, ...]] = {
     # RS256: OpenID Connect Core, 15.1; the others: FAPI 2.0 Security Profile, 5.4.
     "oidc": ("ES256", "RS256", "PS256", "EdDSA"),
     "partner": ("ES256",),
+    "register": ("ES256",),
     "consent": ("ES256",),
     "log": ("EdDSA",),  # C2SP signed-note
 }

@@ -1,7 +1,24 @@
 """What the application may call: an operator's settings, and the description of our addresses."""
 
-from partner_api.openapi import OPERATIONS
+from partner_api.agencies.openapi import OPERATIONS as AGENCY_OPERATIONS
+from partner_api.agencies.service.clients import (
+    add_agency_client,
+    add_agency_official_key,
+    list_agency_clients,
+    list_raised_alarms,
+)
+from partner_api.openapi import OPERATIONS as PARTNER_OPERATIONS
 from partner_api.service.limits import set_limit
 from partner_api.service.webhooks import register_webhook
 
-__all__ = ["OPERATIONS", "register_webhook", "set_limit"]
+OPERATIONS = {**PARTNER_OPERATIONS, **AGENCY_OPERATIONS}
+
+__all__ = [
+    "OPERATIONS",
+    "add_agency_client",
+    "add_agency_official_key",
+    "list_agency_clients",
+    "list_raised_alarms",
+    "register_webhook",
+    "set_limit",
+]

@@ -1,4 +1,4 @@
-"""What partners did, as the access log names it."""
+"""What partners and agencies did, as the access log names it."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -23,3 +23,24 @@ class DocumentRead:
     """A partner received a document or a part of it, or was refused it."""
 
     action: ClassVar[str] = "partner_api.document.read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonResolved:
+    """An agency asked who somebody is, and it is this person."""
+
+    action: ClassVar[str] = "partner_api.agencies.person.resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonConsidered:
+    """What a person is recognised by was opened, to answer an agency's question by name."""
+
+    action: ClassVar[str] = "partner_api.agencies.person.considered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PseudonymConverted:
+    """An agency was told this person's pseudonym in another sector."""
+
+    action: ClassVar[str] = "partner_api.agencies.pseudonym.converted"

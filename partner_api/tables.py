@@ -62,3 +62,40 @@ partner_limits = Table(
     Column("requests_per_minute", Integer, nullable=False),
     CheckConstraint("requests_per_minute > 0", name="positive"),
 )
+
+# Which agency an OAuth client speaks for: one, for ever; another one is another client.
+agency_clients = Table(
+    "agency_clients",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("agency_id", Text, comment="NULL: it administers mandates for all"),
+    Column("bound_at", Instant, nullable=False),
+)
+
+# How many questions an official asked in an hour, and how many of them met somebody. A process
+# that is killed loses its last seconds; the access log has every answer.
+agency_question_counts = Table(
+    "agency_question_counts",
+    metadata,
+    Column("agency_id", Text, primary_key=True),
+    Column("official", Text, primary_key=True),
+    Column("hour", Instant, primary_key=True, comment="its first instant"),
+    Column("by_name", Integer, nullable=False),
+    Column("by_name_matched", Integer, nullable=False),
+    Column("by_number", Integer, nullable=False),
+    Column("by_number_matched", Integer, nullable=False),
+)
+
+# One per official, hour and pattern: a pattern that goes on is one alarm an hour.
+agency_alarms = Table(
+    "agency_alarms",
+    metadata,
+    Column("agency_id", Text, primary_key=True),
+    Column("official", Text, primary_key=True),
+    Column("hour", Instant, primary_key=True),
+    Column("pattern", Text, primary_key=True),
+    Column("raised_at", Instant, nullable=False),
+    Column("asked", Integer, nullable=False),
+    Column("matched", Integer, nullable=False),
+    Index("ix_agency_alarms_raised_at", "raised_at"),
+)

@@ -5,10 +5,34 @@ Feeds and agencies are for the composition root: the commands of whoever runs th
 
 from population_register.attributes import ATTRIBUTES
 from population_register.deidentification import DIMENSIONS
-from population_register.errors import PersonUnknown, UnknownAgency, ValueRefused
+from population_register.errors import (
+    MandateMissing,
+    MandateRefused,
+    MappingRefused,
+    PersonUnknown,
+    QuestionRefused,
+    RecordRefused,
+    UnknownAgency,
+    UnknownFeed,
+    UnknownMandate,
+    ValueRefused,
+    VersionTaken,
+)
 from population_register.evaluation import Quality as MatchingQuality
 from population_register.feed_formats import FeedFormat
 from population_register.identifiers import Identifier, IdentifierKind
+from population_register.mandate import FIELDS as MANDATE_FIELDS
+from population_register.mandate import (
+    Condition,
+    Given,
+    LegalBasis,
+    Mandate,
+    Mandated,
+    NotMandated,
+    given_fields,
+)
+from population_register.mandate import decide as decide_mandate
+from population_register.mandate_store import AgencyChange
 from population_register.model import (
     Accepted,
     Agency,
@@ -26,8 +50,31 @@ from population_register.model import (
     Unchanged,
 )
 from population_register.reading import PREDICATES, attributes_of, conflicts, evaluate
+from population_register.resolving import (
+    Description,
+    Match,
+    Nobody,
+    Outcome,
+    Possible,
+    decide_by_counts,
+    read_description,
+)
+from population_register.sector_pseudonyms import sector_pseudonym
 from population_register.service.accepting import accept_record
-from population_register.service.agencies import add_agency, list_agencies, parse_agency
+from population_register.service.agencies import (
+    AgencyRights,
+    add_agency,
+    add_official_key,
+    authority_of,
+    close_agency,
+    describe_agency,
+    get_agency,
+    list_agencies,
+    list_agency_changes,
+    load_rights,
+    parse_agency,
+    retire_official_key,
+)
 from population_register.service.evaluating import MatchingReport, evaluate_matching
 from population_register.service.extracts import write_extract
 from population_register.service.feeds import (
@@ -36,12 +83,21 @@ from population_register.service.feeds import (
     load_feed,
     write_rejections,
 )
+from population_register.service.mandates import (
+    add_legal_basis,
+    grant_mandate,
+    list_legal_bases,
+    list_mandates,
+    revoke_mandate,
+)
 from population_register.service.persons import (
     find_person,
     list_source_records,
     open_record,
     read_record,
 )
+from population_register.service.receiving import Receipt, receive_record
+from population_register.service.resolving import find_outcomes, question_digests, read_records
 from population_register.service.statistics import (
     add_recipient,
     count_people,
@@ -49,6 +105,7 @@ from population_register.service.statistics import (
     list_releases,
     take_snapshot,
 )
+from population_register.statements import identifier_holders, unchanged_agency
 from population_register.store import current_record
 
 ITEMS = frozenset(ATTRIBUTES) | frozenset(PREDICATES)
@@ -58,50 +115,97 @@ __all__ = [
     "ATTRIBUTES",
     "DIMENSIONS",
     "ITEMS",
+    "MANDATE_FIELDS",
     "PREDICATES",
     "Accepted",
     "Agency",
+    "AgencyChange",
+    "AgencyRights",
     "AgencyRole",
     "AttributeValue",
+    "Condition",
     "CurrentRecord",
+    "Description",
     "FeedCounts",
     "FeedFormat",
     "FeedReport",
+    "Given",
     "Held",
     "Identifier",
     "IdentifierKind",
+    "LegalBasis",
     "LinkOutcome",
+    "Mandate",
+    "MandateMissing",
+    "MandateRefused",
+    "Mandated",
+    "MappingRefused",
+    "Match",
     "MatchingQuality",
     "MatchingReport",
+    "Nobody",
+    "NotMandated",
+    "Outcome",
     "PersonUnknown",
+    "Possible",
+    "QuestionRefused",
+    "Receipt",
     "RecordKind",
     "RecordOutcome",
+    "RecordRefused",
     "Refused",
     "SourceRecord",
     "Unchanged",
     "UnknownAgency",
+    "UnknownFeed",
+    "UnknownMandate",
     "ValueRefused",
+    "VersionTaken",
     "accept_record",
     "add_agency",
+    "add_legal_basis",
+    "add_official_key",
     "add_recipient",
     "attributes_of",
+    "authority_of",
+    "close_agency",
     "conflicts",
     "count_people",
     "current_record",
+    "decide_by_counts",
+    "decide_mandate",
+    "describe_agency",
     "evaluate",
     "evaluate_matching",
+    "find_outcomes",
     "find_person",
+    "get_agency",
+    "given_fields",
+    "grant_mandate",
     "guess_format",
+    "identifier_holders",
     "list_agencies",
+    "list_agency_changes",
     "list_feeds",
+    "list_legal_bases",
+    "list_mandates",
     "list_recipients",
     "list_releases",
     "list_source_records",
     "load_feed",
+    "load_rights",
     "open_record",
     "parse_agency",
+    "question_digests",
+    "read_description",
     "read_record",
+    "read_records",
+    "receive_record",
+    "retire_official_key",
+    "revoke_mandate",
+    "sector_pseudonym",
     "take_snapshot",
+    "unchanged_agency",
     "write_extract",
     "write_rejections",
 ]

@@ -13,6 +13,7 @@ from population_register.names import comparison_key
 from population_register.values import (
     COUNTRY,
     DAY,
+    MRZ,
     NAME,
     PARTIAL_DAY,
     Composite,
@@ -60,6 +61,12 @@ _ADDRESS = Composite(
         "street": text(200),
         "house": text(40),
         "flat": text(20),
+        "fias_id": matching(
+            "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+            "The address's UUID in the FIAS, lower case.",
+        ),
+        "registered_on": DAY,
+        "registered_until": DAY,
     },
     frozenset({"formatted"}),
 )
@@ -75,6 +82,15 @@ _RELATIVE_REQUIRED = frozenset({"given_name", "birthdate"})
 _RELATIVE = Composite(_RELATIVE_PARTS, _RELATIVE_REQUIRED)
 _PARENT = Composite(
     {"role": choice("mother", "father"), **_RELATIVE_PARTS}, _RELATIVE_REQUIRED | {"role"}
+)
+_GUARDIAN = Composite(
+    {
+        "role": choice("guardian", "trustee", "foster_parent"),
+        **_RELATIVE_PARTS,
+        "since": DAY,
+        "until": DAY,
+    },
+    _RELATIVE_REQUIRED | {"role"},
 )
 
 _ATTRIBUTES = (
@@ -144,6 +160,7 @@ _ATTRIBUTES = (
                 "issued_on": DAY,
                 "issuer": text(300),
                 "division_code": matching("[0-9]{3}-[0-9]{3}", "Write it as 770-001."),
+                "expires_on": DAY,
             },
             frozenset({"series_number"}),
         ),
@@ -158,6 +175,8 @@ _ATTRIBUTES = (
                 "latin_name": text(80),
                 "issued_on": DAY,
                 "expires_on": DAY,
+                "issuer": text(300),
+                "mrz": MRZ,
             },
             frozenset({"issuing_state", "number"}),
         ),
@@ -179,7 +198,9 @@ _ATTRIBUTES = (
         name="residence_permit",
         shape=Composite(
             {
-                "kind": choice("temporary", "permanent", "visa", "refugee", "asylum"),
+                "kind": choice(
+                    "temporary", "permanent", "visa", "refugee", "asylum", "patent", "stateless"
+                ),
                 "number": text(40),
                 "issued_on": DAY,
                 "expires_on": DAY,
@@ -187,6 +208,33 @@ _ATTRIBUTES = (
             },
             frozenset({"kind", "number"}),
         ),
+    ),
+    Attribute(
+        name="identity_documents",
+        shape=Many(
+            Composite(
+                {
+                    "kind": choice(
+                        "temporary_identity_card",
+                        "military_id",
+                        "seafarer_id",
+                        "diplomatic_passport",
+                        "service_passport",
+                        "return_certificate",
+                        "release_certificate",
+                        "other",
+                    ),
+                    "number": text(40),
+                    "issuing_state": COUNTRY,
+                    "issuer": text(300),
+                    "issued_on": DAY,
+                    "expires_on": DAY,
+                },
+                frozenset({"kind", "number"}),
+            )
+        ),
+        is_many=True,
+        identity=lambda value: (value["kind"], value["number"]),
     ),
     Attribute(name="registration_address", shape=_ADDRESS),
     Attribute(name="stay_address", shape=_ADDRESS),
@@ -198,7 +246,10 @@ _ATTRIBUTES = (
                     "arrived_on": DAY,
                     "departed_on": DAY,
                     "from_state": COUNTRY,
+                    "to_state": COUNTRY,
                     "purpose": text(100),
+                    "migration_card": matching("[0-9]{11}", "Eleven digits: series and number."),
+                    "stay_until": DAY,
                 },
                 frozenset({"arrived_on"}),
             )
@@ -208,6 +259,13 @@ _ATTRIBUTES = (
     ),
     Attribute(name="children", shape=Many(_RELATIVE), is_many=True, identity=_relative_identity),
     Attribute(name="parents", shape=Many(_PARENT), is_many=True, identity=_relative_identity),
+    Attribute(name="guardians", shape=Many(_GUARDIAN), is_many=True, identity=_relative_identity),
+    Attribute(
+        name="social_insurance",
+        shape=Composite(
+            {"number": text(40), "registered_on": DAY, "office": text(200)}, frozenset({"number"})
+        ),
+    ),
     Attribute(
         name="entrepreneur",
         shape=Composite(
@@ -220,9 +278,25 @@ _ATTRIBUTES = (
         ),
     ),
     Attribute(
+        name="self_employed",
+        shape=Composite({"registered_on": DAY, "ceased_on": DAY}, frozenset({"registered_on"})),
+    ),
+    Attribute(
+        name="employment_service",
+        shape=Composite(
+            {"registered_on": DAY, "ceased_on": DAY, "office": text(200)},
+            frozenset({"registered_on"}),
+        ),
+    ),
+    Attribute(
         name="military",
         shape=Composite(
-            {"is_liable": choice("yes", "no"), "office": text(200), "registered_on": DAY},
+            {
+                "is_liable": choice("yes", "no"),
+                "office": text(200),
+                "registered_on": DAY,
+                "document_number": text(40),
+            },
             frozenset({"is_liable"}),
         ),
     ),
@@ -240,6 +314,22 @@ _ATTRIBUTES = (
             )
         ),
         is_many=True,
+    ),
+    Attribute(
+        name="academic_degrees",
+        shape=Many(
+            Composite(
+                {
+                    "kind": choice("candidate", "doctor", "docent", "professor"),
+                    "field": text(200),
+                    "document_number": text(40),
+                    "issued_on": DAY,
+                },
+                frozenset({"kind"}),
+            )
+        ),
+        is_many=True,
+        identity=lambda value: (value["kind"], value.get("field")),
     ),
 )
 

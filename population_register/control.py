@@ -4,11 +4,12 @@
 the calendar: nobody dies before being born, and no passport is issued to a child.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import TypeAlias
 
 from kernel.ids import AgencyId
+from population_register import mrz
 from population_register.attributes import ATTRIBUTES, identifiers_in
 from population_register.errors import ValueRefused
 from population_register.mapping import ENVELOPE_FIELDS
@@ -169,7 +170,7 @@ def _check_attributes(record: SourceRecord, today: date, problems: Problems) -> 
         problems.add(
             "birthdate", "not_recognisable", "Send an identifier, or a name with the birth date."
         )
-    for check in (_check_life, _check_documents, _check_kin):
+    for check in (_check_life, _check_documents, _check_periods, _check_zone, _check_kin):
         check(attributes, today, problems)
 
 
@@ -189,11 +190,17 @@ def _check_life(attributes: Attributes, today: date, problems: Problems) -> None
         problems.add("deathdate", "before_birth", "Nobody dies before being born; check both.")
 
 
-def _check_documents(attributes: Attributes, today: date, problems: Problems) -> None:
+def _documents(attributes: Attributes) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Return every document with the field it stands in."""
     for name in ("passport", "foreign_passport", "birth_certificate", "residence_permit"):
-        document = attributes.get(name)
-        if document is None:
-            continue
+        if name in attributes:
+            yield name, attributes[name]
+    for index, document in enumerate(attributes.get("identity_documents", ())):
+        yield f"identity_documents.{index}", document
+
+
+def _check_documents(attributes: Attributes, today: date, problems: Problems) -> None:
+    for name, document in _documents(attributes):
         issued, expires = document.get("issued_on"), document.get("expires_on")
         if issued and date.fromisoformat(issued) > today:
             problems.add(f"{name}.issued_on", "in_the_future", "This day has not come yet.")
@@ -214,6 +221,53 @@ def _check_documents(attributes: Attributes, today: date, problems: Problems) ->
             problems.add(
                 f"arrivals.{index}.departed_on", "before_arrival", "Departure follows arrival."
             )
+        if stay.get("stay_until", stay["arrived_on"]) < stay["arrived_on"]:
+            problems.add(
+                f"arrivals.{index}.stay_until", "before_arrival", "A stay begins with the arrival."
+            )
+
+
+def _check_periods(attributes: Attributes, _today: date, problems: Problems) -> None:
+    """Hold the ends of what has a beginning against it."""
+    for name, begin, end in _PERIODS:
+        value = attributes.get(name, ())
+        for index, period in enumerate(value if isinstance(value, list) else [value]):
+            if begin in period and end in period and period[end] < period[begin]:
+                where = f"{name}.{index}" if isinstance(value, list) else name
+                problems.add(f"{where}.{end}", "not_after", "It ends after it began.")
+
+
+_PERIODS = (
+    ("registration_address", "registered_on", "registered_until"),
+    ("stay_address", "registered_on", "registered_until"),
+    ("guardians", "since", "until"),
+    ("entrepreneur", "registered_on", "ceased_on"),
+    ("self_employed", "registered_on", "ceased_on"),
+    ("employment_service", "registered_on", "ceased_on"),
+)
+
+
+def _check_zone(attributes: Attributes, today: date, problems: Problems) -> None:
+    """Verify the machine-readable zone of a passport, and hold the row against what it says."""
+    document = attributes.get("foreign_passport", {})
+    if "mrz" not in document:
+        return
+    where = "foreign_passport.mrz"
+    try:
+        zone = mrz.parse(document["mrz"], today=today)
+    except ValueRefused as refusal:
+        problems.add(where, refusal.reason, refusal.advice)
+        return
+    said = {
+        "foreign_passport.number": (document["number"], zone.document_number),
+        "foreign_passport.issuing_state": (document["issuing_state"], zone.issuing_state),
+        "foreign_passport.expires_on": (document.get("expires_on"), zone.expires_on.isoformat()),
+        "birthdate": (attributes.get("birthdate"), zone.birthdate.isoformat()),
+    }
+    for field, (stated, read) in said.items():
+        # Of a birth date the day may be unknown: `1986-03` is no contradiction.
+        if stated is not None and not read.startswith(stated):
+            problems.add(field, "not_as_in_zone", "The machine-readable zone says another.")
 
 
 def _check_kin(attributes: Attributes, today: date, problems: Problems) -> None:

@@ -1,6 +1,28 @@
 """The refusals of the population register."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from kernel.errors import Conflict, DomainError, InvalidRequest, NotFound
+
+
+class Problem(Protocol):
+    """What is wrong with one field: `model.FieldProblem`."""
+
+    @property
+    def field(self) -> str:
+        """Which field."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Stable word."""
+        ...
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        ...
 
 
 class ValueRefused(InvalidRequest):
@@ -90,3 +112,70 @@ class NoSnapshot(NotFound):
 
     code = "no_snapshot"
     title = "There is no snapshot yet: run `civitas statistics snapshot`."
+
+
+class MandateRefused(InvalidRequest):
+    """A mandate can't be given as it was written down."""
+
+    code = "mandate_refused"
+    title = "The mandate can't be given as it was written down."
+
+
+class UnknownMandate(NotFound):
+    """There is no such mandate, or it was revoked before."""
+
+    code = "unknown_mandate"
+    title = "There is no such mandate, or it was revoked before."
+
+
+class MandateMissing(DomainError):
+    """The agency has no mandate in force for the legal basis that it states."""
+
+    code = "mandate_missing"
+    status = 403
+    title = "The agency has no mandate for this legal basis."
+
+
+class VersionTaken(Conflict):
+    """The version of the record was sent before with another content."""
+
+    code = "version_taken"
+    title = "This version was sent before with another content; number the new one higher."
+
+
+class FieldsRefused(DomainError):
+    """Fields of what an agency sent are not of their form, or do not fit together.
+
+    Attributes:
+        problems: Each with field, reason and advice; never the value itself.
+    """
+
+    code = "fields_refused"
+    status = 422
+    title = "Some fields are not as they have to be; each is listed."
+
+    def __init__(self, problems: Sequence["Problem"], /) -> None:
+        super().__init__(reasons=sorted({problem.reason for problem in problems}))
+        self.problems = tuple(problems)
+
+    @property
+    def fields(self) -> list[dict[str, str]]:
+        """Return the problems as members of `errors` in an RFC 9457 problem."""
+        return [
+            {"pointer": problem.field, "code": problem.reason, "detail": problem.advice}
+            for problem in self.problems
+        ]
+
+
+class RecordRefused(FieldsRefused):
+    """A source record did not pass format-and-logic control: nothing of it was taken."""
+
+    code = "record_refused"
+    title = "The record was not taken; every problem is listed with its field."
+
+
+class QuestionRefused(FieldsRefused):
+    """A question about a person can't be asked like this: nobody was looked for."""
+
+    code = "question_refused"
+    title = "Nobody was looked for; every problem is listed with its field."

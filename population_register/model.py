@@ -41,6 +41,7 @@ class AgencyRole(StrEnum):
     HEALTH = "health"
     DEFENCE = "defence"
     EDUCATION = "education"
+    EMPLOYMENT = "employment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,12 @@ class Agency:
 
     `mapping` is the document that `mapping.parse_mapping` accepts; empty means that the agency
     sends our own field names.
+
+    Attributes:
+        sector: Agencies of one sector know a person by the same pseudonym. It is set once; empty
+            means a sector of the agency's own.
+        revision: Counts changes of the agency, its mandates and its keys, from 1. Whoever
+            remembers any of it lets the statement that uses it ask whether it is still this one.
     """
 
     agency_id: AgencyId
@@ -57,6 +64,13 @@ class Agency:
     name_en: str
     mapping: Mapping[str, JSONValue]
     is_active: bool = True
+    sector: str = ""
+    revision: int = 1
+
+    @property
+    def pseudonym_sector(self) -> str:
+        """The sector in which the agency knows people."""
+        return self.sector or self.agency_id
 
 
 class RecordKind(StrEnum):

@@ -35,8 +35,11 @@ from population_register.tables import (
 # Agencies
 
 
-def upsert_agency(session: Session, agency: Agency, at: datetime) -> None:
-    """Store an agency, or replace what is known of it."""
+def upsert_agency(session: Session, agency: Agency, at: datetime) -> tuple[str, int]:
+    """Store an agency, or replace what is known of it; return its sector and its new revision.
+
+    The sector of an agency that is known stays.
+    """
     values = {
         "role": agency.role.value,
         "name_ru": agency.name_ru,
@@ -44,11 +47,22 @@ def upsert_agency(session: Session, agency: Agency, at: datetime) -> None:
         "mapping": dict(agency.mapping),
         "is_active": agency.is_active,
     }
-    session.execute(
+    row = session.execute(
         upsert(agencies)
-        .values(agency_id=agency.agency_id, created_at=at, **values)
-        .on_conflict_do_update(index_elements=[agencies.c.agency_id], set_=values)
-    )
+        .values(
+            agency_id=agency.agency_id,
+            created_at=at,
+            sector=agency.pseudonym_sector,
+            revision=1,
+            **values,
+        )
+        .on_conflict_do_update(
+            index_elements=[agencies.c.agency_id],
+            set_={**values, "revision": agencies.c.revision + 1},
+        )
+        .returning(agencies.c.sector, agencies.c.revision)
+    ).one()
+    return row.sector, row.revision
 
 
 def list_agencies(session: Session) -> list[Agency]:
@@ -62,6 +76,8 @@ def list_agencies(session: Session) -> list[Agency]:
             name_en=row.name_en,
             mapping=row.mapping,
             is_active=row.is_active,
+            sector=row.sector,
+            revision=row.revision,
         )
         for row in rows
     ]

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     Double,
     ForeignKey,
     Index,
@@ -30,6 +31,75 @@ agencies = Table(
     Column("mapping", JSONB, nullable=False, comment="its names for our fields"),
     Column("is_active", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
+    # Pseudonyms depend on it: it is set once.
+    Column("sector", Text, nullable=False, comment="in which it knows people by pseudonyms"),
+    Column("revision", Integer, nullable=False, comment="of it, its mandates and its keys"),
+)
+
+# What an agency was at each of its revisions that changed it, and who changed it.
+agency_changes = Table(
+    "agency_changes",
+    metadata,
+    Column("agency_id", Text, ForeignKey("agencies.agency_id"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("document", JSONB, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    PrimaryKeyConstraint("agency_id", "revision"),
+)
+
+# Keys by which an agency signs which of its officials asks. Retired, never deleted: an assertion
+# that stands in somebody's evidence is verified with the key that there was.
+agency_official_keys = Table(
+    "agency_official_keys",
+    metadata,
+    Column("agency_id", Text, ForeignKey("agencies.agency_id"), nullable=False),
+    Column("kid", Text, nullable=False),
+    Column("jwk", JSONB, nullable=False),
+    Column("added_at", Instant, nullable=False),
+    Column("retired_at", Instant),
+    PrimaryKeyConstraint("agency_id", "kid"),
+)
+
+legal_bases = Table(
+    "legal_bases",
+    metadata,
+    Column("code", Text, primary_key=True, comment="stays for ever: log entries name it"),
+    Column("title_ru", Text, nullable=False),
+    Column("title_en", Text, nullable=False),
+    Column("reference", Text, nullable=False, comment="act, article, part"),
+    Column("created_at", Instant, nullable=False),
+)
+
+# Rows are inserted, and once revoked; never deleted: what was allowed when is a question of courts.
+mandates = Table(
+    "mandates",
+    metadata,
+    Column("mandate_id", Uuid, primary_key=True),
+    Column("agency_id", Text, ForeignKey("agencies.agency_id"), nullable=False),
+    Column("field", Text, nullable=False),
+    Column("condition", Text, nullable=False),
+    Column("legal_basis", Text, ForeignKey("legal_bases.code"), nullable=False),
+    Column("valid_from", Date, nullable=False),
+    Column("valid_to", Date, comment="first day on which it is over"),
+    Column("granted_at", Instant, nullable=False),
+    Column("granted_by", Text, nullable=False),
+    Column("revoked_at", Instant),
+    Column("revoked_by", Text),
+    CheckConstraint("valid_to > valid_from", name="period"),
+    CheckConstraint("(revoked_at IS NULL) = (revoked_by IS NULL)", name="revoked_by_somebody"),
+    Index("ix_mandates_agency_id", "agency_id"),
+    # Granting the same again is one mandate, not two that would have to be revoked both.
+    Index(
+        "uq_mandates_standing",
+        "agency_id",
+        "field",
+        "condition",
+        "legal_basis",
+        "valid_from",
+        unique=True,
+        postgresql_where="revoked_at IS NULL",
+    ),
 )
 
 # Which persons have a record with a blocking key. Whoever brings a key that nobody had inserts it,

@@ -19,6 +19,7 @@ MAX_ITEMS = 64
 """Most values of one many-valued attribute in one record."""
 
 _COUNTRY = re.compile("[A-Z]{3}|D")
+_ZONE = re.compile("P[A-Z0-9<]{87}")  # ICAO 9303-4, 4.2: two lines of 44
 
 
 class Problems:
@@ -204,6 +205,20 @@ def parse_country(given: str) -> str:
     return code
 
 
+def parse_mrz(given: str) -> str:
+    """Return the two lines of a passport's machine-readable zone, one after the other.
+
+    Whether its check digits are right, and whether it says what the row says, is logic control's.
+
+    Raises:
+        ValueRefused: 400. `form`.
+    """
+    compact = "".join(given.upper().split())
+    if not _ZONE.fullmatch(compact):
+        raise ValueRefused("form", "Both lines of the zone: 88 letters, digits and <.")
+    return compact
+
+
 def identifier(kind: IdentifierKind) -> Scalar:
     """A national number, written as its law writes it."""
 
@@ -216,4 +231,5 @@ def identifier(kind: IdentifierKind) -> Scalar:
 DAY = Scalar(parse_day)
 PARTIAL_DAY = Scalar(parse_partial_day)
 COUNTRY = Scalar(parse_country)
+MRZ = Scalar(parse_mrz)
 NAME = Scalar(names.parse_name)

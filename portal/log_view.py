@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from audit.api import Actor, LoggedEntry, NewEntry
@@ -25,7 +26,13 @@ def _(message: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryView:
-    """One entry of the log as it is shown."""
+    """One entry of the log as it is shown.
+
+    Attributes:
+        stated_purpose: What an agency said it asks for, in its own words.
+        official: Which of an agency's officials asked: its staff identifier. Whose it is, the
+            agency tells.
+    """
 
     entry_id: UUID
     who: str
@@ -34,6 +41,8 @@ class EntryView:
     action: str
     labels: tuple[str, ...]
     purpose: str
+    stated_purpose: str
+    official: str
     reason: str
     is_provable: bool
 
@@ -67,11 +76,16 @@ _ACTIONS: Mapping[str, str] = {
     "consent.record.given": _("You gave a consent"),
     "consent.record.withdrawn": _("You withdrew a consent"),
     "partner_api.person.read": _("Read your data"),
+    "partner_api.agencies.person.resolved": _("Asked the register about you"),
+    "partner_api.agencies.person.considered": _("Compared you with whom it asked about"),
+    "partner_api.agencies.pseudonym.converted": _("Was told your pseudonym at another agency"),
     "partner_api.documents.listed": _("Listed your documents"),
     "partner_api.document.read": _("Read a document"),
     "idp.userinfo.read": _("Read your data when you signed in"),
     "population_register.record.accepted": _("Reported data about you"),
     "population_register.statistics.read": _("Counted you for statistics that name nobody"),
+    "population_register.person.compared": _("Compared you with whom it reported about"),
+    "population_register.person.rederived": _("Put your data together anew"),
     "vault.document.stored": _("Put a document into your vault"),
 }
 _LEGAL_PURPOSES: Mapping[str, str] = {"statistics": _("Statistics of the population")}
@@ -101,13 +115,20 @@ _ENDINGS: Mapping[Ending, str] = {
 _ORDER = {name: place for place, name in enumerate(dict.fromkeys([*LABELS, *ITEMS]))}
 
 
-def entry_view(logged: LoggedEntry, *, names: Mapping[str, str], language: Language) -> EntryView:
+def entry_view(
+    logged: LoggedEntry,
+    *,
+    names: Mapping[str, str],
+    language: Language,
+    legal_bases: Mapping[str, str] = MappingProxyType({}),
+) -> EntryView:
     """Put one entry into words.
 
     Args:
         logged: As the log holds it; of the person who looks.
         names: Names of partners, clients and agencies, by identifier.
         language: Of the page.
+        legal_bases: What agencies' questions rest on, in words, by code.
     """
     entry = logged.entry
     is_refused = entry.outcome == "refused"
@@ -119,7 +140,9 @@ def entry_view(logged: LoggedEntry, *, names: Mapping[str, str], language: Langu
         is_refused=is_refused,
         action=language.text(_ACTIONS.get(entry.action, _OTHER_ACTION)),
         labels=labels_of(entry.items, language),
-        purpose=purpose_label(entry.purpose, language),
+        purpose=legal_bases.get(entry.purpose or "") or purpose_label(entry.purpose, language),
+        stated_purpose=entry.stated_purpose or "",
+        official=entry.actor.official or "",
         reason=language.text(reason) if is_refused else "",
         is_provable=logged.leaf_index is not None,
     )

@@ -91,6 +91,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("snils", _("Social insurance number (SNILS)")),
             ("inn", _("Taxpayer number (INN)")),
             ("enp", _("Health insurance number (ENP)")),
+            ("social_insurance", _("Social insurance registration")),
         ),
     ),
     (
@@ -100,6 +101,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("foreign_passport", _("Travel passport")),
             ("birth_certificate", _("Birth certificate")),
             ("residence_permit", _("Residence permit or visa")),
+            ("identity_documents", _("Other identity documents")),
         ),
     ),
     (
@@ -116,6 +118,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("marital_status", _("Marital status")),
             ("children", _("Children")),
             ("parents", _("Parents")),
+            ("guardians", _("Guardians")),
             ("civil_acts", _("Civil registry acts")),
         ),
     ),
@@ -123,8 +126,11 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         _("Work and duties"),
         (
             ("entrepreneur", _("Sole trader")),
+            ("self_employed", _("Self-employed")),
+            ("employment_service", _("Registered as looking for work")),
             ("military", _("Military registration")),
             ("education", _("Education")),
+            ("academic_degrees", _("Academic degrees and titles")),
         ),
     ),
 )
@@ -142,7 +148,29 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "divorced": _("Divorced"),
         "widowed": _("Widowed"),
     },
-    "role": {"mother": _("Mother"), "father": _("Father")},
+    "role": {
+        "mother": _("Mother"),
+        "father": _("Father"),
+        "guardian": _("Guardian"),
+        "trustee": _("Trustee"),
+        "foster_parent": _("Foster parent"),
+    },
+    "identity_document": {
+        "temporary_identity_card": _("Temporary identity card"),
+        "military_id": _("Military identity card"),
+        "seafarer_id": _("Identity document of a seafarer"),
+        "diplomatic_passport": _("Diplomatic passport"),
+        "service_passport": _("Service passport"),
+        "return_certificate": _("Certificate of return"),
+        "release_certificate": _("Certificate of release"),
+        "other": _("Another identity document"),
+    },
+    "degree": {
+        "candidate": _("Candidate of sciences"),
+        "doctor": _("Doctor of sciences"),
+        "docent": _("Docent"),
+        "professor": _("Professor"),
+    },
     "civil_act": {
         "birth": _("Record of birth"),
         "marriage": _("Record of marriage"),
@@ -158,6 +186,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "visa": _("Visa"),
         "refugee": _("Refugee certificate"),
         "asylum": _("Certificate of temporary asylum"),
+        "patent": _("Work patent"),
+        "stateless": _("Temporary identity document of a stateless person"),
     },
     "is_liable": {"yes": _("Registered for military service"), "no": _("Not registered")},
     "level": {
@@ -272,14 +302,28 @@ def _marriage(value: Mapping[str, Any], language: Language) -> list[str]:
     return lines
 
 
-def _address(value: Mapping[str, Any], _language: Language) -> list[str]:
+def _guardian(value: Mapping[str, Any], language: Language) -> list[str]:
+    return [
+        *_relative(value, language),
+        *_day_line(_("since"), value, "since", language),
+        *_day_line(_("until"), value, "until", language),
+    ]
+
+
+def _address(value: Mapping[str, Any], language: Language) -> list[str]:
     postal_code = [value["postal_code"]] if "postal_code" in value else []
     formatted: str = value["formatted"]
-    return [formatted] if postal_code and postal_code[0] in formatted else [*postal_code, formatted]
+    known = bool(postal_code) and postal_code[0] in formatted
+    return [
+        *([formatted] if known else [*postal_code, formatted]),
+        *_day_line(_("registered on"), value, "registered_on", language),
+        *_day_line(_("until"), value, "registered_until", language),
+    ]
 
 
 def _identity_document(value: Mapping[str, Any], language: Language) -> list[str]:
-    lines = _word("permit")(value["kind"], language) if "kind" in value else []
+    kinds = {**_WORDS["permit"], **_WORDS["identity_document"]}
+    lines = [language.text(kinds[value["kind"]])] if "kind" in value else []
     if "issuing_state" in value:
         lines.append(_country(value["issuing_state"], language))
     lines.append(value.get("series_number") or value["number"])
@@ -306,22 +350,37 @@ def _arrival(value: Mapping[str, Any], language: Language) -> list[str]:
     ]
 
 
-def _trader(value: Mapping[str, Any], language: Language) -> list[str]:
+def _insurance(value: Mapping[str, Any], language: Language) -> list[str]:
+    office = [value["office"]] if "office" in value else []
+    day = _day_line(_("registered on"), value, "registered_on", language)
+    return [value["number"], *office, *day]
+
+
+def _registration(value: Mapping[str, Any], language: Language) -> list[str]:
+    number = [value["ogrnip"]] if "ogrnip" in value else []
+    office = [value["office"]] if "office" in value else []
     return [
-        value["ogrnip"],
+        *number,
+        *office,
         *_day_line(_("registered on"), value, "registered_on", language),
         *_day_line(_("ceased on"), value, "ceased_on", language),
     ]
 
 
 def _military(value: Mapping[str, Any], language: Language) -> list[str]:
-    office = [value["office"]] if "office" in value else []
-    return [*_word("is_liable")(value["is_liable"], language), *office]
+    more = [value[part] for part in ("office", "document_number") if part in value]
+    return [*_word("is_liable")(value["is_liable"], language), *more]
 
 
 def _education(value: Mapping[str, Any], language: Language) -> list[str]:
     lines = _word("level")(value["level"], language)
     lines += [value[part] for part in ("institution", "document_number") if part in value]
+    return lines + _day_line(_("issued on"), value, "issued_on", language)
+
+
+def _degree(value: Mapping[str, Any], language: Language) -> list[str]:
+    lines = _word("degree")(value["kind"], language)
+    lines += [value[part] for part in ("field", "document_number") if part in value]
     return lines + _day_line(_("issued on"), value, "issued_on", language)
 
 
@@ -335,14 +394,20 @@ _WRITERS: Mapping[str, Callable[[Any, Language], list[str]]] = {
     "foreign_passport": _identity_document,
     "birth_certificate": _identity_document,
     "residence_permit": _identity_document,
+    "identity_documents": _identity_document,
     "registration_address": _address,
     "stay_address": _address,
     "arrivals": _arrival,
     "marital_status": _marriage,
     "children": _relative,
     "parents": _relative,
+    "guardians": _guardian,
     "civil_acts": _civil_act,
-    "entrepreneur": _trader,
+    "social_insurance": _insurance,
+    "entrepreneur": _registration,
+    "self_employed": _registration,
+    "employment_service": _registration,
     "military": _military,
     "education": _education,
+    "academic_degrees": _degree,
 }

@@ -31,7 +31,13 @@ from kernel.errors import NotFound
 from kernel.ids import DocumentId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring
 from kernel.languages import Language
-from population_register.api import attributes_of, conflicts, list_agencies, read_record
+from population_register.api import (
+    attributes_of,
+    conflicts,
+    list_agencies,
+    list_legal_bases,
+    read_record,
+)
 from portal.events import (
     DocumentDeleted,
     DocumentRead,
@@ -296,8 +302,16 @@ def view_log(session: Session, visit: Visit, *, before: EntryId | None) -> LogPa
     logged = list_entries(session, visit.person_id, before=before, limit=ENTRIES_A_PAGE + 1)
     shown = logged[:ENTRIES_A_PAGE]
     names = {**_agency_names(session, visit.language), **_recipient_names(session, visit)}
+    legal_bases = {
+        basis.code: f"{basis.title_ru if visit.language.code == 'ru' else basis.title_en}"
+        f" ({basis.reference})"
+        for basis in list_legal_bases(session)
+    }
     return LogPage(
-        entries=[entry_view(each, names=names, language=visit.language) for each in shown],
+        entries=[
+            entry_view(each, names=names, language=visit.language, legal_bases=legal_bases)
+            for each in shown
+        ],
         next_before=shown[-1].entry.entry_id if len(logged) > len(shown) else None,
     )
 

@@ -27,6 +27,8 @@ __all__ = ["main"]
         "worker": "app.cli.processes:worker",
         "partner": "app.cli.clients:partner",
         "client": "app.cli.clients:client",
+        "agency": "app.cli.agencies:agency",
+        "mandate": "app.cli.mandates:mandate",
         "feed": "app.cli.feeds:feed",
         "matching": "app.cli.matching:matching",
         "statistics": "app.cli.statistics:statistics",

@@ -1,29 +1,23 @@
 """`civitas partner` and `civitas client`: who may speak OAuth with us."""
 
-import json
-from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import click
 from sqlalchemy.orm import Session
 
+from app.cli.registering import provider_of, read_json_object
 from app.cli.session import as_json, resources, show, table
-from app.resources import Resources
 from idp.api import (
     ClientProfile,
-    Provider,
     add_client,
     add_partner,
     disable_client,
     issue_initial_access_token,
     list_clients,
     list_partners,
-    load_authorities,
-    load_issuers,
-    policy_of,
 )
 from kernel.db import unit_of_work_of
-from kernel.errors import InvalidRequest, NotFound
+from kernel.errors import NotFound
 from kernel.ids import PartnerId
 from partner_api.api import register_webhook, set_limit
 
@@ -180,11 +174,11 @@ def add_one_client(
     The fields are those of RFC 7591 and OpenID Connect Registration. A client secret, if the client
     has one, is shown once.
     """
-    asked = _read_metadata(metadata)
+    asked = read_json_object(metadata)
     with resources() as opened, unit_of_work_of(opened.sessions) as session:
         registered = add_client(
             session,
-            _provider(opened),
+            provider_of(opened),
             partner_id=partner_id,
             profile=ClientProfile(profile),
             asked=asked,
@@ -235,25 +229,3 @@ def disable(client_id: str, *, is_json: bool) -> None:
     with resources() as opened, unit_of_work_of(opened.sessions) as session:
         disable_client(session, client_id, at=opened.clock.now())
     show(is_json, {"client_id": client_id, "disabled": True}, lines=[f"{client_id} is disabled."])
-
-
-def _provider(opened: Resources) -> Provider:
-    return Provider(
-        issuer=opened.settings.issuer,
-        keyring=opened.keyring,
-        signing=opened.signing,
-        policy=policy_of(opened.settings),
-        authorities=load_authorities(opened.settings.client_ca_file),
-        mtls_url=opened.settings.mtls_url,
-        statement_issuers=load_issuers(opened.settings.software_statement_issuers_file),
-    )
-
-
-def _read_metadata(file: BinaryIO) -> Mapping[str, Any]:
-    try:
-        metadata = json.load(file)
-    except ValueError as error:
-        raise InvalidRequest("The metadata is not JSON.") from error
-    if not isinstance(metadata, dict):
-        raise InvalidRequest("The metadata is a JSON object.")
-    return metadata

@@ -11,6 +11,7 @@ from idp.hot.clients import Caller
 from idp.hot.token import Issue, check_spent
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
+from idp.resource_scopes import RESOURCE_SCOPES
 from idp.statements import admit, one_row
 from kernel.db import HotStatement
 
@@ -55,7 +56,9 @@ def _scope_of(caller: Caller) -> tuple[str, ...]:
     """
     asked = tuple(dict.fromkeys((caller.form.get("scope") or "").split()))
     registered = caller.client.metadata.scope
-    allowed = SCOPES if registered is None else set(SCOPES) & set(registered.split())
+    # What is for a resource has to be registered by name.
+    own = {*SCOPES, *RESOURCE_SCOPES}
+    allowed = set(SCOPES) if registered is None else own & set(registered.split())
     if not set(asked) <= set(allowed):
         raise InvalidScope("A client has no such scope of its own.")
     return asked

@@ -1,5 +1,6 @@
 """The leaf's form, version 1, byte for byte: what was hashed once is hashed the same for ever."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -44,6 +45,7 @@ def entries(draw: st.DrawFn) -> NewEntry:
         actor=Actor(
             kind=draw(st.sampled_from(["person", "partner", "agency", "operator", "system"])),
             id=draw(words),
+            official=draw(st.none() | words),
         ),
         subject=draw(words),
         purpose=draw(st.none() | words),
@@ -51,10 +53,29 @@ def entries(draw: st.DrawFn) -> NewEntry:
         consent_id=draw(st.none() | st.uuids().map(ConsentId)),
         client_id=draw(st.none() | words.map(ClientId)),
         request_id=draw(st.none() | words),
+        stated_purpose=draw(st.none() | words),
         occurred_at=draw(
             st.datetimes(min_value=datetime(1970, 1, 2), timezones=st.just(UTC))  # noqa: DTZ001
         ),
     )
+
+
+def test_form_of_version_2_does_not_change() -> None:
+    entry = replace(
+        ENTRY,
+        actor=Actor(kind="agency", id="tax", official="inspector-7"),
+        stated_purpose="case 12-345",
+    )
+
+    leaf = encode_leaf(entry)
+
+    assert leaf == (
+        LEAF.replace(b'"actor.id":"sober-bank","actor.kind":"partner",',
+                     b'"actor.id":"tax","actor.kind":"agency","actor.official":"inspector-7",')
+        .replace(b'"subject":', b'"stated_purpose":"case 12-345","subject":')
+        .replace(b'"v":1', b'"v":2')
+    )  # fmt: skip
+    assert decode_leaf(leaf) == entry
 
 
 def test_form_of_version_1_does_not_change() -> None:
@@ -80,6 +101,11 @@ def test_cyrillic_and_line_separators_stay_as_they_are() -> None:
 
 NO_LEAVES = {
     "another version": LEAF.replace(b'"v":1', b'"v":2'),
+    "version 2 that says nothing more": LEAF.replace(
+        b'"actor.kind":"partner",', b'"actor.kind":"partner","actor.official":null,'
+    )
+    .replace(b'"subject":', b'"stated_purpose":null,"subject":')
+    .replace(b'"v":1', b'"v":2'),
     "white space": LEAF.replace(b'"v":1', b'"v": 1'),
     "white space at the end": LEAF + b"\n",
     "a member is missing": LEAF.replace(b',"v":1', b""),

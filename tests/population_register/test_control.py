@@ -185,6 +185,142 @@ class TestFormat:
         assert "1986" not in repr(found)
 
 
+ZONE = "P<UZBKARIMOVA<<DILNOZA<<<<<<<<<<<<<<<<<<<<<<AB12345671UZB8603142F3101012<<<<<<<<<<<<<<08"
+PASSPORT = {
+    "issuing_state": "UZB",
+    "number": "AB1234567",
+    "expires_on": "2031-01-01",
+    "mrz": ZONE,
+}
+
+
+class TestZone:
+    """A passport's machine-readable zone: verified, and the row has to agree with it."""
+
+    def test_zone_that_says_what_the_row_says_is_taken(self) -> None:
+        lines = ZONE[:44].lower() + "\n" + ZONE[44:]
+        record = accepted(a_row(foreign_passport={**PASSPORT, "mrz": lines}))
+
+        assert record.attributes["foreign_passport"]["mrz"] == ZONE
+
+    def test_year_of_birth_alone_is_no_contradiction(self) -> None:
+        assert accepted(a_row(birthdate="1986", foreign_passport=PASSPORT)).version == 1
+
+    @pytest.mark.parametrize(
+        ("row", "field", "reason"),
+        [
+            ({"foreign_passport": {**PASSPORT, "mrz": ZONE[:-1] + "3"}}, "mrz", "check_digit"),
+            ({"foreign_passport": {**PASSPORT, "mrz": ZONE[:-1]}}, "mrz", "form"),
+            ({"foreign_passport": {**PASSPORT, "number": "AB1234568"}}, "number", "not_as_in_zone"),
+            (
+                {"foreign_passport": {**PASSPORT, "issuing_state": "KAZ"}},
+                "issuing_state",
+                "not_as_in_zone",
+            ),
+            (
+                {"foreign_passport": {**PASSPORT, "expires_on": "2031-01-02"}},
+                "expires_on",
+                "not_as_in_zone",
+            ),
+            (
+                {"foreign_passport": PASSPORT, "birthdate": "1986-03-15"},
+                "birthdate",
+                "not_as_in_zone",
+            ),
+        ],
+    )
+    def test_zone_that_contradicts_is_told(
+        self, row: dict[str, Any], field: str, reason: str
+    ) -> None:
+        where = field if field == "birthdate" else f"foreign_passport.{field}"
+
+        assert reasons(a_row(**row)) == {where: reason}
+
+
+COMPLETE: dict[str, Any] = {
+    "passport": {
+        "series_number": "4510 123456",
+        "issued_on": "2006-04-20",
+        "expires_on": "2031-03-14",
+    },
+    "identity_documents": [
+        {"kind": "seafarer_id", "number": "МР 123456", "issued_on": "2020-01-01"},
+        {"kind": "temporary_identity_card", "number": "1", "expires_on": "2026-12-01"},
+    ],
+    "stay_address": {
+        "formatted": "г. Тула, ул. Мира, 1",
+        "fias_id": "0c5b2444-70a0-4932-980c-b4dc0d3f02b5",
+        "registered_on": "2026-01-01",
+        "registered_until": "2026-06-30",
+    },
+    "arrivals": [
+        {
+            "arrived_on": "2026-01-01",
+            "departed_on": "2026-02-01",
+            "from_state": "UZB",
+            "to_state": "XXA",
+            "migration_card": "46261234567",
+            "stay_until": "2026-03-31",
+        }
+    ],
+    "residence_permit": {"kind": "stateless", "number": "82 1234567", "expires_on": "2031-01-01"},
+    "guardians": [
+        {"role": "guardian", "given_name": "Ольга", "birthdate": "1960", "since": "1990-01-01"}
+    ],
+    "social_insurance": {"number": "7700123456", "registered_on": "2010-01-01"},
+    "self_employed": {"registered_on": "2020-01-01", "ceased_on": "2021-01-01"},
+    "employment_service": {"registered_on": "2021-02-01", "office": "ЦЗН г. Тулы"},
+    "military": {"is_liable": "yes", "document_number": "АА 1234567"},
+    "academic_degrees": [{"kind": "candidate", "field": "физика", "issued_on": "2015-01-01"}],
+}
+
+
+class TestComposition:
+    """What Federal Law 168-FZ, article 7, names beside names, numbers and addresses."""
+
+    @pytest.mark.parametrize("name", COMPLETE)
+    def test_every_part_is_kept_as_it_was_sent(self, name: str) -> None:
+        assert accepted(a_row(**{name: COMPLETE[name]})).attributes[name] == COMPLETE[name]
+
+    @pytest.mark.parametrize(
+        ("name", "changed", "field", "reason"),
+        [
+            ("passport", {"expires_on": "2006-04-20"}, "expires_on", "not_after"),
+            ("stay_address", {"registered_until": "2025-12-31"}, "registered_until", "not_after"),
+            ("stay_address", {"fias_id": "0C5B2444"}, "fias_id", "form"),
+            ("self_employed", {"ceased_on": "2019-12-31"}, "ceased_on", "not_after"),
+            ("employment_service", {"ceased_on": "2021-01-31"}, "ceased_on", "not_after"),
+            ("residence_permit", {"kind": "green_card"}, "kind", "not_in_list"),
+            ("social_insurance", {"number": ""}, "number", "missing"),
+        ],
+    )
+    def test_part_that_can_not_be_is_named(
+        self, name: str, changed: dict[str, str], field: str, reason: str
+    ) -> None:
+        assert reasons(a_row(**{name: {**COMPLETE[name], **changed}})) == {
+            f"{name}.{field}": reason
+        }
+
+    @pytest.mark.parametrize(
+        ("name", "changed", "field", "reason"),
+        [
+            ("identity_documents", {"kind": "library_card"}, "kind", "not_in_list"),
+            ("identity_documents", {"issued_on": "2026-11-24"}, "issued_on", "in_the_future"),
+            ("identity_documents", {"expires_on": "2020-01-01"}, "expires_on", "not_after"),
+            ("arrivals", {"stay_until": "2025-12-31"}, "stay_until", "before_arrival"),
+            ("arrivals", {"migration_card": "4626"}, "migration_card", "form"),
+            ("guardians", {"until": "1989-12-31"}, "until", "not_after"),
+            ("academic_degrees", {"kind": "bachelor"}, "kind", "not_in_list"),
+        ],
+    )
+    def test_item_that_can_not_be_is_named_by_its_place(
+        self, name: str, changed: dict[str, str], field: str, reason: str
+    ) -> None:
+        row = a_row(**{name: [{**COMPLETE[name][0], **changed}]})
+
+        assert reasons(row) == {f"{name}.0.{field}": reason}
+
+
 class TestLogic:
     @pytest.mark.parametrize(
         ("row", "field", "reason"),

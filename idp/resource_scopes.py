@@ -1,0 +1,16 @@
+"""Scopes of a client on its own behalf, at resources that are not about signing in. No I/O.
+
+A scope narrows what a client's tokens are good for; it gives nothing. Which agency a client speaks
+for, and whether for any, is the resource's to know: a client that registers itself with one of
+these can do as little as without.
+"""
+
+from typing import Final
+
+RESOURCE_SCOPES: Final = (
+    "register.feed",
+    "register.feed.report",
+    "register.resolve",
+    "register.mandates",
+)
+"""Agencies' records, their reports, their questions; the administration of mandates."""

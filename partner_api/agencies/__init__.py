@@ -1,0 +1,1 @@
+"""What agencies call: they send records, ask who somebody is, convert pseudonyms."""

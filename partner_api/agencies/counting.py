@@ -1,0 +1,108 @@
+"""Count officials' questions in memory, and add them to the database every few seconds.
+
+A row per question would make each wait for the one before it. What a killed process had not written
+yet is lost: the counts are for alarms, every answer about a person stands in the access log.
+
+Concurrency: one per process; `_lock` guards what was counted and not written.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.concurrency import run_in_threadpool
+
+from kernel.clock import Clock
+from kernel.db import unit_of_work_of
+from kernel.ids import AgencyId
+from partner_api.agencies import store
+from partner_api.agencies.browsing import Counts, find_alarms
+
+log = structlog.get_logger("civitas.agencies")
+
+WRITE_EVERY: Final = timedelta(seconds=5)
+WRITE_AT: Final = 500
+"""Questions of one official after which nobody waits for the five seconds."""
+
+Key = tuple[AgencyId, str, datetime]
+
+
+class Tally:
+    """What officials asked and this process has not written yet."""
+
+    def __init__(self, sessions: sessionmaker[Session], clock: Clock) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self._lock = Lock()
+        self._counts: dict[Key, Counts] = {}
+        self._written_at = clock.now()
+
+    async def count(
+        self, agency_id: AgencyId, official: str, counts: Counts, *, at: datetime
+    ) -> None:
+        """Count questions; now and then, write what was counted and look for patterns."""
+        if self.add(agency_id, official, counts, at=at):
+            await run_in_threadpool(self.write)
+
+    def add(self, agency_id: AgencyId, official: str, counts: Counts, *, at: datetime) -> bool:
+        """Count questions; tell whether what was counted is to be written."""
+        key = agency_id, official, hour_of(at)
+        with self._lock:
+            so_far = self._counts.get(key)
+            total = self._counts[key] = counts if so_far is None else so_far + counts
+            return at - self._written_at >= WRITE_EVERY or (
+                total.by_name + total.by_number >= WRITE_AT
+            )
+
+    def write(self) -> None:
+        """Add what was counted to the database, and raise the alarms that it makes."""
+        with self._lock:
+            counted, self._counts = self._counts, {}
+            self._written_at = at = self._clock.now()
+        if not counted:
+            return
+        try:
+            raise_alarms(self._sessions, counted, at=at)
+        except SQLAlchemyError:  # away: an alarm late is better than a question refused
+            log.warning("agencies.counts.not_written", exc_info=True)
+            with self._lock:
+                for key, counts in counted.items():
+                    self._counts[key] = counts + self._counts.get(key, Counts())
+
+
+def raise_alarms(
+    sessions: sessionmaker[Session], counted: Mapping[Key, Counts], *, at: datetime
+) -> None:
+    """Add counts to those of every other process, and raise each alarm once an hour.
+
+    Transaction:
+        One; rows of counts are changed in the order of their keys.
+    """
+    raised = []
+    with unit_of_work_of(sessions) as session:
+        for key in sorted(counted):
+            total = store.add_counts(session, *key, counted[key])
+            raised += [
+                (*key, alarm)
+                for alarm in find_alarms(total)
+                if store.insert_alarm(session, *key, alarm, at=at)
+            ]
+    for agency_id, official, hour, alarm in raised:
+        log.warning(
+            "agencies.browsing.suspected",
+            agency_id=agency_id,
+            official=official,
+            hour=hour.isoformat(),
+            pattern=alarm.pattern.value,
+            asked=alarm.asked,
+            matched=alarm.matched,
+        )
+
+
+def hour_of(at: datetime) -> datetime:
+    """Return the first instant of the hour."""
+    return at.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,383 @@
+"""The hot lane of agencies: who is this?
+
+    verify token, proof and official · mandate · look · one statement · open · answer
+
+The statement spends the assertion and the proof, asks whether the client, the agency and its
+mandates are still what is remembered, looks the person up, fetches the sealed record and appends
+the access entry. Questions without a number, and batches, are answered in the ordinary lane.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from audit.api import entry_binds, recorded
+from idp.api import assertion_binds
+from kernel.errors import DomainError, PayloadTooLarge
+from kernel.ids import PersonId
+from kernel.secret import b64url, sha256
+from kernel.web import JSON_TYPE, NO_STORE, check_content_type, parse_form, read_body
+from partner_api.agencies import publication
+from partner_api.agencies.desk import PATH, RESOLVE, Call, Desk, check_admitted, desk_of
+from partner_api.agencies.errors import TooManyQuestions
+from partner_api.agencies.questions import (
+    ANSWER_TYPE,
+    KEY_USE,
+    Answer,
+    Frame,
+    encode,
+    make_frame,
+    matched,
+    read_batch_line,
+    read_conversion,
+    read_question,
+    signed_claims,
+    unmatched,
+)
+from partner_api.agencies.service.answering import (
+    Asking,
+    answer_questions,
+    convert_pseudonym,
+    counts_of,
+    renewed,
+)
+from partner_api.agencies.statements import LOOK, admit, resolve
+from partner_api.events import PersonResolved
+from population_register.api import (
+    Description,
+    Match,
+    decide_by_counts,
+    given_fields,
+    open_record,
+    question_digests,
+    sector_pseudonym,
+)
+
+LONGEST_QUESTION: Final = 16 * 1024  # bytes
+MOST_QUESTIONS: Final = 10_000
+CHUNK: Final = 100
+"""Questions of a batch that are answered in one transaction."""
+
+NDJSON: Final = "application/x-ndjson"
+JWT: Final = "application/jwt"  # RFC 7519, 10.3.1
+
+_TRIES: Final = 3
+
+
+async def resolve_one(request: Request) -> Response:
+    """Tell who somebody is: match, possible with how many, or none.
+
+    The body is a JSON object: `legal_basis`, `purpose`, and `identifiers` (`snils`, `inn`, `enp`,
+    `passport`, `foreign_passport`, `birth_certificate`), `attributes` (names, `birthdate` …), or a
+    `pseudonym` from an answer before. `fields` narrows what comes back. `Civitas-Official` names
+    who asks. With `Accept: application/jwt` the answer is signed.
+    """
+    desk = desk_of(request)
+    call = await desk.begin(request, RESOLVE)
+    check_content_type(request, JSON_TYPE)
+    body = await read_body(request, limit=LONGEST_QUESTION)
+    frame, description = read_question(body)
+    if not description.identifiers or description.attributes:
+        asking = await _admitted(desk, request, call, frame)
+        (answer,) = await run_in_threadpool(answer_questions, desk, asking, [description])
+    else:
+        asking, answer = await _resolve_by_numbers(desk, request, call, frame, description)
+    await desk.tally.count(
+        call.agency,
+        asking.official.official_id,
+        counts_of([description], [answer]),
+        at=call.at,
+    )
+    return _respond(request, desk, asking, answer, body)
+
+
+async def convert(request: Request) -> Response:
+    """Tell a person's pseudonym in another sector, where a mandate gives it.
+
+    The body is a JSON object: `legal_basis`, `purpose`, `pseudonym` (of your sector), `to_sector`.
+    """
+    desk = desk_of(request)
+    call = await desk.begin(request, RESOLVE)
+    check_content_type(request, JSON_TYPE)
+    body = await read_body(request, limit=LONGEST_QUESTION)
+    conversion = read_conversion(body)
+    asking = await _admitted(desk, request, call, conversion.frame)
+    answer = await run_in_threadpool(convert_pseudonym, desk, asking, conversion)
+    return _respond(request, desk, asking, answer, body)
+
+
+async def _asking(desk: Desk, request: Request, call: Call, frame: Frame) -> Asking:
+    rights = await desk.rights(call.agency)
+    return Asking(
+        call=call,
+        official=desk.official(request, call, rights),
+        frame=frame,
+        rights=rights,
+        mandated=rights.mandated(frame.legal_basis, call.at),
+    )
+
+
+async def _admitted(desk: Desk, request: Request, call: Call, frame: Frame) -> Asking:
+    """Decide what may be given, and spend the assertion and the proof.
+
+    Transaction:
+        One statement of its own, committed before anybody is looked for.
+    """
+    for _ in range(_TRIES):
+        try:
+            asking = await _asking(desk, request, call, frame)
+        except DomainError:
+            # What is remembered may be old: a mandate was given, a key added, a moment ago.
+            await desk.learn(call.agency)
+            asking = await _asking(desk, request, call, frame)
+        statement = admit(has_agency=True, has_assertion=True)
+        row = await statement.fetchrow(desk.pool, **_binds(asking))
+        assert row is not None  # it always answers
+        if check_admitted(row):
+            return asking
+        await desk.learn(call.agency)
+    raise RuntimeError("an agency's rights change faster than they can be read")
+
+
+def _binds(asking: Asking) -> dict[str, object]:
+    return {
+        **asking.call.binds(),
+        **assertion_binds(asking.official.digest, asking.official.expires_at),
+        "register_revision": asking.rights.of.agency.revision,
+    }
+
+
+# By numbers: one statement
+
+
+async def _resolve_by_numbers(
+    desk: Desk, request: Request, call: Call, frame: Frame, description: Description
+) -> tuple[Asking, Answer]:
+    """Look who is meant; give the record in the statement that looks again and writes it down."""
+    digests = question_digests(desk.keyring, description)
+    binds: dict[str, object] = {
+        "register_digests": digests,
+        "register_digest_count": len(set(digests)),
+    }
+    expected = desk.hints.get(digests)
+    if expected is None:
+        expected = await _look(desk, binds)
+    asking: Asking | None = None
+    is_spent = False
+    for _ in range(_TRIES):
+        if asking is None:
+            try:
+                asking = await _asking(desk, request, call, frame)
+            except DomainError:
+                await desk.learn(call.agency)
+                asking = await _asking(desk, request, call, frame)
+        subject = (
+            "" if expected is None else sector_pseudonym(desk.keyring, asking.sector, expected)
+        )
+        entry = asking.entry(subject, action=PersonResolved.action, items=asking.fields)
+        row = await resolve(is_spent_already=is_spent).fetchrow(
+            desk.pool,
+            **_binds(asking),
+            **binds,
+            **entry_binds(entry),
+            expected_person_id=expected,
+        )
+        assert row is not None  # it always answers
+        if not check_admitted(row):
+            asking = None
+            await desk.learn(call.agency)
+            continue
+        is_spent = True
+        if row["entry_id"] is not None:
+            assert expected is not None
+            desk.hints.put(digests, expected)
+            record = open_record(
+                desk.keyring,
+                recorded(entry, expected),
+                sealed_record=row["sealed_record"],
+                wrapped_key=row["wrapped_key"],
+            )
+            given = given_fields(asking.mandated, asking.fields, record, call.at)
+            return asking, matched(subject, given, entry.entry_id)
+        outcome = decide_by_counts(
+            whole=row["whole"], partial=row["partial"], person_id=row["person_id"]
+        )
+        if not isinstance(outcome, Match):
+            return asking, unmatched(outcome)
+        if outcome.person_id == expected:  # the data was destroyed: as if there were nobody
+            return asking, unmatched(decide_by_counts(whole=0, partial=0, person_id=None))
+        expected = outcome.person_id  # somebody else, since a moment ago
+    raise RuntimeError("who has a number changes faster than it can be read")
+
+
+async def _look(desk: Desk, binds: Mapping[str, object]) -> PersonId | None:
+    """Return who the numbers name now, if one person alone."""
+    row = await LOOK.fetchrow(desk.pool, **binds)
+    assert row is not None  # it always answers
+    outcome = decide_by_counts(
+        whole=row["whole"], partial=row["partial"], person_id=row["person_id"]
+    )
+    return outcome.person_id if isinstance(outcome, Match) else None
+
+
+def _respond(request: Request, desk: Desk, asking: Asking, answer: Answer, body: bytes) -> Response:
+    if JWT not in request.headers.get("accept", ""):
+        return Response(encode(answer), headers=dict(NO_STORE), media_type=JSON_TYPE)
+    claims = signed_claims(
+        answer,
+        issuer=desk.issuer,
+        agency_id=asking.call.agency,
+        official=asking.official.official_id,
+        frame=asking.frame,
+        question_digest=b64url(sha256(body)),
+        request_id=asking.call.request_id,
+        at=asking.call.at,
+    )
+    signed = desk.signing.jws(KEY_USE, claims, header={"typ": ANSWER_TYPE})
+    return Response(signed, headers=dict(NO_STORE), media_type=JWT)
+
+
+# Many at once
+
+
+async def resolve_batch(request: Request) -> Response:
+    """Answer up to 10,000 questions, one JSON object a line, in and out.
+
+    `legal_basis`, `purpose` and `fields` (comma-separated) are in the query and hold for all. Each
+    line has an `id` of yours, and `identifiers`, `attributes` or a `pseudonym`; each answer names
+    the `id`. A line that can't be answered is answered with `error`, and the rest goes on.
+    """
+    desk = desk_of(request)
+    call = await desk.begin(request, RESOLVE)
+    check_content_type(request, NDJSON)
+    frame = _frame_of(request)
+    lines = await _read_lines(request)
+    await desk.spend_quota(call.token.partner_id, at=call.at, amount=min(CHUNK, len(lines)))
+    asking = await _admitted(desk, request, call, frame)
+    return StreamingResponse(
+        _answer_lines(desk, asking, lines), media_type=NDJSON, headers=dict(NO_STORE)
+    )
+
+
+def _frame_of(request: Request) -> Frame:
+    query = parse_form(request.scope["query_string"])
+    fields = query.get("fields")
+    return make_frame(
+        query.get("legal_basis", ""),
+        query.get("purpose", ""),
+        None if fields is None else fields.split(","),
+    )
+
+
+_Line = tuple[object, Description | DomainError]
+
+
+async def _read_lines(request: Request) -> list[_Line]:
+    """Read questions as they arrive; what is kept of each is who is meant.
+
+    All of them are read before the first is answered: a client that sends everything before it
+    reads anything would otherwise wait for us while we wait for it.
+
+    Raises:
+        TooManyQuestions: 400. More than `MOST_QUESTIONS`.
+        PayloadTooLarge: 413. A line longer than a question may be.
+    """
+    lines: list[_Line] = []
+    rest = b""
+    async for part in request.stream():
+        *whole, rest = (rest + part).split(b"\n")
+        if len(rest) > LONGEST_QUESTION:
+            raise PayloadTooLarge
+        _read_into(lines, whole)
+    _read_into(lines, [rest])
+    return lines
+
+
+def _read_into(lines: list[_Line], raw: list[bytes]) -> None:
+    for line in raw:
+        if not line.strip():
+            continue
+        if len(lines) == MOST_QUESTIONS:
+            raise TooManyQuestions
+        if len(line) > LONGEST_QUESTION:
+            raise PayloadTooLarge
+        try:
+            lines.append(read_batch_line(line))
+        except DomainError as refusal:
+            lines.append((_id_of(line), refusal))
+
+
+def _id_of(line: bytes) -> object:
+    """Return the identifier of a line that is refused, where it can be read."""
+    try:
+        document = orjson.loads(line)
+    except ValueError:
+        return None
+    found = document.get("id") if isinstance(document, dict) else None
+    return found if isinstance(found, str | int) and len(str(found)) <= 64 else None  # noqa: PLR2004
+
+
+async def _answer_lines(desk: Desk, asking: Asking, lines: list[_Line]) -> AsyncIterator[bytes]:
+    """Answer in chunks; what was decided once is decided again for each chunk."""
+    for start in range(0, len(lines), CHUNK):
+        chunk = lines[start : start + CHUNK]
+        try:
+            if start:
+                at = asking.call.at
+                await desk.spend_quota(asking.call.token.partner_id, at=at, amount=len(chunk))
+            yield await run_in_threadpool(_answer_chunk, desk, asking, chunk)
+        except DomainError as refusal:
+            for line_id, _ in lines[start:]:
+                yield _line(line_id, _refusal(refusal))
+            break
+    await run_in_threadpool(desk.tally.write)
+
+
+def _answer_chunk(desk: Desk, asking: Asking, chunk: list[_Line]) -> bytes:
+    """Answer the lines of a chunk; from a worker thread.
+
+    Raises:
+        MandateMissing: 403. The mandate was revoked while the batch was being answered.
+    """
+    asking = renewed(desk, asking)
+    asked = [each for _, each in chunk if isinstance(each, Description)]
+    answers = answer_questions(desk, asking, asked)
+    desk.tally.add(
+        asking.call.agency,
+        asking.official.official_id,
+        counts_of(asked, answers),
+        at=asking.call.at,
+    )
+    answered = iter(answers)
+    return b"".join(
+        _line(line_id, encode(next(answered)))
+        if isinstance(each, Description)
+        else _line(line_id, _refusal(each))
+        for line_id, each in chunk
+    )
+
+
+def _line(line_id: object, members: bytes) -> bytes:
+    """Return an answer's line: its members, and before them the caller's identifier."""
+    return b'{"id":%b,%b\n' % (orjson.dumps(line_id), members[1:])
+
+
+def _refusal(refusal: DomainError) -> bytes:
+    members: dict[str, Any] = {"error": refusal.code, "detail": refusal.detail}
+    fields = getattr(refusal, "fields", ())
+    if fields:
+        members["errors"] = fields
+    return orjson.dumps(members)
+
+
+routes = [
+    Route(f"{PATH}/resolve", resolve_one, methods=["POST"]),
+    Route(f"{PATH}/resolve/batch", resolve_batch, methods=["POST"]),
+    Route(f"{PATH}/pseudonyms/convert", convert, methods=["POST"]),
+    *publication.routes,
+]

@@ -1,0 +1,49 @@
+"""A person's pseudonym in an agency's sector: stable there, unrelated to every other.
+
+Our own identifier of a person is enciphered under a key of the sector: a UUID is one AES block, so
+AES-256 on that block is a permutation of all UUIDs. Nothing is stored; only the register can turn a
+pseudonym back, and so convert it between two sectors; an invented one deciphers to nobody.
+"""
+
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
+
+from kernel.errors import InvalidRequest
+from kernel.ids import PersonId
+from kernel.keyring import Keyring
+from kernel.secret import b64url, b64url_decode
+from population_register.errors import ValueRefused
+
+_BLOCK = 16  # bytes: AES, and a UUID
+_ADVICE = "A pseudonym is the 22 characters that you were given."
+
+
+def sector_pseudonym(keyring: Keyring, sector: str, person_id: PersonId) -> str:
+    """Return the person's pseudonym in a sector: 22 base64url characters."""
+    encryptor = _cipher(keyring, sector).encryptor()
+    return b64url(encryptor.update(person_id.bytes) + encryptor.finalize())
+
+
+def person_behind(keyring: Keyring, sector: str, pseudonym: str) -> PersonId:
+    """Return whom a pseudonym of a sector names; an invented one names nobody there is.
+
+    Raises:
+        ValueRefused: 400. `form`: no pseudonym at all.
+    """
+    try:
+        block = b64url_decode(pseudonym)
+    except InvalidRequest as error:
+        raise ValueRefused("form", _ADVICE) from error
+    if len(block) != _BLOCK or b64url(block) != pseudonym:
+        raise ValueRefused("form", _ADVICE)
+    decryptor = _cipher(keyring, sector).decryptor()
+    return PersonId(UUID(bytes=decryptor.update(block) + decryptor.finalize()))
+
+
+def _cipher(keyring: Keyring, sector: str) -> Cipher[ECB]:
+    key = keyring.blind_index("agency_pseudonym", sector)  # 32 bytes, of this sector only
+    # ECB of exactly one block is the bare permutation; there is no second block to leak equality.
+    return Cipher(AES(key), ECB())  # noqa: S305

@@ -1,0 +1,47 @@
+"""Browsing is told from work by counts alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from partner_api.agencies.browsing import Alarm, Counts, Pattern, find_alarms
+
+
+@pytest.mark.parametrize(
+    ("counts", "patterns"),
+    [
+        (Counts(), set()),
+        (Counts(by_name=29), set()),
+        (Counts(by_name=30), {Pattern.MANY_NAMES}),
+        (Counts(by_name=30, by_name_matched=8), {Pattern.MANY_NAMES}),
+        (Counts(by_name=30, by_name_matched=9), set()),
+        (Counts(by_number=99), set()),
+        (Counts(by_number=100, by_number_matched=49), {Pattern.MANY_NUMBERS}),
+        (Counts(by_number=100, by_number_matched=50), set()),
+        (Counts(by_name=40, by_number=200), {Pattern.MANY_NAMES, Pattern.MANY_NUMBERS}),
+    ],
+    ids=str,
+)
+def test_much_asked_and_few_met_is_a_pattern(counts: Counts, patterns: set[Pattern]) -> None:
+    assert {alarm.pattern for alarm in find_alarms(counts)} == patterns
+
+
+def test_alarm_says_how_many() -> None:
+    assert find_alarms(Counts(by_name=50, by_name_matched=2)) == (
+        Alarm(pattern=Pattern.MANY_NAMES, asked=50, matched=2),
+    )
+
+
+numbers = st.integers(0, 500)
+
+
+@given(numbers, numbers, numbers)
+def test_more_questions_that_meet_nobody_never_make_fewer_alarms(
+    asked: int, matched: int, more: int
+) -> None:
+    counts = Counts(by_name=asked + matched, by_name_matched=matched)
+
+    before = find_alarms(counts)
+    after = find_alarms(counts + Counts(by_name=more))
+
+    assert {alarm.pattern for alarm in before} <= {alarm.pattern for alarm in after}
