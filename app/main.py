@@ -33,6 +33,7 @@ import portal.pages
 import vault.jobs
 from app import service_routes
 from app.access_log import AccessLog
+from app.database_address import database_url
 from app.errors import (
     render_defect,
     render_domain_error,
@@ -45,7 +46,7 @@ from app.metrics import Metrics
 from app.middleware import Edge
 from app.openapi import describe
 from app.proxies import TrustedProxies
-from app.resources import Resources, database_url, open_resources
+from app.resources import Resources, open_resources
 from app.route_classes import UPLOAD, RouteClass
 from app.supervisor import SERVER_PID, die_with_parent
 from kernel.clock import Clock, SystemClock

@@ -10,6 +10,7 @@ from obstore.store import ObjectStore
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.database_address import database_url
 from kernel.clock import Clock
 from kernel.db import make_engine, make_sessions
 from kernel.keyring import Keyring
@@ -17,16 +18,6 @@ from kernel.root_keys import LocalKeyFile, RootKeys, RootKeyUnavailable
 from kernel.secret import Secret
 from kernel.settings import Settings
 from kernel.signing import SigningKeys, SigningModule
-
-
-class DatabaseUnset(Exception):
-    """No database was named, and this command does not start one."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "CIVITAS_DATABASE_URL is not set. `civitas run` starts an embedded database; every "
-            "other command needs the address of one."
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +60,6 @@ def open_resources(settings: Settings, clock: Clock) -> Iterator[Resources]:
         )
     finally:
         engine.dispose()
-
-
-def database_url(settings: Settings) -> str:
-    """Return the address of the database.
-
-    Raises:
-        DatabaseUnset: None was named.
-    """
-    if settings.database_url is None:
-        raise DatabaseUnset
-    return settings.database_url.get_secret_value()
 
 
 def open_root_keys(settings: Settings) -> RootKeys:

@@ -279,7 +279,7 @@ def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
     with (
         serve_ceiling(machine, "partner_read_ceiling") as ceiling_load,
         machine.serve(
-            "app.main:from_environment", environment=environment, ready="/readyz"
+            "app.server:from_environment", environment=environment, ready="/readyz"
         ) as server,
     ):
         added: list[float] = []

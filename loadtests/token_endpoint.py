@@ -252,7 +252,7 @@ def serve_ours(machine: Machine) -> Iterator[tuple[Running, Contender]]:
     }
     contender = Contender(issuer=settings.issuer, signer=signer, codes=codes)
     with machine.serve(
-        "app.main:from_environment", environment=environment, ready="/readyz"
+        "app.server:from_environment", environment=environment, ready="/readyz"
     ) as server:
         yield server, contender
 

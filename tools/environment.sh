@@ -49,4 +49,7 @@ pip install --require-hashes --no-deps -r "$lock" |
     { grep -v '^Requirement already satisfied' || true; }
 # setuptools warns of every editable installation.
 PYTHONWARNINGS=ignore pip install --quiet --no-deps --no-build-isolation --no-index --editable .
+# Once and for all, and not in each of the processes that start at the same time.
+env -u PYTHONDONTWRITEBYTECODE "$venv/bin/python" -m compileall -q \
+    app portal partner_api idp consent vault population_register audit kernel migrations
 echo "$venv is ready."

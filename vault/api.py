@@ -30,13 +30,13 @@ from vault.service.filing import file_document, file_version, store_document
 from vault.service.listing import get_document, list_documents
 from vault.service.opening import OpenedDocument, get_version, open_document
 from vault.service.receiving import receive_document
+from vault.service.verifying import verify_signatures
 from vault.signatures import (
     BrokenSignature,
     SignatureRoots,
     Signer,
     TrustedSignature,
     UntrustedSignature,
-    verify_signatures,
 )
 from vault.store import document_version, sealed_version
 from vault.transfer import Upload, asked_range, document_response, read_upload

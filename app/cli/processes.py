@@ -8,8 +8,9 @@ import click
 
 import migrations
 from app.cli.session import NotPossible, as_json, database, read_settings, show
+from app.database_address import database_url
+from app.loading import loading_for_good
 from app.ports import PortTaken, check_port_is_free
-from app.resources import database_url
 from app.supervisor import SERVER_PID
 from kernel.settings import Settings
 
@@ -52,7 +53,7 @@ def serve_forever(settings: Settings) -> None:
         # prometheus_client chooses how to count when it is loaded, which is only in the workers.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_fresh_folder(settings.data / "metrics"))
     Server(
-        "app.main:from_environment",
+        "app.server:from_environment",
         factory=True,
         interface=Interfaces.ASGI,
         loop=Loops.uvloop,
@@ -71,7 +72,8 @@ def worker() -> None:
     """Do background work (log sequencing, webhooks, expiry) until stopped. Any number may run."""
     with database(read_settings(is_process=True)) as settings:
         # Imported here, so that the other commands need not load every context.
-        from app.main import work  # noqa: PLC0415
+        with loading_for_good():
+            from app.main import work  # noqa: PLC0415
 
         work(settings)
 

@@ -19,9 +19,9 @@ import click
 import migrations
 from app.cli.processes import environment_of
 from app.cli.session import INTERRUPTED, NotPossible, as_json, database, read_settings
+from app.database_address import database_url
 from app.demo.marker import Marker
 from app.ports import PortTaken, check_port_is_free
-from app.resources import database_url
 from app.supervisor import ChildFailed, Supervisor
 from kernel.settings import Settings
 

@@ -6,21 +6,22 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 import structlog
 from pydantic import SecretStr, ValidationError
-from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
+from app.database_address import DatabaseUnset
 from app.logs import configure_logging
-from app.resources import DatabaseUnset, Resources, open_resources
-from kernel.clock import SystemClock
 from kernel.errors import DomainError
 from kernel.postgres import EmbeddedPostgres, PostgresUnavailable
 from kernel.root_keys import RootKeyUnavailable
 from kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from app.resources import Resources
 
 REFUSED = 1
 NOT_POSSIBLE = 3
@@ -89,10 +90,18 @@ class CivitasGroup(click.Group):
             RootKeyUnavailable,
         ) as error:
             _fail(ctx, NOT_POSSIBLE, "not_possible", str(error))
-        except OperationalError as error:
+        except _no_database() as error:
             structlog.get_logger("civitas").debug("cli.database", exc_info=error)
             text = "The database can't be reached or is not migrated."
             _fail(ctx, NOT_POSSIBLE, "no_database", text)
+
+
+def _no_database() -> type[Exception]:
+    """Return what SQLAlchemy raises when there is no database, or not the one it expects."""
+    # Loaded here, when something has gone wrong: the commands that only start others do without.
+    from sqlalchemy.exc import OperationalError  # noqa: PLC0415
+
+    return OperationalError
 
 
 def _fail(ctx: click.Context, exit_code: int, code: str, message: str) -> NoReturn:
@@ -158,8 +167,12 @@ def database(settings: Settings) -> Iterator[Settings]:
 
 
 @contextmanager
-def resources() -> Iterator[Resources]:
+def resources() -> "Iterator[Resources]":
     """Open everything a command may need."""
+    # Loaded here: what only starts other processes need not load what they will.
+    from app.resources import open_resources  # noqa: PLC0415
+    from kernel.clock import SystemClock  # noqa: PLC0415
+
     with (
         database(read_settings()) as settings,
         open_resources(settings, SystemClock()) as opened,

@@ -7,8 +7,9 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from app.database_address import DatabaseUnset
 from app.main import Civitas, create_app
-from app.resources import DatabaseUnset, open_resources
+from app.resources import open_resources
 from kernel.clock import FrozenClock, SystemClock
 from kernel.settings import Settings
 

@@ -15,14 +15,13 @@ from app.demo.paper import Page, write_pdf
 from app.demo.signer import SIGNATURE_ROOTS, DemoSigner
 from kernel.errors import PayloadTooLarge
 from tests.vault.vault_builders import NOON, a_dicom, a_pdf
+from vault.service.verifying import MAX_SIGNED_BYTES, verify_signatures
 from vault.signatures import (
-    MAX_SIGNED_BYTES,
     BrokenSignature,
     Finding,
     SignatureRoots,
     TrustedSignature,
     UntrustedSignature,
-    verify_signatures,
 )
 
 NOBODY = SignatureRoots(())
