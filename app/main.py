@@ -50,8 +50,8 @@ from app.resources import Resources, open_resources
 from app.route_classes import UPLOAD, RouteClass
 from app.supervisor import SERVER_PID, die_with_parent
 from kernel.clock import Clock, SystemClock
-from kernel.db import make_hot_pool
 from kernel.errors import DomainError, Undecryptable
+from kernel.hot_pool import make_hot_pool
 from kernel.jobs import JobContext, Tasks, run_worker
 from kernel.pages import PagePart, Pages, Static
 from kernel.settings import Settings

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias, final
 
+import msgspec
 from typing_extensions import override
 
 from kernel.ids import ClientId, ConsentId, EntryId, PersonId
@@ -12,8 +13,7 @@ ActorKind: TypeAlias = Literal["person", "partner", "agency", "operator", "syste
 Outcome: TypeAlias = Literal["allowed", "refused"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
     """Who did it.
 
     Attributes:
@@ -27,8 +27,7 @@ class Actor:
     official: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewEntry:
+class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One access, or one attempt, as it is written into the log and never changed.
 
     There is no `PersonId` in it: the leaf made from it may leave the service in a proof, and the

@@ -6,12 +6,12 @@
 
 import hmac
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import orjson
 
 from idp.errors import InvalidDPoPProof, UseDPoPNonce
@@ -19,13 +19,14 @@ from idp.jose import (
     FAPI2_ALGORITHMS,
     NotVerified,
     PublicKey,
+    header_of,
     parse_compact,
     parse_public_jwk,
     verify_jws,
 )
 from idp.policy import Policy
 from kernel.errors import InvalidRequest
-from kernel.secret import Secret, b64url, b64url_decode, equal, sha256
+from kernel.secret import b64url, b64url_decode, equal, sha256
 
 ALGORITHMS = FAPI2_ALGORITHMS
 """`dpop_signing_alg_values_supported`."""
@@ -39,8 +40,7 @@ _THUMBPRINT_MEMBERS = {  # RFC 7638, 3.2; RFC 8037, 2
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DPoPProof:
+class DPoPProof(msgspec.Struct, frozen=True, kw_only=True):
     """A verified proof: the key, and what names the proof itself.
 
     Attributes:
@@ -61,7 +61,7 @@ def verify_proof(
     uris: Collection[str],
     at: datetime,
     policy: Policy,
-    access_token: Secret[str] | None = None,
+    ath: str | None = None,
     nonce_key: bytes | None = None,
 ) -> DPoPProof:
     """Verify a DPoP proof for one request.
@@ -80,7 +80,7 @@ def verify_proof(
         uris: Of the endpoint, as we publish them: its address, and its alias for certificates.
         at: Now.
         policy: How old a proof may be, and whether it must carry our nonce.
-        access_token: Which came with it; None where there is none.
+        ath: Digest of the access token that came with it, base64url; None where there is none.
         nonce_key: Key of our nonces; None where they are not looked at.
 
     Raises:
@@ -89,11 +89,7 @@ def verify_proof(
     """
     try:
         jws = parse_compact(proof)  # 2
-        header = jws.header
-        jwk = header.get("jwk")
-        if header.get("typ") != "dpop+jwt" or not isinstance(jwk, dict):  # 4
-            raise InvalidDPoPProof(reason="typ or jwk")
-        key, jkt = _key_of(_canonical(jwk))  # 7
+        key, jkt = _key_in(jws.head)  # 4, 7
         claims = verify_jws(jws, (key,), algorithms=ALGORITHMS).claims  # 5, 6
     except NotVerified as error:
         raise InvalidDPoPProof(reason=str(error)) from error
@@ -113,10 +109,8 @@ def verify_proof(
     latest = now + policy.clock_skew.total_seconds()
     if not oldest <= iat <= latest:  # 11
         raise InvalidDPoPProof(reason="iat", iat=iat)
-    if access_token is not None:
-        ath = b64url(sha256(access_token.reveal().encode()))
-        if claims.get("ath") != ath:  # 12
-            raise InvalidDPoPProof(reason="ath")
+    if ath is not None and claims.get("ath") != ath:  # 12
+        raise InvalidDPoPProof(reason="ath")
     return DPoPProof(
         jkt=jkt,
         digest=sha256(b"dpop\0" + jkt.encode() + b"\0" + jti.encode()),
@@ -133,6 +127,20 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     return _key_of(_canonical(jwk))[1]
 
 
+@lru_cache(maxsize=4096)
+def _key_in(head: str) -> tuple[PublicKey, str]:
+    """Return the key in a proof's encoded header, and its thumbprint.
+
+    A client proves with one key, and so with one header, many times. What is in it is a constant
+    of its text, so remembering it decides nothing.
+    """
+    header = header_of(head)
+    jwk = header.get("jwk")
+    if header.get("typ") != "dpop+jwt" or not isinstance(jwk, dict):
+        raise NotVerified("typ or jwk")
+    return _key_of(_canonical(jwk))
+
+
 def _canonical(jwk: Mapping[str, Any]) -> bytes:
     members = _THUMBPRINT_MEMBERS.get(str(jwk.get("kty")))
     if members is None or not all(isinstance(jwk.get(name), str) for name in members):
@@ -142,12 +150,8 @@ def _canonical(jwk: Mapping[str, Any]) -> bytes:
     return orjson.dumps({name: jwk[name] for name in members})
 
 
-@lru_cache(maxsize=4096)
 def _key_of(canonical: bytes) -> tuple[PublicKey, str]:
-    """Return the key and its thumbprint; a client proves with one key many times.
-
-    A key is a constant of its members, so remembering it decides nothing.
-    """
+    """Return the key and its thumbprint."""
     return parse_public_jwk(orjson.loads(canonical)), b64url(sha256(canonical))
 
 

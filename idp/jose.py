@@ -5,14 +5,19 @@ that the caller allows, and each algorithm works with its own kind of key alone,
 key can't be taken for an HMAC secret (RFC 8725, 3.1). `jku`, `x5u` and `x5c` are never followed.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jwt
+import msgspec
 import orjson
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from jwt.api_jws import PyJWS
 
 from idp.model import JSONObject
@@ -28,7 +33,6 @@ LONGEST_JWS = 16 * 1024  # characters
 MOST_KEYS = 16
 FEWEST_RSA_BITS = 2048  # RFC 7518, 3.3
 
-_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # RFC 7518, 6
 _TYPE_OF = {
     "ES256": ("EC", "P-256"),
@@ -41,6 +45,8 @@ _NAME_IN_PYJWT = {"Ed25519": "EdDSA"}
 _ALGORITHM = {
     alg: PyJWS().get_algorithm_by_name(_NAME_IN_PYJWT.get(alg, alg)) for alg in ALGORITHMS
 }
+_ES256 = ec.ECDSA(SHA256())
+_ES256_PART = 32  # RFC 7518, 3.4
 
 
 class NotVerified(Exception):  # translated by each caller into its own refusal
@@ -60,18 +66,21 @@ class PublicKey:
     key: Any
 
 
-@dataclass(frozen=True, slots=True)
-class CompactJWS:
-    """A JWS taken apart. Nothing about it is known to be true."""
+class CompactJWS(msgspec.Struct, frozen=True):
+    """A JWS taken apart. Nothing about it is known to be true.
 
+    Attributes:
+        head: The encoded header; `header` is what it says.
+    """
+
+    head: str
     header: JSONObject
     payload: bytes
     signed: bytes
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedJWS:
+class VerifiedJWS(msgspec.Struct, frozen=True, kw_only=True):
     """A JWS whose signature was verified, and the JSON object that it carries."""
 
     header: JSONObject
@@ -133,20 +142,41 @@ def parse_jwks(jwks: JSONObject) -> tuple[PublicKey, ...]:
 def parse_compact(compact: str) -> CompactJWS:
     """Take a JWS apart (RFC 7515, 5.2, steps 1 to 7).
 
-    PyJWT's own parser looks at each character in Python; here that is a regular expression, and
-    each part is decoded once. What verifies is PyJWT's.
+    PyJWT's own parser looks at each character in Python; here each part is decoded once, strictly.
 
     Raises:
         NotVerified: Not a compact JWS, or its header is not a JSON object.
     """
-    parts = _COMPACT.fullmatch(compact) if len(compact) <= LONGEST_JWS else None
-    if parts is None:
+    parts = compact.split(".", 3) if len(compact) <= LONGEST_JWS else ()
+    if len(parts) != 3 or not all(parts):  # noqa: PLR2004  # header, payload, signature
         raise NotVerified("not a compact JWS")
+    head, body, signature = parts
     try:
-        header, payload, signature = map(b64url_decode, parts.groups())
+        return CompactJWS(
+            head,
+            header_of(head),
+            b64url_decode(body),
+            compact[: -len(signature) - 1].encode(),
+            b64url_decode(signature),
+        )
     except InvalidRequest as error:
         raise NotVerified("not base64url") from error
-    return CompactJWS(_object(header), payload, compact[: parts.end(2)].encode(), signature)
+
+
+@lru_cache(maxsize=4096)
+def header_of(head: str) -> JSONObject:
+    """Read an encoded header, as whoever sent it wrote it; not to be changed.
+
+    A client signs with the same one again and again. It is a constant of its text, so remembering
+    it decides nothing.
+
+    Raises:
+        NotVerified: Not base64url, or not a JSON object.
+    """
+    try:
+        return _object(b64url_decode(head))
+    except InvalidRequest as error:
+        raise NotVerified("not base64url") from error
 
 
 def peek_header(compact: str) -> JSONObject:
@@ -188,15 +218,35 @@ def verify_jws(
     if "crit" in header:  # RFC 7515, 4.1.11: we understand no extensions
         raise NotVerified("a critical header parameter is not understood")
     kid = header.get("kid")
-    if not isinstance(kid, str | None):
+    if kid is not None and not isinstance(kid, str):
         raise NotVerified("kid is not a text")
     candidates = [key for key in keys if alg in key.algorithms and kid in {None, key.kid}]
     if not candidates and kid is not None:
         candidates = [key for key in keys if alg in key.algorithms and key.kid is None]
     for candidate in candidates:
-        if _ALGORITHM[alg].verify(jws.signed, candidate.key, jws.signature):
+        if _is_signed(jws, alg, candidate.key):
             return VerifiedJWS(header=header, claims=_object(jws.payload))
     raise NotVerified("no known key signed it")
+
+
+def _is_signed(jws: CompactJWS, alg: str, key: Any) -> bool:  # noqa: ANN401  # of `cryptography`
+    """Tell whether a key signed it; `verify_jws` is what others call, and it raises.
+
+    ES256, which nearly all is signed with, goes to `cryptography` directly: PyJWT takes a sixth of
+    the time of the verification itself to get there.
+    """
+    if alg != "ES256":
+        return _ALGORITHM[alg].verify(jws.signed, key, jws.signature)
+    signature = jws.signature
+    if len(signature) != 2 * _ES256_PART:
+        return False
+    r = int.from_bytes(signature[:_ES256_PART], "big")
+    s = int.from_bytes(signature[_ES256_PART:], "big")
+    try:
+        key.verify(encode_dss_signature(r, s), jws.signed, _ES256)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _object(text: bytes) -> JSONObject:

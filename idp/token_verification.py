@@ -7,8 +7,10 @@ up in the statement that reads (`live_grant`). A proof is for one request and is
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from idp.claims import claims_of_scopes, items_of_claims
 from idp.disclosures import read_disclosure
@@ -25,7 +27,7 @@ from idp.model import Disclosure, VerifiedToken
 from idp.mtls import ClientCertificate, is_bound_to
 from idp.provider import Provider
 from idp.tokens import AccessToken, our_keys, verify_access_token
-from kernel.secret import Secret, sha256
+from kernel.secret import Secret, b64url, sha256
 
 MOST_REMEMBERED = 10_000
 
@@ -51,6 +53,18 @@ class PresentedToken:
     certificate: ClientCertificate | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Remembered:
+    """A token that was verified.
+
+    Attributes:
+        ath: How a proof names it: RFC 9449, 4.2.
+    """
+
+    token: VerifiedToken
+    ath: str
+
+
 class TokenVerifier:
     """Verifies access tokens for one resource; one per process and resource."""
 
@@ -65,7 +79,7 @@ class TokenVerifier:
         self._provider = provider
         self._resources = frozenset(resources)
         # One process's event loop is the only user of this dictionary.
-        self._remembered: OrderedDict[bytes, VerifiedToken] = OrderedDict()
+        self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
         self._keys: tuple[PublicKey, ...] = ()
         self._published: object = None
         self._nonce_key = provider.dpop_nonce_key
@@ -91,7 +105,8 @@ class TokenVerifier:
             RFC 6750, 2.1; RFC 9068, 4; RFC 9449, 7.1 and 7.2; RFC 8705, 3.
         """
         scheme, token = _credentials(presented.authorization)  # 1
-        verified = self._token(token, at=at)  # 2
+        known = self._token(token, at=at)  # 2
+        verified = known.token
         if self._resources.isdisjoint(verified.audience):  # 3
             raise InvalidToken(headers=challenge(scheme, "invalid_token"), reason="audience")
         if verified.x5t is not None and not is_bound_to(verified.x5t, presented.certificate):  # 7
@@ -106,12 +121,12 @@ class TokenVerifier:
             raise InvalidResourceProof(
                 headers=challenge("dpop", "invalid_dpop_proof"), reason="not one proof"
             )
-        proof = self._proof(presented, token, at=at)  # 5
+        proof = self._proof(presented, known.ath, at=at)  # 5
         if proof.jkt != verified.jkt:  # 6
             raise InvalidToken(headers=challenge("dpop", "invalid_token"), reason="other key")
         return replace(verified, proof_digest=proof.digest, proof_made_at=proof.made_at)
 
-    def _proof(self, presented: PresentedToken, token: Secret[str], *, at: datetime) -> DPoPProof:
+    def _proof(self, presented: PresentedToken, ath: str, *, at: datetime) -> DPoPProof:
         try:
             return verify_proof(
                 presented.proofs[0],
@@ -119,7 +134,7 @@ class TokenVerifier:
                 uris=self._provider.addresses_of(presented.uri),
                 at=at,
                 policy=self._provider.policy,
-                access_token=token,
+                ath=ath,
                 nonce_key=self._nonce_key,
             )
         except UseDPoPNonce as refusal:
@@ -132,11 +147,11 @@ class TokenVerifier:
                 reason=refusal.context.get("reason"),
             ) from refusal
 
-    def _token(self, token: Secret[str], *, at: datetime) -> VerifiedToken:
+    def _token(self, token: Secret[str], *, at: datetime) -> "_Remembered":
         digest = sha256(token.reveal().encode())
         known = self._remembered.get(digest)
         if known is not None:
-            if known.expires_at > at:
+            if known.token.expires_at > at:
                 return known
             del self._remembered[digest]
         try:
@@ -165,10 +180,10 @@ class TokenVerifier:
             issued_at=access.issued_at,
             expires_at=access.expires_at,
         )
-        self._remembered[digest] = verified
+        known = self._remembered[digest] = _Remembered(token=verified, ath=b64url(digest))
         if len(self._remembered) > MOST_REMEMBERED:
             self._remembered.popitem(last=False)
-        return verified
+        return known
 
     def _our_keys(self) -> tuple[PublicKey, ...]:
         published = self._provider.signing.public_jwks("oidc")

@@ -13,7 +13,7 @@ Locks are taken in this order, and in no other:
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import IntEnum
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import asyncpg
 from fastapi import Depends, Request
@@ -22,7 +22,6 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
-from typing_extensions import override
 
 from kernel.errors import DomainError
 
@@ -137,44 +136,8 @@ UnitOfWork = Annotated[Session, Depends(unit_of_work, scope="function")]
 OpenUnitOfWork = AbstractContextManager[Session]
 
 
-if TYPE_CHECKING:
-    _Connection = asyncpg.Connection[asyncpg.Record]
-else:
-    _Connection = asyncpg.Connection  # generic in the stubs only
-
-
-class _HotConnection(_Connection):
-    """A connection that is not reset on release.
-
-    asyncpg would send `RESET ALL` and more after each use: one round trip as dear as ours. Hot
-    statements set nothing that outlives them: no SET, no temporary table, no advisory session lock.
-    """
-
-    @override
-    def get_reset_query(self) -> str:
-        """Return no statement: there is nothing to reset."""
-        return ""
-
-
-async def make_hot_pool(url: str, *, size: int = 8) -> "asyncpg.Pool[asyncpg.Record]":
-    """Open the hot lane's connections.
-
-    Args:
-        url: `postgresql://…`; the same as for `make_engine`.
-        size: Connections, all opened at once: a process that starts is ready.
-    """
-    return await asyncpg.create_pool(
-        url,
-        min_size=size,
-        max_size=size,
-        connection_class=_HotConnection,
-        statement_cache_size=256,
-        server_settings={"jit": "off", "plan_cache_mode": "force_generic_plan"},
-    )
-
-
 class Fetcher(Protocol):
-    """What a hot statement runs on: asyncpg's pool, or one of its connections."""
+    """What a hot statement runs on: `kernel.hot_pool`, or a connection of asyncpg."""
 
     async def fetchrow(self, query: str, *args: Any) -> asyncpg.Record | None:  # noqa: ANN401
         """Return the first row, or None."""

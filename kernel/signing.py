@@ -60,6 +60,7 @@ PUBLISHED_AHEAD = JWKS_KEPT_FOR + 2 * RELOADED_EVERY
 OIDC_RETIRED_FOR = timedelta(days=1)
 """How long a retired `oidc` key stays published: longer than any token it signed lives."""
 
+_ES256 = ec.ECDSA(SHA256())
 _ES256_PART = 32
 _IN_MODULE = b"pkcs11:"
 """What is sealed of a key that a module holds begins so; a private key (DER) never does."""
@@ -124,7 +125,7 @@ class SigningKey:
         """Sign and return the signature as JOSE wants it (RFC 7518, 3.3 and 3.4; RFC 8037, 3.1)."""
         match self.private_key:
             case ec.EllipticCurvePrivateKey() as key:
-                r, s = decode_dss_signature(key.sign(payload, ec.ECDSA(SHA256())))
+                r, s = decode_dss_signature(key.sign(payload, _ES256))
                 return r.to_bytes(_ES256_PART, "big") + s.to_bytes(_ES256_PART, "big")
             case rsa.RSAPrivateKey() as key if self.alg == "PS256":
                 salt = padding.PSS(padding.MGF1(SHA256()), padding.PSS.DIGEST_LENGTH)

@@ -8,17 +8,13 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import psycopg
 from starlette.types import Receive, Scope, Send
 
-from kernel.db import make_hot_pool
+from kernel.hot_pool import HotPool, make_hot_pool
 from loadtests.figures import Figure
 from loadtests.machine import Load, Machine, http_request
-
-if TYPE_CHECKING:
-    import asyncpg
 
 URL = "CEILING_DATABASE_URL"
 
@@ -40,7 +36,7 @@ class Ceiling:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self.pool: HotPool | None = None
         self.count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

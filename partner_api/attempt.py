@@ -1,8 +1,10 @@
 """One read that a partner tries: its token, what it asks for, and the access entry it makes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
+
+import msgspec
 
 from audit.api import Actor, NewEntry
 from consent.api import ItemName
@@ -11,8 +13,7 @@ from kernel.ids import ConsentId, EntryId, PersonId, new_id
 from partner_api.selection import Selection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One read that a partner tries.
 
     Attributes:
@@ -29,7 +30,8 @@ class Attempt:
 
     def about(self, item: str) -> "Attempt":
         """Return the same attempt, narrowed to one item of its selection."""
-        return replace(self, selection=replace(self.selection, items=(ItemName(item),)))
+        selection = replace(self.selection, items=(ItemName(item),))
+        return msgspec.structs.replace(self, selection=selection)
 
     def binds(self) -> dict[str, object]:
         """Return the binds of the statements that decide on it."""

@@ -5,11 +5,10 @@ bounded, and each value in them is a constant of its key, or is asked again by t
 uses it; two threads that both work one out work out the same.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.requests import Request
@@ -27,6 +26,7 @@ from idp.api import (
     client_certificate_of,
     provider_of,
 )
+from kernel.hot_pool import HotPool
 from kernel.ids import ConsentId, PartnerId
 from kernel.keyring import Keyring
 from kernel.signing import SigningKeys
@@ -37,9 +37,6 @@ from partner_api.quota import Quota, minute_of, seconds_left
 from partner_api.selection import Granted, Query, Selection, parse_query
 from partner_api.signatures import PersonSigner
 from partner_api.step_up import Requirement, check_authentication, requirement_of
-
-if TYPE_CHECKING:
-    import asyncpg
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -103,7 +100,7 @@ class Reader:
         *,
         issuer: str,
         verifier: TokenVerifier,
-        pool: "asyncpg.Pool[asyncpg.Record]",
+        pool: HotPool,
         sessions: sessionmaker[Session],
         keyring: Keyring,
         signing: SigningKeys,
@@ -140,9 +137,24 @@ class Reader:
             InvalidRequest: 400. The query is malformed.
             QuotaExceeded: 429. The partner's minute is used up.
         """
+        try:
+            return await self._begin(request, selecting, action)
+        except _CHALLENGED as refusal:
+            # Where the API describes itself: RFC 9728, 5.1.
+            address = f"{self.issuer}/.well-known/oauth-protected-resource{PATH}"
+            said = refusal.headers.get("WWW-Authenticate", "DPoP")
+            said += "," if " " in said else ""
+            refusal.headers = {
+                **refusal.headers,
+                "WWW-Authenticate": f'{said} resource_metadata="{address}"',
+            }
+            raise
+
+    async def _begin(
+        self, request: Request, selecting: Selecting, action: str
+    ) -> tuple[Attempt, Remembered]:
         at: datetime = request.app.state.clock.now()
-        with self._naming_metadata():
-            token = self._verify(request, at=at)
+        token = self._verify(request, at=at)
         await self._spend_quota(token.partner_id, at=at)
         query: bytes = request.scope["query_string"]
         key = token.token_digest, query, selecting
@@ -152,8 +164,7 @@ class Reader:
             remembered = self._remembered.put(
                 key, Remembered(selection=selection, needed=requirement_of(selection.items))
             )
-        with self._naming_metadata():
-            check_authentication(token, remembered.needed, at=at)
+        check_authentication(token, remembered.needed, at=at)
         attempt = Attempt(
             token=token,
             selection=remembered.selection,
@@ -162,21 +173,6 @@ class Reader:
             at=at,
         )
         return attempt, remembered
-
-    @contextmanager
-    def _naming_metadata(self) -> Iterator[None]:
-        """Add to a challenge where the API describes itself (RFC 9728, 5.1)."""
-        try:
-            yield
-        except _CHALLENGED as refusal:
-            address = f"{self.issuer}/.well-known/oauth-protected-resource{PATH}"
-            said = refusal.headers.get("WWW-Authenticate", "DPoP")
-            said += "," if " " in said else ""
-            refusal.headers = {
-                **refusal.headers,
-                "WWW-Authenticate": f'{said} resource_metadata="{address}"',
-            }
-            raise
 
     def _verify(self, request: Request, *, at: datetime) -> VerifiedToken:
         headers = request.headers

@@ -307,13 +307,14 @@ def partial_date_range(text: str) -> tuple[date, date]:
     """
     if not _PARTIAL_DATE.fullmatch(text):
         raise ValueError("not a date")
+    if len(text) == len("1950-05-17"):
+        day = date.fromisoformat(text)
+        return day, day
     parts = [int(part) for part in text.split("-")]
     match parts:
         case [year]:
             return date(year, 1, 1), date(year, 12, 31)
-        case [year, month]:
+        case _:
+            year, month = parts
             following = date(year + month // 12, month % 12 + 1, 1)
             return date(year, month, 1), following - timedelta(days=1)
-        case _:
-            day = date(*parts)
-            return day, day

@@ -6,7 +6,7 @@ meaning. Digests here are keyed (`Keyring.blind_index`): without the root key th
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, TypeVar, overload
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,8 @@ from population_register.model import (
     RecordKind,
     SourceRecord,
 )
+
+V = TypeVar("V")
 
 
 class _Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,9 +69,24 @@ class StoredHistory(Mapping[str, tuple[AttributeValue, ...]]):
     @override
     def __getitem__(self, name: str) -> tuple[AttributeValue, ...]:
         """Return the values of an attribute, strongest first."""
+        values = self.get(name)
+        if values is None:
+            raise KeyError(name)
+        return values
+
+    @overload
+    def get(self, name: str, default: None = None, /) -> tuple[AttributeValue, ...] | None: ...
+    @overload
+    def get(self, name: str, default: V, /) -> tuple[AttributeValue, ...] | V: ...
+    @override
+    def get(self, name: str, default: object = None, /) -> object:
+        """Return the values of an attribute, or the default if it has none."""
         values = self._decoded.get(name)
         if values is None:
-            values = self._decoded[name] = _values_decoder.decode(self._stored[name])
+            stored = self._stored.get(name)
+            if stored is None:
+                return default
+            values = self._decoded[name] = _values_decoder.decode(stored)
         return values
 
     @override

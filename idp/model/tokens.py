@@ -1,14 +1,14 @@
 """What a verified access token says."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from idp.model.requests import Disclosure
 from kernel.ids import ClientId, GrantId, PartnerId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedToken:
+class VerifiedToken(msgspec.Struct, frozen=True, kw_only=True):
     """What a verified access token says. Whether it was revoked, it can't say.
 
     Attributes:

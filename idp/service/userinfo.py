@@ -1,7 +1,6 @@
 """The slow path of a read that was refused: find the reason and write it down."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from sqlalchemy.orm import Session, sessionmaker
 
 from audit.api import NewEntry, record_access

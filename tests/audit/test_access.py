@@ -23,8 +23,9 @@ from audit.api import (
 )
 from audit.leaf import encode_leaf
 from audit.tables import audit_waiting_entries
-from kernel.db import HotStatement, make_hot_pool
+from kernel.db import HotStatement
 from kernel.errors import NotFound
+from kernel.hot_pool import make_hot_pool
 from kernel.ids import EntryId, new_id
 from kernel.signing import SigningKeys
 from tests.audit.audit_builders import NOON, ORIGIN, a_person_id, an_entry, record
@@ -163,8 +164,9 @@ class TestComposedStatement:
                 row = await self.statement.fetchrow(
                     pool, person_id=person_id, is_allowed=is_allowed, **entry_binds(entry)
                 )
-                count = await pool.fetchval("SELECT count(*) FROM audit_waiting_entries")
-                return row and row["entry_id"], count
+                counted = await pool.fetchrow("SELECT count(*) FROM audit_waiting_entries")
+                assert counted is not None
+                return row and row["entry_id"], counted[0]
             finally:
                 await pool.close()
 

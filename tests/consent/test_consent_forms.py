@@ -15,7 +15,8 @@ from consent import store
 from consent.decision import Covered, NotCovered, decide
 from consent.model import ConsentRecord, Ending, PurposeCode
 from consent.tables import consents
-from kernel.db import HotStatement, Instant, make_hot_pool
+from kernel.db import HotStatement, Instant
+from kernel.hot_pool import make_hot_pool
 from kernel.ids import ClientId, ConsentId, PersonId, new_id
 from tests.consent.consent_builders import NOON, a_record, names
 

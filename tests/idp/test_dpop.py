@@ -9,7 +9,7 @@ import pytest
 from idp.dpop import mint_nonce, thumbprint, verify_proof
 from idp.errors import InvalidDPoPProof, UseDPoPNonce
 from idp.policy import Policy
-from kernel.secret import Secret, b64url, sha256
+from kernel.secret import b64url, sha256
 from tests.idp.pure import (
     EC_KEY,
     ED_KEY,
@@ -148,10 +148,10 @@ class TestVerifyProof:
     def test_proof_for_a_resource_names_the_token(self) -> None:
         ath = b64url(sha256(b"token"))
 
-        assert verify(a_proof(ath=ath), access_token=Secret("token"))
+        assert verify(a_proof(ath=ath), ath=b64url(sha256(b"token")))
         for wrong in (None, "", b64url(sha256(b"other")), 1):
             with pytest.raises(InvalidDPoPProof):
-                verify(a_proof(ath=wrong), access_token=Secret("token"))
+                verify(a_proof(ath=wrong), ath=b64url(sha256(b"token")))
 
     def test_proof_is_named_by_its_key_and_jti(self) -> None:
         same = verify(a_proof(iat=NOON.timestamp() - 5)).digest

@@ -11,12 +11,12 @@ from kernel.clock import FrozenClock
 from kernel.db import (
     HotStatement,
     make_engine,
-    make_hot_pool,
     make_sessions,
     sqlalchemy_url,
     unit_of_work_of,
 )
 from kernel.errors import DomainError
+from kernel.hot_pool import make_hot_pool
 from kernel.ids import new_id
 from kernel.tables import zone_keys
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from kernel.db import make_engine, make_hot_pool, make_sessions, unit_of_work_of
+from kernel.db import make_engine, make_sessions, unit_of_work_of
+from kernel.hot_pool import make_hot_pool
 from kernel.ids import PartnerId
 from partner_api.quota import Quota, minute_of, seconds_left
 from partner_api.store import delete_old_minutes, lease_share, save_limit
