@@ -39,6 +39,7 @@ from population_register.model import Accepted, Agency, AgencyRole, RecordKind, 
 from population_register.service.accepting import accept_record
 from population_register.service.agencies import add_agency
 from tests.asgi import _Transport
+from tests.population_register.register_builders import a_stranger
 from vault.api import Document, DocumentKind, store_document
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -134,11 +135,7 @@ class World:
 
     def a_person(self, **attributes: object) -> PersonId:
         number = next(_numbers)
-        said: dict[str, object] = {
-            "family_name": "Волкова",
-            "given_name": "Анна",
-            "birthdate": "1986-03-14",
-        }
+        said: dict[str, object] = a_stranger(number)  # or the register takes them for one person
         with self.session() as session:
             outcome = accept_record(
                 session,

@@ -38,7 +38,8 @@ def opened(world: World, token: str) -> dict[str, Any]:
 
 
 def test_reads_signed_values_with_source_and_date(world: World) -> None:
-    access = world.a_grant()
+    anna = {"family_name": "Волкова", "given_name": "Анна", "birthdate": "1986-03-14"}
+    access = world.a_grant(world.a_person(**anna))
     consent = world.consent(access)
 
     response = world.get(access)
@@ -90,7 +91,7 @@ class TestSelection:
         assert world.logged(access)[-1].items == ("over_18",)
 
     def test_predicate_does_not_tell_the_value_behind_it(self, world: World) -> None:
-        access = world.a_grant()
+        access = world.a_grant(world.a_person(birthdate="1986-05-17"))
         world.consent(access)
 
         response = world.get(access, f"{PERSON}?items=over_18")
@@ -252,7 +253,7 @@ class TestTrace:
 
     def test_without_a_log_there_is_no_read(self, world: World) -> None:
         """Promise 1: break the log, and nothing opens."""
-        access = world.a_grant()
+        access = world.a_grant(world.a_person(family_name="Волкова"))
         world.consent(access)
         with world.session() as session:
             session.execute(
