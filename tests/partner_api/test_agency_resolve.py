@@ -463,7 +463,7 @@ class TestOfficials:
             {"name": 7},
             {"key": OfficialKey(kid="unknown")},
         ],
-        ids=str,
+        ids=lambda change: "another key" if "key" in change else str(change),
     )
     def test_assertion_that_does_not_prove_is_refused(
         self, world: World, asker: Asker, change: dict[str, Any]

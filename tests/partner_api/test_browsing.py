@@ -20,7 +20,7 @@ from partner_api.agencies.browsing import Alarm, Counts, Pattern, find_alarms
         (Counts(by_number=100, by_number_matched=50), set()),
         (Counts(by_name=40, by_number=200), {Pattern.MANY_NAMES, Pattern.MANY_NUMBERS}),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, Counts) else "",
 )
 def test_much_asked_and_few_met_is_a_pattern(counts: Counts, patterns: set[Pattern]) -> None:
     assert {alarm.pattern for alarm in find_alarms(counts)} == patterns
