@@ -75,6 +75,31 @@ TITLES = {
 }
 
 
+NOT_SUPPORTED: tuple[tuple[str, str, str], ...] = (
+    ("RFC6749-4.2, OIDCC-3.2, OIDCC-3.3", "implicit and hybrid flows",
+     "refused: tokens would travel through the browser (RFC 9700, 2.1.2)"),
+    ("RFC6749-4.3", "the password grant", "refused: RFC 9700, 2.4"),
+    ("RFC7636-4.2", "`plain` code challenges", "refused: RFC 9700, 2.1.1"),
+    ("OIDCC-8", "`public` subjects", "refused: nobody can join what they were not given together"),
+    ("OIDCC-9", "`client_secret_jwt`", ("secrets are stored as digests; nothing can be verified "
+     "with a digest")),
+    ("OIDCC-2, OIDCC-6.1", "`alg` `none`, of ID tokens and of request objects", ("refused: what is "
+     "not signed says nothing")),
+    ("OIDCC-6.1, RFC9101-4", "encrypted request objects", ("not offered; pushed requests "
+     "(RFC 9126) keep what is asked for out of the browser")),
+    ("OIDCC-5.4", "the scopes `email` and `phone`", "neither the register nor an account has them"),
+    ("OIDCC-5.6.2", "aggregated and distributed claims", "not offered"),
+    ("OIDCC-7", "self-issued providers, the `registration` parameter", "refused"),
+    ("OIDCD-2", "WebFinger", "not offered: whoever signs in knows where"),
+    ("RFC7592-2.2", "a new registration access token with every update", "the old one stays good"),
+    ("RFC8693-2.1", "`actor_token`", "refused: who acts is the client that authenticates"),
+    ("RFC8705-2", "certificates on connections that the server ends itself",
+     "the server does not pass them on: a proxy does (RFC 9440)"),
+    ("CIBA-7.1", "user codes", "not offered"),
+)  # fmt: skip
+"""What a reader of these specifications may look for in vain, and why."""
+
+
 def clauses() -> Iterator[tuple[str, str]]:
     """Yield each clause with the test that demonstrates it: `RFC6749-4.1.2`, `tests/…::test_…`."""
     for path in sorted(TESTS.rglob("test_*.py")):
@@ -143,7 +168,14 @@ def page() -> str:
             names = "<br>".join(f"`{_short(test)}`" for test in tests[specification][number])
             lines.append(f"| {number} | {names} |")
         lines.append("")
-    return "\n".join([*lines, *_untested()])
+    return "\n".join([*lines, *_not_supported(), *_untested()])
+
+
+def _not_supported() -> list[str]:
+    """List what is not offered, with the reason."""
+    lines = ["## Not supported", "", "| clause | what | why |", "| --- | --- | --- |"]
+    lines += [f"| {clause} | {what} | {why} |" for clause, what, why in NOT_SUPPORTED]
+    return [*lines, ""]
 
 
 CITATION = re.compile(r"RFC (\d{4}), (\d+(?:\.\d+)*)")
