@@ -54,6 +54,7 @@ from idp.service.administration import (
     list_partners,
     tell_subjects,
 )
+from idp.service.cleanup import delete_expired, empty_rings
 from idp.service.sessions import end_session, list_sessions
 from idp.signing_out import leave
 from idp.statements import (
@@ -105,7 +106,9 @@ __all__ = [
     "client_token_binds",
     "create_account",
     "current_person",
+    "delete_expired",
     "disable_client",
+    "empty_rings",
     "end_session",
     "issue_initial_access_token",
     "leave",

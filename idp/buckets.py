@@ -52,6 +52,7 @@ class Ring:
 _TEN_MINUTES = timedelta(minutes=10)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
+_MONTH = timedelta(days=30)
 
 # By the proof's own `iat`, which is accepted for about a minute on either side.
 DPOP_PROOFS = Ring(
@@ -69,6 +70,9 @@ INTERACTIONS = Ring(table="interactions", width=_HOUR, slots=4, keeps_back=1, ke
 AUTHORIZATION_CODES = Ring(
     table="authorization_codes", width=_DAY, slots=4, keeps_back=1, keeps_ahead=1
 )
+# By the family's expiry, at most ninety days ahead (`Policy.refresh_token`): a successor lies where
+# its predecessor does. Wide, because every statement that names a token locks each partition.
+REFRESH_TOKENS = Ring(table="refresh_tokens", width=_MONTH, slots=6, keeps_back=1, keeps_ahead=3)
 # By the token's own expiry, at most an hour ahead (`Policy.access_token`).
 REVOKED_ACCESS_TOKENS = Ring(
     table="revoked_access_tokens", width=_HOUR, slots=5, keeps_back=1, keeps_ahead=2
@@ -84,6 +88,7 @@ RINGS: tuple[Ring, ...] = (
     PUSHED_REQUESTS,
     INTERACTIONS,
     AUTHORIZATION_CODES,
+    REFRESH_TOKENS,
     REVOKED_ACCESS_TOKENS,
     DEFERRED_REQUESTS,
 )

@@ -24,15 +24,15 @@ def turn_rings(context: JobContext) -> None:
     """Empty the partitions whose time is over."""
     emptied = empty_rings(context.sessions, at=context.clock.now())
     if emptied:
-        log.info("idp.rings.emptied", partitions=emptied)
+        log.info("idp.rings.emptied", partitions=[each.partition for each in emptied])
 
 
 @tasks.task("idp.expired.delete", cron="7 * * * *")
 def drop_expired(context: JobContext) -> None:
-    """Delete grants, refresh tokens and sessions that are over."""
+    """Delete grants and sessions that are over."""
     deleted = delete_expired(context.sessions, at=context.clock.now())
     if deleted:
-        log.info("idp.expired.deleted", rows=deleted)
+        log.info("idp.expired.deleted", **deleted)
 
 
 # After 4, 16, 64 … seconds; the eighth and last time after six hours: by then sessions are over.

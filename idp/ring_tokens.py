@@ -11,9 +11,10 @@ from idp.buckets import (
     DEFERRED_REQUESTS,
     INTERACTIONS,
     PUSHED_REQUESTS,
+    REFRESH_TOKENS,
     Ring,
 )
-from kernel.secret import MalformedToken, Secret, mint_token, parse_token
+from kernel.secret import MalformedToken, MintedToken, Secret, mint_token, parse_token, token_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +41,13 @@ class RingTokenKind:
     ring: Ring
 
     def mint(self, at: datetime) -> MintedRingToken:
-        """Make a token."""
+        """Make a token that lies where the instant `at` says."""
         slot = self.ring.slot(at)
-        minted = mint_token(f"{self.prefix}{slot}")
-        return MintedRingToken(
-            token=minted.token, stored=RingToken(slot=slot, digest=minted.digest)
-        )
+        return _in(slot, mint_token(f"{self.prefix}{slot}"))
+
+    def beside(self, other: RingToken, content: bytes) -> MintedRingToken:
+        """Write 32 secret bytes as a token that lies beside another one."""
+        return _in(other.slot, token_of(f"{self.prefix}{other.slot}", content))
 
     def parse(self, presented: str) -> RingToken:
         """Return where the row of a presented token lies.
@@ -59,9 +61,14 @@ class RingTokenKind:
         return RingToken(slot=int(digit), digest=parse_token(presented, self.prefix + digit))
 
 
+def _in(slot: int, minted: MintedToken) -> MintedRingToken:
+    return MintedRingToken(token=minted.token, stored=RingToken(slot=slot, digest=minted.digest))
+
+
 AUTHORIZATION_CODE = RingTokenKind(prefix="cvc", ring=AUTHORIZATION_CODES)
 INTERACTION = RingTokenKind(prefix="cvi", ring=INTERACTIONS)
 REQUEST_URI = RingTokenKind(prefix="cvp", ring=PUSHED_REQUESTS)
+REFRESH_TOKEN = RingTokenKind(prefix="cvr", ring=REFRESH_TOKENS)
 
 DEVICE_CODE = RingTokenKind(prefix="cvd", ring=DEFERRED_REQUESTS)
 AUTH_REQ_ID = RingTokenKind(prefix="cvq", ring=DEFERRED_REQUESTS)

@@ -276,6 +276,7 @@ Index("ix_deferred_requests_person_id", deferred_requests.c.person_id)
 refresh_tokens = Table(
     "refresh_tokens",
     metadata,
+    Column("slot", SmallInteger, primary_key=True),
     Column("token_digest", LargeBinary, primary_key=True),
     Column("grant_id", Uuid, nullable=False, comment="the family"),
     Column("client_id", Text, nullable=False),
@@ -286,9 +287,9 @@ refresh_tokens = Table(
     Column("rotated_at", Instant),
     # Who rotated it: a response that was lost may be asked for again with the same key.
     Column("rotated_jkt", Text),
+    postgresql_partition_by="LIST (slot)",
 )
 Index("ix_refresh_tokens_grant_id", refresh_tokens.c.grant_id)
-Index("ix_refresh_tokens_expires_at", refresh_tokens.c.expires_at)
 
 revoked_access_tokens = Table(
     "revoked_access_tokens",

@@ -19,7 +19,6 @@ from kernel.signing import SigningKeys
 USE = "oidc"
 X5T = "x5t#S256"  # RFC 8705, 3.1
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type: RFC 9068, 2.1
-REFRESH_TOKEN_PREFIX = "cvr"  # noqa: S105  # what a refresh token begins with
 ACCESS_TOKEN_ALG = "ES256"  # noqa: S105
 ID_TOKEN_ALGORITHMS: tuple[str, ...] = ("RS256", "ES256", "PS256", "EdDSA")
 """What a client may register; RS256 is what it gets when it registers nothing."""

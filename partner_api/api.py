@@ -8,6 +8,7 @@ from partner_api.agencies.service.clients import (
     list_raised_alarms,
 )
 from partner_api.openapi import OPERATIONS as PARTNER_OPERATIONS
+from partner_api.service.forgetting import forget_old
 from partner_api.service.limits import set_limit
 from partner_api.service.webhooks import register_webhook
 
@@ -17,6 +18,7 @@ __all__ = [
     "OPERATIONS",
     "add_agency_client",
     "add_agency_official_key",
+    "forget_old",
     "list_agency_clients",
     "list_raised_alarms",
     "register_webhook",

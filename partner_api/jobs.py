@@ -1,19 +1,17 @@
 """Background work of the partner API: make webhooks of events, deliver them, forget old counts."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from consent.api import CONSENT_ENDED_TASK
 from kernel.db import unit_of_work_of
 from kernel.ids import PartnerId
 from kernel.jobs import JobContext, Tasks
-from partner_api import store
 from partner_api.delivery import Sender
+from partner_api.service.forgetting import forget_old
 from partner_api.service.webhooks import DELIVER_TASK, attempt_delivery, make_webhook
 
 tasks = Tasks()
-
-QUOTAS_KEPT = timedelta(minutes=10)
 
 
 @tasks.task(CONSENT_ENDED_TASK)
@@ -63,6 +61,5 @@ def deliver(context: JobContext, *, webhook_id: str) -> None:
 
 @tasks.task("partner_api.quota.forget", cron="*/5 * * * *")
 def forget_counts(context: JobContext) -> None:
-    """Delete the counts of minutes that are over."""
-    with unit_of_work_of(context.sessions) as session:
-        store.delete_old_minutes(session, before=context.clock.now() - QUOTAS_KEPT)
+    """Delete the counts of minutes that are over, and webhooks that came to their end."""
+    forget_old(context.sessions, at=context.clock.now())

@@ -217,6 +217,26 @@ def _lease_share() -> HotStatement:
 lease_share = _lease_share()
 
 
+def delete_old_deliveries(session: Session, *, before: datetime, limit: int) -> int:
+    """Delete webhooks that came to their end before `before`, up to `limit`; return how many.
+
+    Transaction:
+        Skips rows that somebody holds: any number of workers may run.
+    """
+    t = webhook_deliveries.c
+    old = (
+        select(t.webhook_id)
+        .where(func.coalesce(t.delivered_at, t.abandoned_at) < before)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("old")
+    )
+    rows = session.execute(
+        delete(webhook_deliveries).where(t.webhook_id == old.c.webhook_id).returning(t.webhook_id)
+    )
+    return len(rows.all())
+
+
 def delete_old_minutes(session: Session, *, before: datetime) -> int:
     """Delete the counts of minutes that began before `before`."""
     result = session.execute(

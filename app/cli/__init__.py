@@ -35,6 +35,7 @@ __all__ = ["main"]
         "operator": "app.cli.people:operator",
         "audit": "app.cli.audit_commands:audit",
         "keys": "app.cli.keys:keys",
+        "storage": "app.cli.storage:storage",
         "demo": "app.cli.demo:demo",
     },
     epilog=EXIT_CODES,

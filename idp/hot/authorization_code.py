@@ -18,13 +18,13 @@ from idp.hot.token import Issue, check_spent, subject_of
 from idp.hot.verified_reading import verified_claims_of_id_token
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
-from idp.ring_tokens import AUTHORIZATION_CODE, RingToken
+from idp.ring_tokens import AUTHORIZATION_CODE, REFRESH_TOKEN, RingToken
 from idp.statements import AT, admit, grant_binds, has_row, one_row
 from idp.tables import authorization_codes, grants
-from idp.tokens import REFRESH_TOKEN_PREFIX, Subject
+from idp.tokens import Subject
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
-from kernel.secret import MalformedToken, mint_token
+from kernel.secret import MalformedToken
 
 
 @lru_cache
@@ -124,7 +124,8 @@ async def redeem(request: Request, caller: Caller) -> Issue:
     pool = request.app.state.hot_pool
     token = _parse_code(caller.form.get("code"))
     await _check_resources(pool, caller, token)
-    refresh = mint_token(REFRESH_TOKEN_PREFIX)
+    refresh_expires_at = caller.at + caller.provider.policy.refresh_token
+    refresh = REFRESH_TOKEN.mint(refresh_expires_at)
     proof = caller.proof
     statement = _redeem(has_assertion=caller.has_assertion, has_proof=proof is not None)
     row = await statement.fetchrow(
@@ -134,10 +135,11 @@ async def redeem(request: Request, caller: Caller) -> Issue:
         idp_at=caller.at,
         code_slot=token.slot,
         code_digest=token.digest,
-        refresh_digest=refresh.digest,
+        refresh_slot=refresh.stored.slot,
+        refresh_digest=refresh.stored.digest,
         # RFC 9449, 5: a public client's refresh token is bound to its key, others' to the client.
         refresh_jkt=proof.jkt if proof is not None and caller.client.is_public else None,
-        refresh_expires_at=caller.at + caller.provider.policy.refresh_token,
+        refresh_expires_at=refresh_expires_at,
         may_refresh="refresh_token" in caller.client.metadata.grant_types,
     )
     assert row is not None  # the statement always returns one

@@ -27,13 +27,12 @@ from idp.hot.verified_reading import verified_claims_of_id_token
 from idp.model import PUSH
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
-from idp.ring_tokens import AUTH_REQ_ID, DEVICE_CODE, RingToken, RingTokenKind
+from idp.ring_tokens import AUTH_REQ_ID, DEVICE_CODE, REFRESH_TOKEN, RingToken, RingTokenKind
 from idp.statements import AT, admit, has_row, one_row
 from idp.tables import deferred_requests, grants
-from idp.tokens import REFRESH_TOKEN_PREFIX
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
-from kernel.secret import MalformedToken, mint_token
+from kernel.secret import MalformedToken
 
 SLOWER_BY_SECONDS = 5  # RFC 8628, 3.5; CIBA, 11
 TOLERANCE_SECONDS = 1
@@ -148,7 +147,8 @@ def poll_for(
             raise UnauthorizedClient("Tokens are pushed to this client.")  # CIBA, 11
         token = _parse(caller.form.get(parameter), parameter, tokens)
         await _check_resources(request, caller, token, kind)
-        refresh = mint_token(REFRESH_TOKEN_PREFIX)
+        refresh_expires_at = caller.at + caller.provider.policy.refresh_token
+        refresh = REFRESH_TOKEN.mint(refresh_expires_at)
         proof = caller.proof
         row = await _poll(has_assertion=caller.has_assertion, has_proof=proof is not None).fetchrow(
             request.app.state.hot_pool,
@@ -158,10 +158,11 @@ def poll_for(
             code_slot=token.slot,
             code_digest=token.digest,
             kind=kind,
-            refresh_digest=refresh.digest,
+            refresh_slot=refresh.stored.slot,
+            refresh_digest=refresh.stored.digest,
             # RFC 9449, 5: a public client's refresh token is bound to its key.
             refresh_jkt=proof.jkt if proof is not None and caller.client.is_public else None,
-            refresh_expires_at=caller.at + caller.provider.policy.refresh_token,
+            refresh_expires_at=refresh_expires_at,
             may_refresh="refresh_token" in caller.client.metadata.grant_types,
         )
         assert row is not None  # the statement always returns one

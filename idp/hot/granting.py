@@ -1,7 +1,7 @@
 """Parts of a token statement: what a spent code leads to, and the refresh token that it buys."""
 
 from sqlalchemy import CTE, bindparam, insert, select
-from sqlalchemy.types import Boolean, LargeBinary, Text
+from sqlalchemy.types import Boolean, LargeBinary, SmallInteger, Text
 
 from idp.statements import AT
 from idp.tables import grants, refresh_tokens
@@ -30,13 +30,18 @@ def granted_by(spent: CTE) -> CTE:
 def refresh_token_for(granted: CTE) -> CTE:
     """Store a refresh token, if one is issued at all; a row if it was.
 
-    Binds `refresh_digest`, `client_id`, `refresh_jkt`, `refresh_expires_at`, `may_refresh`.
+    Binds `refresh_slot`, `refresh_digest`, `client_id`, `refresh_jkt`, `refresh_expires_at`,
+    `may_refresh`.
     """
     return (
         insert(refresh_tokens)
         .from_select(
-            ["token_digest", "grant_id", "client_id", "dpop_jkt", "issued_at", "expires_at"],
+            [
+                "slot", "token_digest", "grant_id", "client_id", "dpop_jkt", "issued_at",
+                "expires_at",
+            ],
             select(
+                bindparam("refresh_slot", type_=SmallInteger),
                 bindparam("refresh_digest", type_=LargeBinary),
                 granted.c.grant_id,
                 bindparam("client_id", type_=Text),
@@ -47,4 +52,4 @@ def refresh_token_for(granted: CTE) -> CTE:
         )
         .returning(refresh_tokens.c.grant_id)
         .cte("refresh")
-    )
+    )  # fmt: skip

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import orjson
 from sqlalchemy import bindparam, select
-from sqlalchemy.types import LargeBinary, Text, Uuid
+from sqlalchemy.types import LargeBinary, SmallInteger, Text, Uuid
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,6 +15,7 @@ from idp.hot.clients import Caller, as_client
 from idp.hot.encryption import encrypter_for
 from idp.hot.token import check_spent
 from idp.jose import NotVerified
+from idp.ring_tokens import REFRESH_TOKEN
 from idp.statements import (
     AT,
     admit,
@@ -22,10 +23,10 @@ from idp.statements import (
     token_is_revoked,
 )
 from idp.tables import grants, refresh_tokens
-from idp.tokens import REFRESH_TOKEN_PREFIX, AccessToken, our_keys, verify_access_token
+from idp.tokens import AccessToken, our_keys, verify_access_token
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
-from kernel.secret import MalformedToken, Secret, parse_token
+from kernel.secret import MalformedToken, Secret
 from kernel.web import NO_STORE, json_response, read_form
 
 JWT_TYPE = "token-introspection+jwt"  # RFC 9701, 5
@@ -53,6 +54,7 @@ def _look(kind: str, *, has_assertion: bool) -> HotStatement:
                 live.join(refresh_tokens, t.grant_id == g.grant_id)
                 .add_columns(t.issued_at, t.expires_at)
                 .where(
+                    t.slot == bindparam("token_slot", type_=SmallInteger),
                     t.token_digest == bindparam("token_digest", type_=LargeBinary),
                     t.client_id == bindparam("client_id", type_=Text),
                     t.rotated_at.is_(None),
@@ -156,11 +158,12 @@ async def _answer(request: Request, caller: Caller, token: Secret[str]) -> dict[
 def _named(token: Secret[str], caller: Caller) -> tuple[AccessToken | None, str, dict[str, object]]:
     """Return what the token is, whatever `token_type_hint` says, and where it lies."""
     try:
-        digest = parse_token(token.reveal(), REFRESH_TOKEN_PREFIX)
+        refresh = REFRESH_TOKEN.parse(token.reveal())
     except MalformedToken:
         pass
     else:
-        return None, "refresh_token", {"token_digest": digest}
+        binds = {"token_slot": refresh.slot, "token_digest": refresh.digest}
+        return None, "refresh_token", binds
     try:
         access = verify_access_token(
             token.reveal(),

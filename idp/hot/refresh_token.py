@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.types import LargeBinary, Text, Uuid
+from sqlalchemy.types import LargeBinary, SmallInteger, Text, Uuid
 from starlette.requests import Request
 
 from idp.errors import InvalidGrant, InvalidScope, RefreshTokenReused
@@ -20,15 +20,20 @@ from idp.hot.clients import Caller
 from idp.hot.token import Issue, check_spent, subject_of
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
+from idp.ring_tokens import REFRESH_TOKEN, MintedRingToken, RingToken
 from idp.statements import AT, admit, has_row, one_row
 from idp.tables import grants, refresh_tokens
-from idp.tokens import REFRESH_TOKEN_PREFIX
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
-from kernel.secret import MalformedToken, MintedToken, Secret, parse_token, token_of
+from kernel.secret import MalformedToken, Secret
 
 _t = refresh_tokens.c
 _g = grants.c
+
+_THIS = (
+    _t.slot == bindparam("token_slot", type_=SmallInteger),
+    _t.token_digest == bindparam("token_digest", type_=LargeBinary),
+)
 
 _FIND = HotStatement(
     select(
@@ -38,18 +43,14 @@ _FIND = HotStatement(
     )
     .join(grants, _g.grant_id == _t.grant_id)
     .where(
-        _t.token_digest == bindparam("token_digest", type_=LargeBinary),
+        *_THIS,
         _t.client_id == bindparam("client_id", type_=Text),
         _g.revoked_at.is_(None),
         _g.expires_at > AT,
     )
 )  # fmt: skip
 
-_SUCCESSOR_IS_UNUSED = HotStatement(
-    select(_t.grant_id).where(
-        _t.token_digest == bindparam("token_digest", type_=LargeBinary), _t.rotated_at.is_(None)
-    )
-)
+_SUCCESSOR_IS_UNUSED = HotStatement(select(_t.grant_id).where(*_THIS, _t.rotated_at.is_(None)))
 
 _REVOKE = HotStatement(
     update(grants)
@@ -71,7 +72,7 @@ def _spend(*, has_assertion: bool, has_proof: bool, rotates: bool) -> HotStateme
     rotated = (
         update(refresh_tokens)
         .where(
-            _t.token_digest == bindparam("token_digest", type_=LargeBinary),
+            *_THIS,
             _t.client_id == bindparam("client_id", type_=Text),
             _t.rotated_at.is_(None),
             _t.expires_at > AT,
@@ -82,14 +83,18 @@ def _spend(*, has_assertion: bool, has_proof: bool, rotates: bool) -> HotStateme
             *admission.conditions,
         )
         .values(rotated_at=AT, rotated_jkt=bindparam("proven_jkt", type_=Text))
-        .returning(_t.grant_id, _t.client_id, _t.dpop_jkt, _t.expires_at)
+        .returning(_t.slot, _t.grant_id, _t.client_id, _t.dpop_jkt, _t.expires_at)
         .cte("rotated")
     )
     successor = (
         insert(refresh_tokens)
         .from_select(
-            ["token_digest", "grant_id", "client_id", "dpop_jkt", "issued_at", "expires_at"],
+            [
+                "slot", "token_digest", "grant_id", "client_id", "dpop_jkt", "issued_at",
+                "expires_at",
+            ],
             select(
+                rotated.c.slot,
                 bindparam("successor_digest", type_=LargeBinary),
                 rotated.c.grant_id,
                 rotated.c.client_id,
@@ -100,7 +105,7 @@ def _spend(*, has_assertion: bool, has_proof: bool, rotates: bool) -> HotStateme
         )
         .returning(_t.grant_id)
         .cte("successor")
-    )
+    )  # fmt: skip
     return HotStatement(one_row({**facts, "is_rotated": has_row(successor)}))
 
 
@@ -123,8 +128,8 @@ async def refresh(request: Request, caller: Caller) -> Issue:
     """
     pool = request.app.state.hot_pool
     client, form, at = caller.client, caller.form, caller.at
-    presented, digest = _parse(form.get("refresh_token"))
-    found = await _FIND.fetchrow(pool, token_digest=digest, client_id=client.client_id, idp_at=at)
+    presented, token = _parse(form.get("refresh_token"))
+    found = await _FIND.fetchrow(pool, **_binds(token), client_id=client.client_id, idp_at=at)
     if found is None:
         raise InvalidGrant(reason="unknown, revoked or another client's")
     if found["token_expires_at"] <= at:
@@ -141,7 +146,7 @@ async def refresh(request: Request, caller: Caller) -> Issue:
         issuer=caller.provider.issuer,
     )
     rotates = not client.is_fapi2
-    successor = successor_of(caller, presented)
+    successor = successor_of(caller, presented, token)
     statement = _spend(
         has_assertion=caller.has_assertion, has_proof=caller.proof is not None, rotates=rotates
     )
@@ -150,14 +155,14 @@ async def refresh(request: Request, caller: Caller) -> Issue:
         **caller.binds,
         **caller.proof_binds,
         idp_at=at,
-        token_digest=digest,
+        **_binds(token),
         proven_jkt=jkt,
-        successor_digest=successor.digest,
+        successor_digest=successor.stored.digest,
     )
     assert row is not None  # the statement always returns one
     check_spent(row, caller)
     if rotates and not row["is_rotated"]:
-        await _answer_reuse(pool, caller, digest, successor)
+        await _answer_reuse(pool, caller, token, successor)
     return Issue(
         subject=subject_of({**found, "scope": scope}, caller),
         granted_resources=tuple(found["resources"]),
@@ -180,19 +185,22 @@ def narrowed_scope(asked: str | None, granted: tuple[str, ...]) -> tuple[str, ..
     return scope
 
 
-def successor_of(caller: Caller, presented: Secret[str]) -> MintedToken:
+def successor_of(caller: Caller, presented: Secret[str], token: RingToken) -> MintedRingToken:
     """Return the successor of a refresh token: always the same, and no guess without our key."""
-    return token_of(
-        REFRESH_TOKEN_PREFIX,
-        caller.provider.keyring.blind_index("refresh-token-successor", presented.reveal()),
+    return REFRESH_TOKEN.beside(
+        token, caller.provider.keyring.blind_index("refresh-token-successor", presented.reveal())
     )
+
+
+def _binds(token: RingToken) -> dict[str, object]:
+    return {"token_slot": token.slot, "token_digest": token.digest}
 
 
 async def _answer_reuse(
     pool: Any,  # noqa: ANN401  # asyncpg.Pool
     caller: Caller,
-    digest: bytes,
-    successor: MintedToken,
+    token: RingToken,
+    successor: MintedRingToken,
 ) -> None:
     """Let a lost response be told again; revoke the grant in every other case.
 
@@ -203,24 +211,24 @@ async def _answer_reuse(
         InvalidGrant: 400. It was revoked or has expired a moment ago.
     """
     found = await _FIND.fetchrow(
-        pool, token_digest=digest, client_id=caller.client.client_id, idp_at=caller.at
+        pool, **_binds(token), client_id=caller.client.client_id, idp_at=caller.at
     )
     if found is None or found["rotated_at"] is None:
         raise InvalidGrant(reason="revoked or expired a moment ago")
     is_same_sender = caller.proof is not None and caller.proof.jkt == found["rotated_jkt"]
     is_recent = caller.at - found["rotated_at"] <= caller.provider.policy.refresh_retry
     if is_same_sender and is_recent:
-        unused = await _SUCCESSOR_IS_UNUSED.fetchrow(pool, token_digest=successor.digest)
+        unused = await _SUCCESSOR_IS_UNUSED.fetchrow(pool, **_binds(successor.stored))
         if unused is not None:
             return
     await _REVOKE.fetchrow(pool, grant_id=found["grant_id"], idp_at=caller.at)
     raise RefreshTokenReused(reason="reused")
 
 
-def _parse(presented: str | None) -> tuple[Secret[str], bytes]:
+def _parse(presented: str | None) -> tuple[Secret[str], RingToken]:
     if presented is None:
         raise InvalidRequest("refresh_token is required.")
     try:
-        return Secret(presented), parse_token(presented, REFRESH_TOKEN_PREFIX)
+        return Secret(presented), REFRESH_TOKEN.parse(presented)
     except MalformedToken as error:
         raise InvalidGrant(reason="malformed") from error

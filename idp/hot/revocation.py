@@ -12,12 +12,13 @@ from idp.buckets import REVOKED_ACCESS_TOKENS
 from idp.hot.clients import Caller, as_client
 from idp.hot.token import check_spent
 from idp.jose import NotVerified
+from idp.ring_tokens import REFRESH_TOKEN
 from idp.statements import AT, admit, has_row, one_row
 from idp.tables import grants, refresh_tokens, revoked_access_tokens
-from idp.tokens import REFRESH_TOKEN_PREFIX, our_keys, verify_access_token
+from idp.tokens import our_keys, verify_access_token
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
-from kernel.secret import MalformedToken, Secret, parse_token
+from kernel.secret import MalformedToken, Secret
 from kernel.web import NO_STORE, read_form
 
 
@@ -34,6 +35,7 @@ def _revoke(kind: str, *, has_assertion: bool) -> HotStatement:
             .where(
                 grants.c.grant_id == refresh_tokens.c.grant_id,
                 grants.c.revoked_at.is_(None),
+                refresh_tokens.c.slot == bindparam("token_slot", type_=SmallInteger),
                 refresh_tokens.c.token_digest == bindparam("token_digest", type_=LargeBinary),
                 refresh_tokens.c.client_id == bindparam("client_id", type_=Text),
                 *admission.conditions,
@@ -91,9 +93,11 @@ async def revoke(request: Request) -> Response:
 def _named(token: Secret[str], caller: Caller) -> tuple[str, dict[str, object]]:
     """Return what the token is, whatever `token_type_hint` says, and where it lies."""
     try:
-        return "refresh_token", {"token_digest": parse_token(token.reveal(), REFRESH_TOKEN_PREFIX)}
+        refresh = REFRESH_TOKEN.parse(token.reveal())
     except MalformedToken:
         pass
+    else:
+        return "refresh_token", {"token_slot": refresh.slot, "token_digest": refresh.digest}
     try:
         access = verify_access_token(
             token.reveal(),

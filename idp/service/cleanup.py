@@ -1,5 +1,8 @@
 """What has run out is dropped: partitions as a whole, long-lived rows in small batches."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
@@ -10,14 +13,26 @@ from idp.store import grants as store
 from kernel.db import unit_of_work_of
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)
-"""A refresh token that comes back a day after it expired is still recognised as reused."""
+"""A session or a grant that a client still names a day after it expired is still recognised."""
 
 AT_ONCE = 1000
 """Rows of one table in one transaction."""
 
 
-def empty_rings(sessions: sessionmaker[Session], *, at: datetime) -> list[str]:
-    """Empty every partition that holds nothing that matters any more; return their names.
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """A partition that was emptied.
+
+    Attributes:
+        size: Bytes that it took, with its indexes.
+    """
+
+    partition: str
+    size: int
+
+
+def empty_rings(sessions: sessionmaker[Session], *, at: datetime) -> Sequence[Emptied]:
+    """Empty every partition that holds nothing that matters any more; return those.
 
     Transaction:
         One for each partition: whoever uses a table waits for one TRUNCATE, not for all. A
@@ -28,25 +43,26 @@ def empty_rings(sessions: sessionmaker[Session], *, at: datetime) -> list[str]:
         for slot in ring.stale(at):
             try:
                 with unit_of_work_of(sessions) as session:
-                    if store.is_empty(session, ring, slot):
+                    size = store.size_of(session, ring, slot)
+                    if size == 0:
                         continue
                     store.empty_partition(session, ring, slot)
             except OperationalError:
                 continue  # somebody is reading the table; the next run will find it free
-            emptied.append(f"{ring.table}_{slot}")
+            emptied.append(Emptied(f"{ring.table}_{slot}", size))
     return emptied
 
 
-def delete_expired(sessions: sessionmaker[Session], *, at: datetime) -> int:
-    """Delete grants, refresh tokens and sessions that expired more than a day ago; return how many.
+def delete_expired(sessions: sessionmaker[Session], *, at: datetime) -> Mapping[str, int]:
+    """Delete grants and sessions that expired more than a day ago; return how many, by table.
 
     Transaction:
         Small ones, until nothing is left.
     """
-    total = 0
+    total: Counter[str] = Counter()
     while True:
         with unit_of_work_of(sessions) as session:
             deleted = store.delete_expired(session, before=at - KEPT_AFTER_EXPIRY, limit=AT_ONCE)
-        total += sum(count for _, count in deleted)
+        total.update(dict(deleted))
         if all(count < AT_ONCE for _, count in deleted):
-            return total
+            return +total

@@ -8,9 +8,10 @@ from idp import tokens
 from idp.model import Client
 from idp.provider import Provider
 from idp.resource_indicators import audience_for
+from idp.ring_tokens import REFRESH_TOKEN
 from idp.store import grants as store
 from kernel.ids import GrantId
-from kernel.secret import Secret, mint_token, random_b64url
+from kernel.secret import Secret, random_b64url
 
 _JTI_BYTES = 16  # 128 random bits
 _AUTH_REQ_ID = "urn:openid:params:jwt:claim:auth_req_id"
@@ -81,14 +82,15 @@ def push(
     extra: dict[str, object] = {_AUTH_REQ_ID: auth_req_id}
     alg = client.metadata.id_token_signed_response_alg
     if granted.is_refreshable:
-        refresh = mint_token(tokens.REFRESH_TOKEN_PREFIX)
+        refresh_expires_at = at + provider.policy.refresh_token
+        refresh = REFRESH_TOKEN.mint(refresh_expires_at)
         store.insert_refresh_token(
             session,
-            token_digest=refresh.digest,
+            refresh.stored,
             grant_id=subject.grant_id,
             client_id=client.client_id,
             at=at,
-            expires_at=at + provider.policy.refresh_token,
+            expires_at=refresh_expires_at,
         )
         answer["refresh_token"] = refresh.token.reveal()
         extra[_RT_HASH] = tokens.left_half(refresh.token.reveal(), alg)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, text, update
+from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from idp.buckets import Ring, partition
+from idp.ring_tokens import RingToken
 from idp.tables import (
     grants,
     initial_access_tokens,
@@ -20,7 +21,6 @@ from idp.tables import (
 from kernel.ids import ClientId, GrantId, PersonId
 
 _EXPIRING: tuple[tuple[Any, Any, tuple[Any, ...]], ...] = (
-    (refresh_tokens, refresh_tokens.c.expires_at, (refresh_tokens.c.token_digest,)),
     (grants, grants.c.expires_at, (grants.c.grant_id,)),
     (session_cookies, session_cookies.c.expires_at, (session_cookies.c.cookie_digest,)),
     (
@@ -59,8 +59,8 @@ def find_live_grant(session: Session, grant_id: GrantId, *, at: datetime) -> Row
 
 def insert_refresh_token(
     session: Session,
+    token: RingToken,
     *,
-    token_digest: bytes,
     grant_id: GrantId | None,
     client_id: ClientId,
     at: datetime,
@@ -69,7 +69,8 @@ def insert_refresh_token(
     """Store a refresh token that is bound to its client alone."""
     session.execute(
         insert(refresh_tokens).values(
-            token_digest=token_digest,
+            slot=token.slot,
+            token_digest=token.digest,
             grant_id=grant_id,
             client_id=client_id,
             issued_at=at,
@@ -108,10 +109,13 @@ def empty_partition(session: Session, ring: Ring, slot: int) -> None:
     session.execute(text(f"TRUNCATE {partition(ring, slot)}"))  # names of ours, no values
 
 
-def is_empty(session: Session, ring: Ring, slot: int) -> bool:
-    """Tell whether a partition has no rows."""
-    found = session.scalar(text(f"SELECT 1 FROM {partition(ring, slot)} LIMIT 1"))  # noqa: S608
-    return found is None
+def size_of(session: Session, ring: Ring, slot: int) -> int:
+    """Return the bytes that a partition takes with its indexes; 0 if it has no rows."""
+    name = partition(ring, slot)
+    found = session.scalar(text(f"SELECT 1 FROM {name} LIMIT 1"))  # noqa: S608  # a name of ours
+    if found is None:
+        return 0
+    return int(session.scalar(select(func.pg_total_relation_size(name))) or 0)
 
 
 def delete_expired(session: Session, *, before: datetime, limit: int) -> Sequence[tuple[str, int]]:

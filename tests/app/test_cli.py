@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import structlog
 from click.testing import CliRunner, Result
 
 from app.cli import main
 from app.demo.agencies import DEMO_FEEDS
+from idp.buckets import DPOP_PROOFS
+from kernel.clock import SystemClock
 from kernel.db import make_engine, make_sessions, unit_of_work_of
 from population_register.api import add_agency
 from tests.databases import temporary_database
@@ -90,7 +93,7 @@ class TestUsage:
         assert done.exit_code == 0
         for command in (
             *("run", "migrate", "serve", "worker", "partner", "client", "feed", "operator"),
-            *("audit", "keys", "demo"),
+            *("audit", "keys", "storage", "demo"),
         ):
             assert f"  {command} " in done.stdout
         assert "Exit codes: 0 done; 1 refused" in done.stdout
@@ -369,6 +372,36 @@ class TestDemo:
 
         assert len(people) >= 5
         assert all(person["username"] and person["password"] for person in people)
+
+
+class TestStorage:
+    def test_what_has_run_out_is_dropped_and_told(self, installation: Installation) -> None:
+        now = SystemClock().now()
+        gone = DPOP_PROOFS.stale(now)[0]
+        live = DPOP_PROOFS.slot(now)
+        with psycopg.connect(installation.database_url, autocommit=True) as connection:
+            for slot in (gone, live):
+                connection.execute(
+                    "INSERT INTO spent_dpop_proofs VALUES (%s, %s)", (slot, bytes(32))
+                )
+            connection.execute(
+                "INSERT INTO session_cookies SELECT sha256(n::text::bytea), gen_random_uuid(), "
+                "gen_random_uuid(), now() - n * interval '20 hours' FROM generate_series(1, 3) n"
+            )
+
+        dropped = installation.json("storage", "drop")
+        again = installation.json("storage", "drop")
+        shown = {row["table"]: row for row in installation.json("storage", "show")}
+
+        assert [each["partition"] for each in dropped["partitions"]] == [
+            f"spent_dpop_proofs_{gone}"
+        ]
+        assert dropped["partitions"][0]["bytes"] > 0
+        assert dropped["rows"] == {"session_cookies": 2}
+        assert again == {"partitions": [], "rows": {}}
+        assert shown["spent_dpop_proofs"]["partitions"] == DPOP_PROOFS.slots
+        assert shown["session_cookies"]["bytes"] > 0
+        assert "Nothing has run out." in installation.run("storage", "drop").stdout
 
 
 class TestStatistics:

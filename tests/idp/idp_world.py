@@ -7,7 +7,7 @@ the application over HTTP. What a test wants to be wrong is an argument of the s
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,13 @@ from idp.service.accounts import create_account
 from kernel.ids import PersonId
 from kernel.secret import Secret, b64url, random_b64url, sha256
 from tests.asgi import _Transport
-from tests.partner_api.partner_world import ISSUER, NOON, ProofKey, World, open_world
+from tests.partner_api.partner_world import (
+    ISSUER,
+    NOON,
+    ProofKey,
+    World,
+    open_world,
+)
 
 PASSWORD = "correct horse battery"
 REDIRECT_URI = "https://rp.example/callback"
@@ -48,6 +54,7 @@ class Person:
 
     person_id: PersonId
     username: str
+    birthdate: str
 
 
 class Browser:
@@ -342,9 +349,11 @@ class IdpWorld(World):
             "given_name": "Анна",
             "middle_name": "Сергеевна",
             "gender": "female",
-            "birthdate": "1986-03-14",
+            # Of one name and one birthdate, the register would make one person.
+            "birthdate": f"{date(1930, 1, 1) + timedelta(days=next(_numbers) * 97 % 20_000)}",
         }
-        person_id = self.a_person(**(said | attributes))
+        said |= attributes
+        person_id = self.a_person(**said)
         username = f"anna-{next(_numbers)}"
         with self.session() as session:
             create_account(
@@ -357,7 +366,7 @@ class IdpWorld(World):
                 level=level,
                 at=self.clock.now(),
             )
-        return Person(person_id=person_id, username=username)
+        return Person(person_id=person_id, username=username, birthdate=str(said["birthdate"]))
 
     def a_relying_party(
         self,

@@ -152,7 +152,7 @@ class TestSignIn:
         address = "198.51.100.9"
         for number in range(accounts.FREE_ATTEMPTS_PER_ADDRESS + 1):
             with pytest.raises(SignInFailed):
-                sign_in(world, Person(person_id=PersonId(new_id(NOON)), username=f"guess-{number}"),
+                sign_in(world, Person(PersonId(new_id(NOON)), f"guess-{number}", "1986-03-14"),
                         "wrong", address=address)  # fmt: skip
         person = world.someone()
 

@@ -122,7 +122,7 @@ class TestRotation:
 
         assert token.isascii()
         assert token.isprintable()
-        assert token.startswith("cvr_")
+        assert token.startswith("cvr")
 
 
 class TestFapi2:

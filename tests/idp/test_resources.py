@@ -57,7 +57,7 @@ class TestUserInfo:
             "given_name": "Анна",
             "middle_name": "Сергеевна",
             "gender": "female",
-            "birthdate": "1986-03-14",
+            "birthdate": person.birthdate,
         }
 
     @pytest.mark.spec("OIDCC-5.4")

@@ -117,7 +117,7 @@ class TestPlaces:
         found = told(client, tokens)
 
         assert found["given_name"] == "Анна"
-        assert found["verified_claims"][0]["claims"] == {"birthdate": "1986-03-14"}
+        assert found["verified_claims"][0]["claims"] == {"birthdate": person.birthdate}
         id_token = claims_of(tokens["id_token"])
         assert id_token["over_18"] is True
         assert id_token["verified_claims"]["claims"] == {"family_name": "Волкова"}
@@ -318,7 +318,7 @@ class TestOtherWays:
 
         assert told(device, tokens)["verified_claims"]["claims"] == {"family_name": "Волкова"}
         in_token = claims_of(tokens["id_token"])["verified_claims"]
-        assert in_token["claims"] == {"birthdate": "1986-03-14"}
+        assert in_token["claims"] == {"birthdate": person.birthdate}
 
     def test_the_back_channel(self, world: IdpWorld) -> None:
         client, person = test_ciba.a_client(world), world.someone()
@@ -354,7 +354,7 @@ class TestManagedGrants:
 
         found = told(client, wider)["verified_claims"]
         assert [each["claims"] for each in found] == [
-            {"family_name": "Волкова"}, {"birthdate": "1986-03-14"},
+            {"family_name": "Волкова"}, {"birthdate": person.birthdate},
         ]  # fmt: skip
 
     def test_given_up(self, world: IdpWorld) -> None:

@@ -30,6 +30,7 @@ from kernel.signing import SigningKeys
 from partner_api import jobs, store
 from partner_api.delivery import Sender
 from partner_api.errors import UnacceptableWebhookURI
+from partner_api.service.forgetting import DELIVERIES_KEPT, forget_old
 from partner_api.service.webhooks import (
     DELIVER_TASK,
     attempt_delivery,
@@ -263,6 +264,21 @@ class TestRetries:
         with sessions() as session:
             (delivery,) = store.list_deliveries(session, BANK)
             assert delivery.abandoned_at == AT
+
+    def test_is_forgotten_a_month_after_it_came_to_its_end(
+        self, sessions: sessionmaker[Session], keyring: Keyring
+    ) -> None:
+        attempt_delivery(sessions, keyring, Receiver().sender(), a_webhook(sessions), at=AT)
+
+        early = forget_old(sessions, at=AT + DELIVERIES_KEPT)
+        late = forget_old(sessions, at=AT + DELIVERIES_KEPT + timedelta(seconds=1))
+
+        assert (early, late) == ({}, {"webhook_deliveries": 1})
+
+    def test_is_not_forgotten_while_it_waits(self, sessions: sessionmaker[Session]) -> None:
+        a_webhook(sessions)
+
+        assert forget_old(sessions, at=AT + timedelta(days=400)) == {}
 
     def test_process_that_dies_while_sending_loses_nothing(
         self, sessions: sessionmaker[Session], keyring: Keyring
