@@ -31,13 +31,14 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Running:
-    """A server in a process of its own, and two people who can sign in."""
+    """A server in a process of its own, and three people who can sign in."""
 
     issuer: str
     folder: Path
     environment: Mapping[str, str]
     person: Person
     other_person: Person
+    newcomer: Person
     sessions: sessionmaker[Session]
 
     def browser(
@@ -83,6 +84,7 @@ def served(url: str, folder: Path) -> Iterator[Running]:
     with open_idp_world(url, folder) as world:
         person = world.someone()
         other_person = world.someone(given_name="Пётр", gender="male", birthdate="1990-02-03")
+        newcomer = world.someone(given_name="Ольга", birthdate="1979-08-30")
     port = free_port()
     issuer = f"http://localhost:{port}"
     environment = {
@@ -97,7 +99,9 @@ def served(url: str, folder: Path) -> Iterator[Running]:
     engine = make_engine(url, pool_size=2)
     with running_process("serve", environment, folder) as server:
         wait_for(f"{issuer}/readyz", folder / "serve.log", server)
-        yield Running(issuer, folder, environment, person, other_person, make_sessions(engine))
+        yield Running(
+            issuer, folder, environment, person, other_person, newcomer, make_sessions(engine)
+        )
     engine.dispose()
 
 

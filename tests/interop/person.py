@@ -26,7 +26,10 @@ class Visitor:
 
     def visit(self, url: str, decision: Decision = "allow") -> Page:
         """Go through the pages of Civitas as far as they are shown; return where it ends."""
-        page = self.browser.open(url)
+        return self.go_on(self.browser.open(url), decision)
+
+    def go_on(self, page: Page, decision: Decision = "allow") -> Page:
+        """Answer what pages of Civitas ask, from `page` on; return where it ends."""
         for _ in range(_MOST_PAGES):
             if (next_page := self._answer(page, decision)) is None:
                 return page
