@@ -29,6 +29,7 @@ import partner_api.agencies.routes
 import partner_api.hot
 import partner_api.jobs
 import partner_api.routes
+import population_register.jobs
 import portal.pages
 import vault.jobs
 from app import service_routes
@@ -47,7 +48,7 @@ from app.middleware import Edge
 from app.openapi import describe
 from app.proxies import TrustedProxies
 from app.resources import Resources, open_resources
-from app.route_classes import UPLOAD, RouteClass
+from app.route_classes import FEED, UPLOAD, RouteClass
 from app.supervisor import SERVER_PID, die_with_parent
 from kernel.clock import Clock, SystemClock
 from kernel.errors import DomainError, Undecryptable
@@ -88,6 +89,7 @@ TASKS: tuple[Tasks, ...] = (
     consent.jobs.tasks,
     idp.jobs.tasks,
     partner_api.jobs.tasks,
+    population_register.jobs.tasks,
     vault.jobs.tasks,
 )
 """The background work of every context."""
@@ -156,6 +158,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
     def body_limit(route_class: RouteClass) -> int:
         if route_class is UPLOAD:
             return settings.document_limit_bytes + UPLOAD_FORM_BYTES
+        if route_class is FEED:
+            return settings.feed_limit_bytes
         return route_class.body_limit
 
     edge = Edge(

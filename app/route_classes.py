@@ -51,9 +51,11 @@ SERVICE = RouteClass(name="service", shape=Shape.PROBLEM, body_limit=64 * KIB)
 AGENCY = RouteClass(name="agency", shape=Shape.PROBLEM, body_limit=256 * KIB)
 # 10,000 questions of some 200 bytes; a long one has 16 KiB.
 BATCH = RouteClass(name="batch", shape=Shape.PROBLEM, body_limit=16 * MIB)
+FEED = RouteClass(name="feed", shape=Shape.PROBLEM, body_limit=1024 * MIB)
 
 TABLE: tuple[tuple[str, RouteClass], ...] = (
     ("/agency/v1/resolve/batch", BATCH),
+    ("/agency/v1/feeds", FEED),
     ("/agency", AGENCY),
     ("/partner", PARTNER),
     ("/token", PROTOCOL),

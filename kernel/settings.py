@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     document_limit_bytes: int = Field(
         1 << 30, ge=1, description="Largest document a citizen may put into the vault, in bytes."
     )
+    feed_limit_bytes: int = Field(
+        1 << 30, ge=1, description="Largest feed an agency may send over HTTP, in bytes."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severity that is logged."
     )

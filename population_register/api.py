@@ -105,6 +105,12 @@ from population_register.service.statistics import (
     list_releases,
     take_snapshot,
 )
+from population_register.service.uploads import (
+    FeedStatus,
+    begin_upload,
+    get_feed_status,
+    list_feed_statuses,
+)
 from population_register.statements import identifier_holders, unchanged_agency
 from population_register.store import current_record
 
@@ -129,6 +135,7 @@ __all__ = [
     "FeedCounts",
     "FeedFormat",
     "FeedReport",
+    "FeedStatus",
     "Given",
     "Held",
     "Identifier",
@@ -168,6 +175,7 @@ __all__ = [
     "add_recipient",
     "attributes_of",
     "authority_of",
+    "begin_upload",
     "close_agency",
     "conflicts",
     "count_people",
@@ -180,12 +188,14 @@ __all__ = [
     "find_outcomes",
     "find_person",
     "get_agency",
+    "get_feed_status",
     "given_fields",
     "grant_mandate",
     "guess_format",
     "identifier_holders",
     "list_agencies",
     "list_agency_changes",
+    "list_feed_statuses",
     "list_feeds",
     "list_legal_bases",
     "list_mandates",

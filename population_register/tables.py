@@ -280,6 +280,38 @@ feeds = Table(
     UniqueConstraint("agency_id", "content_digest", name="uq_feeds_agency_id_content_digest"),
 )
 
+# A file on its way from an agency: sent over HTTP, read by a worker.
+feed_uploads = Table(
+    "feed_uploads",
+    metadata,
+    Column("upload_id", Uuid, primary_key=True),
+    Column("agency_id", Text, ForeignKey("agencies.agency_id"), nullable=False),
+    Column("feed_format", Text, nullable=False),
+    Column("mapping", JSONB, nullable=False, comment="the agency's when it began to send"),
+    Column("begun_at", Instant, nullable=False),
+    Column("feed_id", Uuid, ForeignKey("feeds.feed_id"), comment="NULL: not all of it is here"),
+    Column("size", BigInteger, comment="bytes"),
+    Column("refused", Text, comment="why not a row of it can be read"),
+    Column("ended_at", Instant),
+    CheckConstraint("(feed_id IS NULL) = (size IS NULL)", name="whole"),
+    Index("ix_feed_uploads_feed_id", "feed_id"),
+)
+
+# People's data, not linked to anybody yet: sealed under the zone key, and gone when it was read.
+feed_chunks = Table(
+    "feed_chunks",
+    metadata,
+    Column(
+        "upload_id",
+        Uuid,
+        ForeignKey("feed_uploads.upload_id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("ordinal", Integer, nullable=False),
+    Column("chunk_sealed", LargeBinary, nullable=False, comment="zone key"),
+    PrimaryKeyConstraint("upload_id", "ordinal"),
+)
+
 feed_rejections = Table(
     "feed_rejections",
     metadata,

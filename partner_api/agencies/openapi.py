@@ -109,6 +109,19 @@ def _query(name: str, description: str, *, required: bool) -> dict[str, Any]:
 
 _LINES = {"application/x-ndjson": {"schema": {"type": "string"}}}
 
+_FEED_ID = {
+    "name": "feed_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
+
+
+def _state(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/FeedState"}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
 OPERATIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("/agency/v1/resolve", "post"): {
         "tags": ["agency"],
@@ -162,6 +175,38 @@ OPERATIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
                 },
             },
         ),
+    },
+    ("/agency/v1/feeds", "post"): {
+        "tags": ["agency"],
+        "parameters": [
+            _TOKEN,
+            _PROOF,
+            {
+                "name": "Content-Digest",
+                "in": "header",
+                "description": "`sha-256=:…:` of the file (RFC 9530).",
+                "schema": {"type": "string"},
+            },
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {**_LINES, "text/csv": {"schema": {"type": "string"}}},
+        },
+        "responses": {
+            "200": _state("Loaded before; nothing is done again."),
+            "202": _state("Taken; `Location` tells how far it is."),
+        },
+    },
+    ("/agency/v1/feeds", "get"): {"parameters": [_TOKEN, _PROOF]},
+    ("/agency/v1/feeds/{feed_id}", "get"): {"parameters": [_FEED_ID, _TOKEN, _PROOF]},
+    ("/agency/v1/feeds/{feed_id}/rejections", "get"): {
+        "parameters": [_FEED_ID, _TOKEN, _PROOF],
+        "responses": {
+            "200": {
+                "description": "A line for each problem: line, field, reason, advice.",
+                "content": {**_LINES, "text/csv": {"schema": {"type": "string"}}},
+            }
+        },
     },
     ("/agency/v1/records", "post"): {
         "parameters": [_TOKEN, _PROOF],

@@ -1,31 +1,28 @@
-"""The ordinary lane of what agencies call: their records."""
+"""The ordinary lane of what agencies call: their records, and the reports of their feeds."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict
+from starlette.responses import StreamingResponse
 
 from kernel.db import unit_of_work_of
 from kernel.web import read_json
-from partner_api.agencies.desk import FEED, PATH, Call, desk_of
-from population_register.api import receive_record
+from partner_api.agencies.desk import FEED, FEED_REPORT, PATH, Call, desk_of
+from partner_api.agencies.schemas import FeedList, FeedState, RecordReceipt
+from partner_api.agencies.uploads import upload_feed
+from population_register.api import (
+    FeedFormat,
+    get_feed_status,
+    list_feed_statuses,
+    receive_record,
+    write_rejections,
+)
 
 router = APIRouter(prefix=PATH, tags=["agency"])
 
 LONGEST_RECORD = 256 * 1024  # bytes
-
-
-class RecordReceipt(BaseModel):
-    """What became of a record; the same for every time that it is sent."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    record_number: str
-    version: int
-    status: Literal["accepted", "held"]
-    received_at: datetime
-    pseudonym: str | None
 
 
 async def begin_record(request: Request) -> tuple[Call, dict[str, Any]]:
@@ -57,3 +54,65 @@ def send_record(
     response.headers["Cache-Control"] = "no-store"
     response.status_code = 201 if receipt.is_new else 200
     return RecordReceipt.model_validate(receipt)
+
+
+async def begin_report(request: Request) -> Call:
+    """Verify the token, spend the proof."""
+    desk = desk_of(request)
+    call = await desk.begin(request, FEED_REPORT)
+    await desk.admit(call)
+    return call
+
+
+Reported = Annotated[Call, Depends(begin_report)]
+
+
+@router.post("/feeds", status_code=202, response_model=FeedState)
+async def send_feed(request: Request) -> Response:
+    """Send a feed of source records: 202, and where to ask how far it is.
+
+    The body is the file, `application/x-ndjson` or `text/csv`. With `Content-Digest` (RFC 9530,
+    sha-256) it is held against what you have. The same file again is the same feed: one that is
+    finished answers 200, one that is under way 202.
+    """
+    return await upload_feed(request)
+
+
+@router.get("/feeds")
+def list_own_feeds(request: Request, response: Response, call: Reported) -> FeedList:
+    """List your feeds, the latest fifty first."""
+    response.headers["Cache-Control"] = "no-store"
+    with desk_of(request).sessions() as session:
+        statuses = list_feed_statuses(session, call.agency)
+        return FeedList(feeds=[FeedState.of(status) for status in statuses])
+
+
+@router.get("/feeds/{feed_id}")
+def feed_state(request: Request, response: Response, feed_id: UUID, call: Reported) -> FeedState:
+    """Tell how far a feed is."""
+    response.headers["Cache-Control"] = "no-store"
+    with desk_of(request).sessions() as session:
+        return FeedState.of(get_feed_status(session, call.agency, feed_id))
+
+
+@router.get("/feeds/{feed_id}/rejections", response_class=Response)
+def feed_rejections(request: Request, feed_id: UUID, call: Reported) -> Response:
+    """Download the rejected rows: line, field, reason, advice; no values of people.
+
+    NDJSON, or CSV with `Accept: text/csv`.
+    """
+    desk = desk_of(request)
+    with desk.sessions() as session:
+        get_feed_status(session, call.agency, feed_id)
+    is_csv = "text/csv" in request.headers.get("accept", "")
+    feed_format = FeedFormat.CSV if is_csv else FeedFormat.NDJSON
+
+    def lines() -> Iterator[str]:
+        with desk.sessions() as session:
+            yield from write_rejections(session, feed_id, feed_format)
+
+    return StreamingResponse(
+        lines(),
+        media_type="text/csv; charset=utf-8" if is_csv else "application/x-ndjson",
+        headers={"Cache-Control": "no-store"},
+    )

@@ -8,7 +8,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -28,11 +28,11 @@ from population_register.feed_formats import FeedFormat, Position, RawRow, read_
 from population_register.mapping import FeedMapping, parse_mapping
 from population_register.model import (
     Accepted,
-    Agency,
     FeedCounts,
     FeedReport,
     FieldProblem,
     Held,
+    JSONValue,
     LinkOutcome,
     RecordOutcome,
     Refused,
@@ -99,16 +99,78 @@ def load_feed(
     with unit_of_work_of(sessions) as session:
         agency = get_agency(session, agency_id)
         mapping = parse_mapping(agency.mapping)
-        now = clock.now()
-        report = feed_store.begin_feed(
+        report = begin_feed(
             session,
-            feed_id=new_id(now),
-            agency_id=agency_id,
-            content_digest=_content_digest(file, agency, feed_format),
+            agency_id,
+            content=_content_digest(file),
+            mapping=agency.mapping,
             feed_format=feed_format,
             size=file.seek(0, io.SEEK_END),
-            at=now,
+            at=clock.now(),
         )
+    return continue_feed(
+        sessions,
+        keyring,
+        clock,
+        report=report,
+        mapping=mapping,
+        file=file,
+        feed_format=feed_format,
+        progress=progress,
+    )
+
+
+def begin_feed(
+    session: Session,
+    agency_id: AgencyId,
+    *,
+    content: "hashlib._Hash",
+    mapping: Mapping[str, JSONValue],
+    feed_format: FeedFormat,
+    size: int,
+    at: datetime,
+) -> FeedReport:
+    """Begin a feed, or find it again: the same bytes, read in the same way, are the same feed.
+
+    Args:
+        session: The transaction.
+        agency_id: Who sends it.
+        content: SHA-256 over the file; it is changed.
+        mapping: How it is read.
+        feed_format: How it is written.
+        size: Of the file, in bytes.
+        at: Now.
+    """
+    read_as = {"format": feed_format.value, "mapping": dict(mapping)}
+    content.update(json.dumps(read_as, sort_keys=True).encode())
+    return feed_store.begin_feed(
+        session,
+        feed_id=new_id(at),
+        agency_id=agency_id,
+        content_digest=content.digest(),
+        feed_format=feed_format,
+        size=size,
+        at=at,
+    )
+
+
+def continue_feed(
+    sessions: sessionmaker[Session],
+    keyring: Keyring,
+    clock: Clock,
+    *,
+    report: FeedReport,
+    mapping: FeedMapping,
+    file: BinaryIO,
+    feed_format: FeedFormat,
+    progress: Progress | None = None,
+) -> FeedReport:
+    """Load what is left of a feed that was begun; see `load_feed`.
+
+    Raises:
+        FeedRefused: 400. The header can't be read; no row was taken.
+    """
+    agency_id = report.agency_id
     while report.finished_at is None:
         start = Position(report.offset, report.lines)
         for batch in _batches(
@@ -124,14 +186,12 @@ def load_feed(
     return report
 
 
-def _content_digest(file: BinaryIO, agency: Agency, feed_format: FeedFormat) -> bytes:
+def _content_digest(file: BinaryIO) -> "hashlib._Hash":
     digest = hashlib.sha256()
     file.seek(0)
     while chunk := file.read(_CHUNK_BYTES):
         digest.update(chunk)
-    read_as = {"format": feed_format.value, "mapping": agency.mapping}
-    digest.update(json.dumps(read_as, sort_keys=True).encode())
-    return digest.digest()
+    return digest
 
 
 def _batches(
