@@ -82,7 +82,7 @@ def running(
 def served(url: str, folder: Path) -> Iterator[Running]:
     """Make two people in a database, and serve it."""
     with open_idp_world(url, folder) as world:
-        person = world.someone()
+        person = world.someone(birthdate="1986-03-14")
         other_person = world.someone(given_name="Пётр", gender="male", birthdate="1990-02-03")
         newcomer = world.someone(given_name="Ольга", birthdate="1979-08-30")
     port = free_port()
