@@ -74,6 +74,7 @@ TABLE: tuple[tuple[str, RouteClass], ...] = (
     ("/interaction", PAGE),
     ("/device", PAGE),
     ("/sign-in", PAGE),
+    ("/upstream", PAGE),
     ("/sign-out", PAGE),
     ("/signed-out", PAGE),
     ("/end-session", PAGE),

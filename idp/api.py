@@ -56,6 +56,16 @@ from idp.service.administration import (
 )
 from idp.service.cleanup import delete_expired, empty_rings
 from idp.service.sessions import end_session, list_sessions
+from idp.service.upstream_administration import (
+    add_upstream,
+    disable_upstream,
+    list_upstreams,
+    parse_level,
+    parse_levels,
+)
+from idp.service.upstreams import can_unlink as can_unlink_upstream
+from idp.service.upstreams import list_links as list_upstream_links
+from idp.service.upstreams import unlink as unlink_upstream
 from idp.signing_out import leave
 from idp.statements import (
     assertion_binds,
@@ -67,6 +77,7 @@ from idp.statements import (
     token_binds,
 )
 from idp.token_verification import PresentedToken, TokenVerifier, challenge
+from idp.upstream import Upstream
 
 __all__ = [
     "DPOP_ALGORITHMS",
@@ -95,12 +106,15 @@ __all__ = [
     "SignInFailed",
     "SignInSession",
     "TokenVerifier",
+    "Upstream",
     "UseResourceNonce",
     "UsernameTaken",
     "VerifiedToken",
     "add_client",
     "add_partner",
+    "add_upstream",
     "assertion_binds",
+    "can_unlink_upstream",
     "challenge",
     "client_certificate_of",
     "client_token_binds",
@@ -108,6 +122,7 @@ __all__ = [
     "current_person",
     "delete_expired",
     "disable_client",
+    "disable_upstream",
     "empty_rings",
     "end_session",
     "issue_initial_access_token",
@@ -116,10 +131,14 @@ __all__ = [
     "list_clients",
     "list_partners",
     "list_sessions",
+    "list_upstream_links",
+    "list_upstreams",
     "live_client",
     "live_grant",
     "load_authorities",
     "load_issuers",
+    "parse_level",
+    "parse_levels",
     "parse_public_jwk",
     "password_hasher_of",
     "policy_of",
@@ -129,5 +148,6 @@ __all__ = [
     "tell_subjects",
     "thumbprint",
     "token_binds",
+    "unlink_upstream",
     "verify_jws",
 ]

@@ -81,6 +81,10 @@ REVOKED_ACCESS_TOKENS = Ring(
 DEFERRED_REQUESTS = Ring(
     table="deferred_requests", width=_HOUR, slots=4, keeps_back=1, keeps_ahead=1
 )
+# By the time of the request; they live half an hour (`Policy.interaction`).
+UPSTREAM_REQUESTS = Ring(
+    table="upstream_requests", width=_HOUR, slots=4, keeps_back=1, keeps_ahead=1
+)
 
 RINGS: tuple[Ring, ...] = (
     DPOP_PROOFS,
@@ -91,6 +95,7 @@ RINGS: tuple[Ring, ...] = (
     REFRESH_TOKENS,
     REVOKED_ACCESS_TOKENS,
     DEFERRED_REQUESTS,
+    UPSTREAM_REQUESTS,
 )
 
 PARTITION_SCHEMA = "idp_rings"

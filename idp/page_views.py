@@ -70,8 +70,8 @@ def asker_of(client: Client, redirect_uri: str, language: Language) -> Asker:
     """
     localised = client.metadata.descriptive.get(f"client_name#{language.code}")
     own_name = localised if isinstance(localised, str) else client.name
-    name = _visible(own_name) or _visible(client.name) or client.client_id
-    partner_name = _visible(client.partner_name)
+    name = visible(own_name) or visible(client.name) or client.client_id
+    partner_name = visible(client.partner_name)
     return Asker(
         name=name,
         address=_address_of(redirect_uri),
@@ -147,7 +147,8 @@ def _asked(disclosure: Disclosure, *, language: Language, at: datetime) -> Asked
     )
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
+    """Return a name without what is not seen, and not too long."""
     kept = "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE)
     kept = " ".join(kept.split())
     return kept if len(kept) <= _LONGEST_NAME else kept[: _LONGEST_NAME - 1] + "…"

@@ -1,6 +1,5 @@
 """Pages of sign-in and consent, and of signing out. They work without JavaScript."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -9,10 +8,11 @@ from fastapi import APIRouter, Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
-from idp import cookies, device_pages, request_pages
+from idp import cookies, device_pages, request_pages, upstream_pages
 from idp.dependencies import CurrentSession, current_session, password_hasher_of, provider_of
-from idp.errors import NotSignedIn, SignInFailed, UnknownUserCode
+from idp.errors import NotSignedIn, SignInFailed, UnknownUserCode, UpstreamRefused
 from idp.model import AuthorizationResponse, Interaction
+from idp.own_addresses import AFTER_SIGN_IN, parse_own_address
 from idp.page_views import asked_disclosures, asker_of, shown_digest
 from idp.responses import respond
 from idp.service import accounts, authorization, logout, sessions
@@ -25,9 +25,7 @@ from kernel.secret import Secret
 router = APIRouter(include_in_schema=False)
 router.include_router(device_pages.router)
 router.include_router(request_pages.router)
-
-AFTER_SIGN_IN = "/account"
-"""Where a person goes who signed in without being sent by a client; `next` stays below it."""
+router.include_router(upstream_pages.router)
 
 _ONE_FORM = [FormFromOurPage]
 
@@ -85,11 +83,12 @@ def show_sign_in(
     request: Request,
     sign_in: CurrentSession,
     next: str = AFTER_SIGN_IN,  # noqa: A002  # the parameter's public name
+    again: str = "",
 ) -> Response:
-    """Ask for name and password; whoever is signed in goes on."""
-    if sign_in is not None:
+    """Ask for name and password; whoever is signed in goes on, unless asked to sign in again."""
+    if sign_in is not None and not again:
         return _see(parse_own_address(next))
-    return _sign_in_page(request, None, next_address=next)
+    return _sign_in_page(request, None, next_address=next, is_again=bool(again))
 
 
 @router.post("/sign-in", dependencies=_ONE_FORM)
@@ -203,6 +202,7 @@ def _sign_in_page(
     headers: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
     next_address: str = "",
+    is_again: bool = False,
 ) -> Response:
     """Show the sign-in form.
 
@@ -213,6 +213,7 @@ def _sign_in_page(
         headers: Sent along.
         errors: What is wrong, by field; in English, to be translated.
         next_address: Where a person goes who signs in to their own account.
+        is_again: Whether they are signed in, and have to sign in once more.
     """
     shared: dict[str, object] = {
         "status": status,
@@ -221,8 +222,13 @@ def _sign_in_page(
         "errors": errors or {},
     }
     if interaction is None:
-        address = {"asker": None, "action": "/sign-in", "next": parse_own_address(next_address)}
-        return render(request, "idp/sign_in.html", path="/sign-in", **address, **shared)
+        then = parse_own_address(next_address)
+        address = {"asker": None, "action": "/sign-in", "next": then}
+        query = {"then": then} | ({"again": "yes"} if is_again else {})
+        regions = upstream_pages.offers(request, query)
+        return render(
+            request, "idp/sign_in.html", path="/sign-in", regions=regions, **address, **shared
+        )
     here = f"/interaction/{interaction.interaction_id}"
     redirect_uri = interaction.request.redirect_uri
     if not shared["username"]:
@@ -238,6 +244,11 @@ def _sign_in_page(
         ui_locales=interaction.request.ui_locales,
         asker=asker,
         action=f"{here}/sign-in",
+        regions=upstream_pages.offers(
+            request,
+            {"interaction": interaction.interaction_id},
+            ui_locales=interaction.request.ui_locales,
+        ),
         cancel_action=f"{here}/consent",
         **shared,
     )
@@ -268,16 +279,13 @@ def _show_failed_sign_in(
     request: Request, _refusal: SignInFailed, headers: Mapping[str, str]
 ) -> Response:
     """Show the form again, with one sentence for every reason."""
-    return _sign_in_again(
-        request,
-        headers,
-        {
-            "username": _(
-                "The name or the password is wrong, or there were too many attempts. After several "
-                "wrong passwords you have to wait, up to 15 minutes"
-            )
-        },
+    sentence = _(
+        "The name or the password is wrong, or there were too many attempts. After several "
+        "wrong passwords you have to wait, up to 15 minutes"
     )
+    if request.url.path.startswith(upstream_pages.CONFIRM):
+        return upstream_pages.show_failed_confirmation(request, headers, sentence)
+    return _sign_in_again(request, headers, {"username": sentence})
 
 
 def _show_empty_sign_in(
@@ -310,14 +318,6 @@ def _show_sign_in_first(
     response = _see(f"/sign-in?{urlencode({'next': parse_own_address(wanted)})}")
     response.headers.update(headers)
     return response
-
-
-def parse_own_address(address: str) -> str:
-    """Return `address` if it is a plain page for a person, else the account's first page."""
-    return address if _OWN_ADDRESS.fullmatch(address) else AFTER_SIGN_IN
-
-
-_OWN_ADDRESS = re.compile(rf"(?:{AFTER_SIGN_IN}|/device)(?:/[a-z0-9-]+)*")
 
 
 def _see(address: str) -> RedirectResponse:
@@ -361,5 +361,6 @@ PART = PagePart(
         EmptySignIn: _show_empty_sign_in,
         NotSignedIn: _show_sign_in_first,
         UnknownUserCode: device_pages.show_unknown_code,
+        UpstreamRefused: upstream_pages.show_refusal,
     },
 )

@@ -12,6 +12,7 @@ from idp.buckets import (
     INTERACTIONS,
     PUSHED_REQUESTS,
     REFRESH_TOKENS,
+    UPSTREAM_REQUESTS,
     Ring,
 )
 from kernel.secret import MalformedToken, MintedToken, Secret, mint_token, parse_token, token_of
@@ -72,5 +73,7 @@ REFRESH_TOKEN = RingTokenKind(prefix="cvr", ring=REFRESH_TOKENS)
 
 DEVICE_CODE = RingTokenKind(prefix="cvd", ring=DEFERRED_REQUESTS)
 AUTH_REQ_ID = RingTokenKind(prefix="cvq", ring=DEFERRED_REQUESTS)
+
+UPSTREAM_REQUEST = RingTokenKind(prefix="cvu", ring=UPSTREAM_REQUESTS)
 
 REQUEST_URI_PREFIX = "urn:ietf:params:oauth:request_uri:"  # RFC 9126, 2.2

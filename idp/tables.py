@@ -79,8 +79,9 @@ accounts = Table(
     Column("account_id", Uuid, primary_key=True),
     Column("level", SmallInteger, nullable=False, comment="idp.assurance.AssuranceLevel"),
     # A dump of the database alone can't be tried against a list of passwords: the hash is sealed.
-    Column("password_hash_sealed", LargeBinary, nullable=False),
-    Column("password_changed_at", Instant, nullable=False),
+    # None: the account is opened through an upstream provider only.
+    Column("password_hash_sealed", LargeBinary),
+    Column("password_changed_at", Instant),
     Column("created_at", Instant, nullable=False),
     Column("disabled_at", Instant),
     CheckConstraint("level BETWEEN 1 AND 3", name="level"),
@@ -93,6 +94,68 @@ sign_in_names = Table(
     Column("person_id", Uuid, nullable=False),
     Column("account_id", Uuid, nullable=False),
     info=LOOKUP,
+)
+
+# Regional identity systems in which people may sign in; entered by an operator.
+upstreams = Table(
+    "upstreams",
+    metadata,
+    Column("upstream_id", Text, primary_key=True),
+    Column("issuer", Text, nullable=False),
+    Column("client_id", Text, nullable=False, comment="ours, there"),
+    Column("auth_method", Text, nullable=False),
+    Column("credential_sealed", LargeBinary, nullable=False, comment="a secret, or a private JWK"),
+    Column("name_ru", Text, nullable=False),
+    Column("name_en", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("algorithms", ARRAY(Text), nullable=False),
+    Column("levels", JSONB, nullable=False, comment="acr, or amr:<value>, to idp.assurance level"),
+    Column("ceiling", SmallInteger, nullable=False),
+    Column("identifies", Boolean, nullable=False),
+    Column("snils_claim", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    CheckConstraint("auth_method IN ('client_secret_basic', 'private_key_jwt')", name="method"),
+    CheckConstraint("ceiling BETWEEN 1 AND 3", name="ceiling"),
+)
+
+# Which account an account there opens; of an account, one in each region.
+upstream_links = Table(
+    "upstream_links",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("account_id", Uuid, primary_key=True),
+    Column("upstream_id", Text, primary_key=True),
+    Column("subject_digest", LargeBinary, nullable=False, comment="of issuer and sub"),
+    Column("linked_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
+)
+
+upstream_subjects = Table(
+    "upstream_subjects",
+    metadata,
+    Column("subject_digest", LargeBinary, primary_key=True, comment="blind index"),
+    Column("upstream_id", Text, nullable=False),
+    Column("person_id", Uuid, nullable=False),
+    Column("account_id", Uuid, nullable=False),
+    info=LOOKUP,
+)
+
+# Who was sent upstream and is to come back; and links that wait to be confirmed.
+upstream_requests = Table(
+    "upstream_requests",
+    metadata,
+    Column("slot", SmallInteger, primary_key=True),
+    Column("request_digest", LargeBinary, primary_key=True, comment="of state"),
+    Column("binding_digest", LargeBinary, nullable=False, comment="of the browser's cookie"),
+    Column("upstream_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("content_sealed", LargeBinary, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    # Marked, not deleted: an answer counts once.
+    Column("spent_at", Instant),
+    CheckConstraint("kind IN ('sign_in', 'link', 'confirm')", name="kind"),
+    postgresql_partition_by="LIST (slot)",
 )
 
 # Unlogged: after a crash everybody has their attempts back, and nothing else happens.

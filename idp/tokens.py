@@ -134,9 +134,10 @@ def id_token_claims(
         "exp": int(expires_at.timestamp()),
         "auth_time": int(subject.auth_time.timestamp()),
         "acr": subject.acr,
-        "amr": list(subject.amr),
         "at_hash": left_half(access_token.reveal(), alg),
     }
+    if subject.amr:  # an upstream provider need not say how
+        claims["amr"] = list(subject.amr)
     if nonce is not None:
         claims["nonce"] = nonce
     if subject.sid is not None:

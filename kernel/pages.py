@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, PrefixLoader, select_autoescape
@@ -165,7 +165,7 @@ class Pages:
             image: Address of an image on another site that this page shows.
             ui_locales: What the client that sent the person here asked for.
             path: Where this page is read, when it answers a form that was sent elsewhere; the
-                language switch leads there.
+                language switch leads there, with this request's query unless it has one itself.
             context: Values of the template.
 
         Security:
@@ -348,13 +348,15 @@ def _language_links(
     request: Request, current: Language, path: str | None
 ) -> list[dict[str, object]]:
     """Return the switch: the same page in each language, as addresses below ours."""
-    others = [(k, v) for k, v in request.query_params.multi_items() if k != "ui_locales"]
+    address, mark, query = (path or request.url.path).partition("?")
+    parameters = parse_qsl(query) if mark else request.query_params.multi_items()
+    others = [(k, v) for k, v in parameters if k != "ui_locales"]
     return [
         {
             "code": code,
             "own_name": languages.language(code).own_name,
             "is_current": code == current.code,
-            "href": f"{path or request.url.path}?{urlencode([*others, ('ui_locales', code)])}",
+            "href": f"{address}?{urlencode([*others, ('ui_locales', code)])}",
         }
         for code in languages.CODES
     ]

@@ -82,6 +82,8 @@ _ACTIONS: Mapping[str, str] = {
     "partner_api.documents.listed": _("Listed your documents"),
     "partner_api.document.read": _("Read a document"),
     "idp.userinfo.read": _("Read your data when you signed in"),
+    "idp.upstream.linked": _("You connected a regional account: it opens your account now"),
+    "idp.upstream.unlinked": _("You disconnected a regional account"),
     "population_register.record.accepted": _("Reported data about you"),
     "population_register.statistics.read": _("Counted you for statistics that name nobody"),
     "population_register.person.compared": _("Compared you with whom it reported about"),
@@ -126,7 +128,7 @@ def entry_view(
 
     Args:
         logged: As the log holds it; of the person who looks.
-        names: Names of partners, clients and agencies, by identifier.
+        names: Names of partners, clients, agencies and regional systems, by identifier.
         language: Of the page.
         legal_bases: What agencies' questions rest on, in words, by code.
     """
@@ -139,7 +141,7 @@ def entry_view(
         occurred_at=entry.occurred_at,
         is_refused=is_refused,
         action=language.text(_ACTIONS.get(entry.action, _OTHER_ACTION)),
-        labels=labels_of(entry.items, language),
+        labels=tuple(names.get(label, label) for label in labels_of(entry.items, language)),
         purpose=legal_bases.get(entry.purpose or "") or purpose_label(entry.purpose, language),
         stated_purpose=entry.stated_purpose or "",
         official=entry.actor.official or "",

@@ -21,6 +21,7 @@ from idp.api import (
     leave,
     list_sessions,
     provider_of,
+    unlink_upstream,
 )
 from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.errors import DomainError
@@ -29,6 +30,7 @@ from kernel.ids import ConsentId, DocumentId, EntryId, PersonId, SessionId
 from kernel.pages import PagePart, RefusalText, language_of, render
 from portal import service
 from portal.service import Visit
+from portal.upstreams import view_upstreams
 from vault.api import (
     DocumentKind,
     MalformedUpload,
@@ -233,6 +235,30 @@ def show_sessions(request: Request, session: UnitOfWork, person: CurrentPerson) 
         sessions=sessions,
         current_id=person.session_id,
     )
+
+
+@router.get("/account/upstreams")
+def show_upstreams(request: Request, session: UnitOfWork, person: CurrentPerson) -> Response:
+    """Show which accounts of regional systems open the person's account."""
+    view = view_upstreams(session, person, language=language_of(request))
+    return render(
+        request,
+        "portal/upstreams.html",
+        section="sessions",
+        links=view.links,
+        offers=view.offers,
+        can_disconnect=view.can_disconnect,
+    )
+
+
+@router.post("/account/upstreams/{upstream_id}/disconnect", dependencies=_ONE_FORM)
+def disconnect_upstream(
+    request: Request, session: UnitOfWork, person: CurrentPerson, upstream_id: str
+) -> Response:
+    """Let an account of a regional system open the person's account no more."""
+    at = request.app.state.clock.now()
+    unlink_upstream(session, provider_of(request), person, upstream_id, at=at)
+    return _see("/account/upstreams")
 
 
 @router.post("/account/sessions/{session_id:uuid}/end", dependencies=_ONE_FORM)

@@ -48,6 +48,7 @@ from portal.events import (
 )
 from portal.log_view import ConsentView, EntryView, consent_view, entry_view
 from portal.record_view import Group, groups_of
+from portal.upstreams import upstream_names
 from vault.api import (
     Document,
     DocumentKind,
@@ -301,7 +302,11 @@ def view_log(session: Session, visit: Visit, *, before: EntryId | None) -> LogPa
     """
     logged = list_entries(session, visit.person_id, before=before, limit=ENTRIES_A_PAGE + 1)
     shown = logged[:ENTRIES_A_PAGE]
-    names = {**_agency_names(session, visit.language), **_recipient_names(session, visit)}
+    names = {
+        **_agency_names(session, visit.language),
+        **_recipient_names(session, visit),
+        **upstream_names(session, visit.language),
+    }
     legal_bases = {
         basis.code: f"{basis.title_ru if visit.language.code == 'ru' else basis.title_en}"
         f" ({basis.reference})"

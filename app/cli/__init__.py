@@ -29,6 +29,7 @@ __all__ = ["main"]
         "client": "app.cli.clients:client",
         "agency": "app.cli.agencies:agency",
         "mandate": "app.cli.mandates:mandate",
+        "upstream": "app.cli.upstreams:upstream",
         "feed": "app.cli.feeds:feed",
         "matching": "app.cli.matching:matching",
         "statistics": "app.cli.statistics:statistics",

@@ -61,6 +61,16 @@ from idp.errors.tokens import (
     UseDPoPNonce,
     UseResourceNonce,
 )
+from idp.errors.upstream import (
+    UpstreamAlreadyLinked,
+    UpstreamDenied,
+    UpstreamGone,
+    UpstreamNotPossible,
+    UpstreamNotVerified,
+    UpstreamPersonUnknown,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
 
 __all__ = [
     "AccessDenied",
@@ -109,6 +119,14 @@ __all__ = [
     "UnregisteredRedirectUri",
     "UnsupportedGrantType",
     "UnsupportedResponseType",
+    "UpstreamAlreadyLinked",
+    "UpstreamDenied",
+    "UpstreamGone",
+    "UpstreamNotPossible",
+    "UpstreamNotVerified",
+    "UpstreamPersonUnknown",
+    "UpstreamRefused",
+    "UpstreamUnavailable",
     "UseDPoPNonce",
     "UseResourceNonce",
     "UsernameTaken",

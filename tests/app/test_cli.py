@@ -440,3 +440,60 @@ class TestStatistics:
         ]
         for command in ("recipient", "list"), ("releases", *recipient):
             assert installation.run("statistics", *command).exit_code == 0
+
+
+class TestUpstreams:
+    ARGUMENTS = (
+        "upstream", "add", "tver", "--issuer", "https://id.tver.example", "--client-id", "civitas",
+        "--name-ru", "Тверская область", "--name-en", "Tver Region", "--secret-file", "-",
+        "--level", "urn:tver:high", "confirmed", "--level", "amr:mfa", "standard",
+    )  # fmt: skip
+
+    def test_entered_listed_and_taken_out_of_use(self, installation: Installation) -> None:
+        done = installation.run(*self.ARGUMENTS, "--json", stdin="a secret\n")
+
+        assert done.exit_code == 0, done.output
+        assert "a secret" not in done.output
+        assert json.loads(done.stdout)["redirect_uri"].endswith("/upstream/tver/callback")
+        (listed,) = installation.json("upstream", "list")
+        assert (listed["ceiling"], listed["identifies"], listed["is_in_use"]) == (
+            "standard", False, True,
+        )  # fmt: skip
+        assert installation.run(*self.ARGUMENTS, stdin="another").exit_code == 1
+        installation.json("upstream", "disable", "tver")
+        assert installation.json("upstream", "list")[0]["is_in_use"] is False
+        assert installation.run("upstream", "disable", "tver").exit_code == 1
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            ("--issuer", "ftp://id.example"),
+            ("--issuer", "https://id.example?x"),
+            ("--alg", "none"),
+            ("--alg", "HS256"),
+            ("--scope", "profile"),
+            ("--name-ru", " "),
+        ],
+    )
+    def test_what_can_not_work_is_refused(
+        self, installation: Installation, change: tuple[str, str]
+    ) -> None:
+        arguments = [*self.ARGUMENTS, *change, "--json"]
+        arguments[2] = "kaluga"
+
+        done = installation.run(*arguments, stdin="a secret")
+
+        assert done.exit_code == 1
+        assert json.loads(done.stdout)["error"] == "upstream_not_possible"
+
+    @pytest.mark.parametrize("key", ["", "no JSON", "[]", "{}", '{"kty": "oct", "k": "AAAA"}'])
+    def test_what_is_no_private_key_is_refused(self, installation: Installation, key: str) -> None:
+        arguments = ["--key-file" if a == "--secret-file" else a for a in self.ARGUMENTS]
+        arguments[2] = "ryazan"
+
+        assert installation.run(*arguments, stdin=key).exit_code == 1
+
+    def test_secret_and_key_exclude_each_other(self, installation: Installation) -> None:
+        done = installation.run(*self.ARGUMENTS, "--key-file", "-", stdin="x")
+
+        assert done.exit_code == 2

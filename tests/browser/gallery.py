@@ -57,6 +57,10 @@ SIGN_IN = {
     "asker": ASKER, "action": "/x", "cancel_action": "/y", "next": "", "username": "",
     "errors": {},
 }  # fmt: skip
+UPSTREAM: dict[str, Any] = {
+    "upstream_name": _words("Тверская область", "Tver Region"), "action": "/x", "then": "/y",
+    "shown_name": "Ольга Климова", "is_by_number": False, "username": "", "errors": {},
+}  # fmt: skip
 CONSENT = SimpleNamespace(
     consent_id="0193", partner_name="Демо Банк", is_live=True, given_at=AT, expires_at=AT,
     ended_at=AT, state=_words("Действует", "In force"),
@@ -100,6 +104,63 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
             "errors": {
                 "username": _words("Имя или пароль неверны", "The name or the password is wrong")
             },
+        },
+    ),
+    "sign-in-regions": (
+        "idp/sign_in.html",
+        {
+            **SIGN_IN,
+            "regions": [
+                SimpleNamespace(name=_words("Тверская область", "Tver Region"), href="/page/x"),
+                SimpleNamespace(
+                    name=_words("Ханты-Мансийский автономный округ — Югра", "Khanty-Mansi Okrug"),
+                    href="/page/x",
+                ),
+            ],
+        },
+    ),
+    "upstream-confirm": ("idp/upstream_confirm.html", UPSTREAM),
+    "upstream-confirm-by-number": (
+        "idp/upstream_confirm.html", {**UPSTREAM, "is_by_number": True, "shown_name": ""},
+    ),
+    "upstream-confirm-failed": (
+        "idp/upstream_confirm.html",
+        {
+            **UPSTREAM, "is_by_number": True, "username": "olga",
+            "errors": {
+                "username": _words("Имя или пароль неверны", "The name or the password is wrong")
+            },
+        },
+    ),
+    "upstream-connected": ("idp/upstream_connected.html", UPSTREAM),
+    "upstream-failed": (
+        "idp/upstream_failed.html",
+        {
+            "heading": "The regional system can't be reached",
+            "advice": "It does not answer, or answers what we can't use. Try again in a few "
+            "minutes, or sign in another way.",
+            "code": "upstream_unavailable", "request_id": "9e5c55a4c150", "then": "/page/sign-in",
+        },
+    ),
+    "upstreams": (
+        "portal/upstreams.html",
+        {
+            "section": "sessions", "can_disconnect": True,
+            "links": [
+                SimpleNamespace(upstream_id="tver", name=UPSTREAM["upstream_name"],
+                                linked_at=AT, last_used_at=AT),
+            ],
+            "offers": [SimpleNamespace(name=_words("Тульская область", "Tula Region"), href="/x")],
+        },
+    ),
+    "upstreams-only": (
+        "portal/upstreams.html",
+        {
+            "section": "sessions", "can_disconnect": False, "offers": [],
+            "links": [
+                SimpleNamespace(upstream_id="tver", name=UPSTREAM["upstream_name"],
+                                linked_at=AT, last_used_at=None),
+            ],
         },
     ),
     "sign-in-portal": ("idp/sign_in.html", {**SIGN_IN, "asker": None, "next": "/account"}),

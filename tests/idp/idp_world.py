@@ -320,7 +320,7 @@ class IdpWorld(World):
     def provider(self) -> Provider:
         state = self.app.state
         return Provider(
-            issuer=ISSUER,
+            issuer=state.settings.issuer,
             keyring=state.keyring,
             signing=state.signing,
             policy=policy_of(state.settings),
@@ -419,7 +419,8 @@ class IdpWorld(World):
 
     def browser(self) -> Browser:
         transport = _Transport(self.app, self.portal)
-        return Browser(httpx.Client(transport=transport, base_url=ISSUER))
+        issuer = self.app.state.settings.issuer
+        return Browser(httpx.Client(transport=transport, base_url=issuer))
 
     def later(self, **delta: float) -> datetime:
         """Move the clock forward."""

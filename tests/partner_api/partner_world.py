@@ -382,13 +382,15 @@ def a_disclosure(*items: str, purpose: str = PURPOSE) -> dict[str, object]:
 def open_world(
     database_url: str,
     folder: Path,
+    *,
+    issuer: str = ISSUER,
     **more: Any,  # noqa: ANN401
 ) -> Iterator[World]:
     """Open the application on a migrated database."""
     clock = FrozenClock(NOON)
     settings = Settings(
         mode="test",
-        issuer=ISSUER,
+        issuer=issuer,
         data=folder,
         database_url=SecretStr(database_url),
         password_profile="test",
@@ -398,7 +400,7 @@ def open_world(
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(app.api.router.lifespan_context(app.api)),
-        httpx.Client(transport=_Transport(app, portal), base_url=ISSUER) as http,
+        httpx.Client(transport=_Transport(app, portal), base_url=issuer) as http,
     ):
         world = World(app=app, http=http, portal=portal, clock=clock)
         with world.session() as session:

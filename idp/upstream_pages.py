@@ -1,0 +1,486 @@
+"""Addresses of the sign-in through regional systems: there, back, and what has to be confirmed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Request
+from sqlalchemy.orm import Session
+from starlette.responses import RedirectResponse, Response
+
+from idp import cookies
+from idp.dependencies import (
+    current_person,
+    current_session,
+    password_hasher_of,
+    policy_of,
+    provider_of,
+)
+from idp.errors import (
+    SignInFailed,
+    UpstreamDenied,
+    UpstreamGone,
+    UpstreamNotVerified,
+    UpstreamPersonUnknown,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
+from idp.model import Interaction, InteractionId, SignedIn
+from idp.own_addresses import parse_own_address
+from idp.page_views import visible
+from idp.service import accounts, authorization, sessions
+from idp.service import upstreams as service
+from idp.service.upstreams import Kept, MustConfirm, Settled
+from idp.upstream import (
+    Asserted,
+    Upstream,
+    UpstreamRequest,
+    asserted_by,
+    check_response_issuer,
+    verify_id_token,
+)
+from idp.upstream_client import Tokens, UpstreamClient
+from kernel.db import UnitOfWork, unit_of_work_of
+from kernel.form_guard import FormFromOurPage
+from kernel.pages import RefusalText, language_of, render
+from kernel.secret import Secret
+
+router = APIRouter(include_in_schema=False)
+
+LINKS = "/account/upstreams"
+"""Where a person sees what is connected."""
+
+CONFIRM = "/upstream/confirm"
+
+_ONE_FORM = [FormFromOurPage]
+_DENIED = frozenset({"access_denied", "login_required", "interaction_required", "consent_required"})
+
+
+def _(message: str) -> str:
+    """Mark a text for extraction; it is translated where it is shown."""
+    return message
+
+
+def upstream_client_of(request: Request) -> UpstreamClient:
+    """Return what speaks to upstream providers in this process."""
+    state = request.app.state
+    client: UpstreamClient | None = getattr(state, "upstream_client", None)
+    if client is None:
+        policy = policy_of(state.settings)
+        client = state.upstream_client = UpstreamClient(
+            allows_http=policy.allows_http, ca_file=policy.outbound_ca_file
+        )
+    return client
+
+
+@router.get("/upstream/{upstream_id}/start")
+def start(
+    request: Request, upstream_id: str, interaction: str = "", then: str = "", again: str = ""
+) -> Response:
+    """Send a person upstream, to sign in for a client or to their own account."""
+    provider = provider_of(request)
+    at = request.app.state.clock.now()
+    return_to = f"/interaction/{interaction}" if interaction else parse_own_address(then)
+    request.state.upstream_return = return_to
+    with unit_of_work_of(request.app.state.sessions) as session:
+        waiting = _interaction(request, session, interaction) if interaction else None
+        upstream, _credential = service.get_upstream(session, provider, upstream_id)
+    longest = int(provider.policy.session.total_seconds())
+    asked = None if waiting is None else waiting.request.max_age
+    prompt = frozenset() if waiting is None else waiting.request.prompt
+    begun = service.new_request(
+        return_to=return_to,
+        max_age=longest if asked is None else min(asked, longest),
+        is_renewed=bool(again) or bool(prompt & {"login", "select_account"}),
+        at=at,
+    )
+    return _send(request, upstream, begun)
+
+
+@router.get("/upstream/{upstream_id}/connect")
+def connect(request: Request, upstream_id: str) -> Response:
+    """Send somebody who is signed in upstream, to connect the account that they have there."""
+    provider = provider_of(request)
+    at = request.app.state.clock.now()
+    request.state.upstream_return = LINKS
+    with unit_of_work_of(request.app.state.sessions) as session:
+        person = current_person(request, session)
+        upstream, _credential = service.get_upstream(session, provider, upstream_id)
+    if not service.is_fresh(person, at=at):
+        return _see(f"/sign-in?{urlencode({'next': LINKS, 'again': 'yes'})}")
+    # Whoever sits there proves it is theirs: that they were signed in there is not enough.
+    begun = service.new_request(return_to=LINKS, max_age=0, is_renewed=True, link_to=person, at=at)
+    return _send(request, upstream, begun)
+
+
+@router.get("/upstream/{upstream_id}/callback")
+def callback(  # noqa: PLR0917  # parameters of the response, by their own names
+    request: Request,
+    upstream_id: str,
+    state: str = "",
+    code: str | None = None,
+    iss: str | None = None,
+    error: str | None = None,
+) -> Response:
+    """Take the answer of an upstream provider (OpenID Connect Core, 3.1.2.5 and 3.1.2.6)."""
+    provider = provider_of(request)
+    at = request.app.state.clock.now()
+    # Committed before the provider is asked: the same answer, sent again, finds it spent.
+    with unit_of_work_of(request.app.state.sessions) as session:
+        upstream, credential = service.get_upstream(session, provider, upstream_id)
+        begun = service.take_up(
+            session,
+            provider,
+            upstream_id,
+            state=state,
+            binding=cookies.interaction_binding(request, state),
+            at=at,
+        )
+    request.state.upstream_return = begun.return_to
+    client = upstream_client_of(request)
+    names_itself = client.metadata(upstream, at=at).names_itself
+    check_response_issuer(iss, upstream, is_required=names_itself)
+    if error is not None:
+        refusal = UpstreamDenied if error in _DENIED else UpstreamUnavailable
+        raise refusal(reason=f"error: {error[:80]}")
+    if code is None:
+        raise UpstreamUnavailable(reason="no code")
+    tokens = client.exchange(
+        upstream,
+        credential,
+        begun,
+        code=code,
+        redirect_uri=redirect_uri(provider.issuer, upstream_id),
+        at=at,
+    )
+    asserted = _asserted(request, upstream, begun, tokens)
+    with unit_of_work_of(request.app.state.sessions) as session:
+        settled = service.settle(
+            session,
+            provider,
+            upstream,
+            begun,
+            asserted,
+            sign_in=current_session(request, session),
+            at=at,
+        )
+        response = _settled(request, session, settled)
+    cookies.clear_interaction_binding(request, response, InteractionId(state))
+    return response
+
+
+@router.get(CONFIRM + "/{confirmation_id}")
+def show_confirmation(request: Request, session: UnitOfWork, confirmation_id: str) -> Response:
+    """Ask whether an account there shall open the account here."""
+    return _confirmation_page(request, session, confirmation_id)
+
+
+@router.post(CONFIRM + "/{confirmation_id}", dependencies=_ONE_FORM)
+def confirm(
+    request: Request,
+    session: UnitOfWork,
+    confirmation_id: str,
+    username: Annotated[str, Form(max_length=200)] = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
+) -> Response:
+    """Connect, as the person says."""
+    provider = provider_of(request)
+    at = request.app.state.clock.now()
+    binding = cookies.interaction_binding(request, confirmation_id)
+    upstream, it = service.find_confirmation(
+        session, provider, confirmation_id=confirmation_id, binding=binding, at=at
+    )
+    request.state.upstream_return = it.return_to
+    request.state.typed_username = username
+    signed_in: SignedIn | None = None
+    if it.is_by_number:
+        signed_in = accounts.sign_in(
+            session,
+            provider.keyring,
+            password_hasher_of(request),
+            username=username,
+            password=Secret(password),
+            address=request.client.host if request.client else "",
+            at=at,
+        )
+    entered = service.confirm(
+        session,
+        provider,
+        confirmation_id=confirmation_id,
+        binding=binding,
+        sign_in=current_session(request, session),
+        signed_in=signed_in,
+        at=at,
+    )
+    response: Response = render(
+        request,
+        "idp/upstream_connected.html",
+        upstream_name=upstream.name(language_of(request).code),
+        then=it.return_to,
+    )
+    if entered is not None:
+        _open_session(request, session, entered, response)
+    cookies.clear_interaction_binding(request, response, InteractionId(confirmation_id))
+    return response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A button of the sign-in page."""
+
+    name: str
+    href: str
+
+
+def offers(request: Request, query: Mapping[str, str], *, ui_locales: str = "") -> list[Offer]:
+    """Return the regional systems through which somebody may sign in.
+
+    Args:
+        request: Decides the language.
+        query: Where the person is to be sent on.
+        ui_locales: What the client that sent the person here asked for.
+    """
+    language = language_of(request, ui_locales)
+    with unit_of_work_of(request.app.state.sessions) as session:
+        known = service.offered(session)
+    return [
+        Offer(
+            name=upstream.name(language.code),
+            href=f"/upstream/{upstream.upstream_id}/start?{urlencode(query)}",
+        )
+        for upstream in known
+    ]
+
+
+def redirect_uri(issuer: str, upstream_id: str) -> str:
+    """Return where an upstream provider sends people back to: each to an address of its own.
+
+    Source:
+        RFC 9700, 4.4.2.2.
+    """
+    return f"{issuer}/upstream/{upstream_id}/callback"
+
+
+def _send(request: Request, upstream: Upstream, begun: UpstreamRequest) -> Response:
+    provider = provider_of(request)
+    kept = service.mint_kept(begun.started_at)
+    address = upstream_client_of(request).authorization_url(
+        upstream,
+        begun,
+        state=kept.token,
+        redirect_uri=redirect_uri(provider.issuer, upstream.upstream_id),
+        language=language_of(request).code,
+        at=begun.started_at,
+    )
+    with unit_of_work_of(request.app.state.sessions) as session:
+        service.keep_request(session, provider, upstream, begun, kept)
+    response = _see(address)
+    _bind(request, response, kept)
+    return response
+
+
+def _asserted(
+    request: Request, upstream: Upstream, begun: UpstreamRequest, tokens: Tokens
+) -> Asserted:
+    """Verify what came with the tokens; a key that we don't know may have been added."""
+    at = request.app.state.clock.now()
+    client, policy = upstream_client_of(request), provider_of(request).policy
+
+    def verified(*, is_renewed: bool) -> Mapping[str, object]:
+        return verify_id_token(
+            tokens.id_token,
+            client.keys(upstream, at=at, is_renewed=is_renewed),
+            upstream=upstream,
+            request=begun,
+            access_token=tokens.access_token,
+            skew=policy.clock_skew,
+            at=at,
+        )
+
+    try:
+        claims = verified(is_renewed=False)
+    except UpstreamNotVerified as refusal:
+        if not str(refusal.context.get("reason", "")).startswith("id_token"):
+            raise
+        claims = verified(is_renewed=True)
+    if upstream.identifies and upstream.snils_claim not in claims:
+        told = client.userinfo(upstream, tokens, str(claims["sub"]), at=at)
+        claims = {**told, **claims}
+    return asserted_by(claims, upstream, begun, at=at)
+
+
+def _interaction(request: Request, session: Session, interaction_id: str) -> Interaction:
+    return authorization.get_interaction(
+        session,
+        provider_of(request),
+        interaction_id,
+        browser_binding=cookies.interaction_binding(request, interaction_id),
+        sign_in=current_session(request, session),
+        at=request.app.state.clock.now(),
+    )
+
+
+def _settled(request: Request, session: Session, settled: Settled) -> Response:
+    if isinstance(settled, MustConfirm):
+        response = _see(f"{CONFIRM}/{settled.kept.token.reveal()}")
+        _bind(request, response, settled.kept)
+        return response
+    response = _see(settled.return_to)
+    _open_session(request, session, settled.signed_in, response)
+    return response
+
+
+def _open_session(
+    request: Request, session: Session, signed_in: SignedIn, response: Response
+) -> None:
+    provider = provider_of(request)
+    opened = sessions.open_session(
+        session,
+        signed_in,
+        policy=provider.policy,
+        replaces=cookies.session_cookie(request),
+        at=request.app.state.clock.now(),
+    )
+    cookies.set_session_cookie(
+        request, response, opened, provider.browser_state(opened.session.session_id)
+    )
+
+
+def _bind(request: Request, response: Response, kept: Kept) -> None:
+    cookies.set_interaction_binding(
+        request,
+        response,
+        InteractionId(kept.token.reveal()),
+        kept.binding,
+        provider_of(request).policy,
+    )
+
+
+def _see(address: str) -> RedirectResponse:
+    return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
+
+
+def _confirmation_page(
+    request: Request,
+    session: Session,
+    confirmation_id: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> Response:
+    upstream, it = service.find_confirmation(
+        session,
+        provider_of(request),
+        confirmation_id=confirmation_id,
+        binding=cookies.interaction_binding(request, confirmation_id),
+        at=request.app.state.clock.now(),
+    )
+    return render(
+        request,
+        "idp/upstream_confirm.html",
+        status=status,
+        headers=headers,
+        path=f"{CONFIRM}/{confirmation_id}",
+        action=f"{CONFIRM}/{confirmation_id}",
+        upstream_name=upstream.name(language_of(request).code),
+        shown_name=visible(it.asserted.shown_name),
+        is_by_number=it.is_by_number,
+        then=it.return_to,
+        username=getattr(request.state, "typed_username", ""),
+        errors=errors or {},
+    )
+
+
+def show_failed_confirmation(
+    request: Request, headers: Mapping[str, str], sentence: str
+) -> Response:
+    """Show the form again, with one sentence for every reason."""
+    with unit_of_work_of(request.app.state.sessions) as session:
+        return _confirmation_page(
+            request,
+            session,
+            request.path_params["confirmation_id"],
+            status=SignInFailed.status,
+            headers=headers,
+            errors={"username": sentence},
+        )
+
+
+def show_refusal(
+    request: Request, refusal: UpstreamRefused, headers: Mapping[str, str]
+) -> Response:
+    """Say what happened, and lead back to where the person came from."""
+    then = _sign_in_address(getattr(request.state, "upstream_return", ""))
+    text = TEXTS[refusal.code]
+    return render(
+        request,
+        "idp/upstream_failed.html",
+        status=refusal.status,
+        headers=headers,
+        heading=text.heading,
+        advice=text.advice,
+        code=refusal.code,
+        request_id=str(getattr(request.state, "request_id", "")),
+        # Never the address of the answer itself: it is spent, and holds a code.
+        path=then if "?" in then else f"{then}?",
+        then=then,
+    )
+
+
+def _sign_in_address(then: str) -> str:
+    if then.startswith(("/interaction/", LINKS)):
+        return then
+    return f"/sign-in?{urlencode({'next': then})}" if then else "/sign-in"
+
+
+_CONNECT_LATER = _(
+    "Sign in with your name and password. Then you can connect the regional account under "
+    "“Sign-ins” in your Civitas account, and sign in with it from then on."
+)
+
+TEXTS: Mapping[str, RefusalText] = {
+    UpstreamRefused.code: RefusalText(
+        heading=_("You are not signed in"), advice=_("Try again, or sign in another way.")
+    ),
+    UpstreamDenied.code: RefusalText(
+        heading=_("The regional system did not sign you in"),
+        advice=_(
+            "You broke off there, or it refused. Nothing was changed here. Try again, or sign in "
+            "another way."
+        ),
+    ),
+    UpstreamUnavailable.code: RefusalText(
+        heading=_("The regional system can't be reached"),
+        advice=_(
+            "It does not answer, or answers what we can't use. Try again in a few minutes, or sign "
+            "in another way."
+        ),
+    ),
+    UpstreamNotVerified.code: RefusalText(
+        heading=_("The answer of the regional system can't be trusted"),
+        advice=_(
+            "It was not made for this sign-in, or not by that system. Nobody was signed in. Try "
+            "again; if it happens again, tell support."
+        ),
+    ),
+    UpstreamGone.code: RefusalText(
+        heading=_("This sign-in has ended"),
+        advice=_(
+            "It was finished already, took too long, or began in another browser. Nobody was "
+            "signed in by it. Begin again."
+        ),
+    ),
+    UpstreamPersonUnknown.code: RefusalText(
+        heading=_("We do not know who you are here"), advice=_CONNECT_LATER
+    ),
+    "upstream_already_linked": RefusalText(
+        heading=_("That account is connected already"),
+        advice=_(
+            "The regional account opens another Civitas account, or yours is connected with an "
+            "account of that region. Disconnect it first."
+        ),
+    ),
+}
+"""What a person is told about each refusal."""
