@@ -136,13 +136,19 @@ def _start(supervisor: Supervisor, settings: Settings, bank: str, say: _Teller) 
             *("--port", bank.rpartition(":")[2]),
             *("--folder", str(settings.data / "bank")),
         ],
-        {},
+        bank_environment(settings),
     )
     _wait_for(supervisor, f"http://127.0.0.1:{settings.port}/readyz", "server")
     _wait_for(supervisor, f"{bank}/bank.css", "bank")
     # Last: nobody waits for it, and it would take a core from those that somebody waits for.
     supervisor.start("worker", [*civitas, "worker"], environment)
     return people
+
+
+def bank_environment(settings: Settings) -> dict[str, str]:
+    """Let the bank trust whom we trust, or it could not reach an issuer behind TLS of our own."""
+    ca_file = settings.outbound_ca_file
+    return {} if ca_file is None else {"SSL_CERT_FILE": str(ca_file.absolute())}
 
 
 def _see_to_the_world(settings: Settings, bank: str, say: _Teller) -> People:

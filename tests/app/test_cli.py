@@ -15,10 +15,12 @@ import structlog
 from click.testing import CliRunner, Result
 
 from app.cli import main
+from app.cli.run import bank_environment
 from app.demo.agencies import DEMO_FEEDS
 from idp.buckets import DPOP_PROOFS
 from kernel.clock import SystemClock
 from kernel.db import make_engine, make_sessions, unit_of_work_of
+from kernel.settings import Settings
 from population_register.api import add_agency
 from tests.databases import temporary_database
 
@@ -202,6 +204,14 @@ class TestKeys:
         assert after["zone"]["current_version"] == rotated["zone"]["version"]
         log_keys = {k["kid"] for k in before["signing"] if k["use"] == "log"}
         assert log_keys == {k["kid"] for k in after["signing"] if k["use"] == "log"}
+
+
+class TestBank:
+    def test_trusts_whom_an_institution_trusts_beside_the_well_known(self) -> None:
+        ours = Settings(mode="test", outbound_ca_file=Path("ca.pem"))
+
+        assert bank_environment(ours) == {"SSL_CERT_FILE": str(Path("ca.pem").absolute())}
+        assert bank_environment(Settings(mode="test")) == {}
 
 
 class TestAudit:
