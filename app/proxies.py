@@ -14,6 +14,7 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
@@ -22,6 +23,7 @@ MOST_INTERMEDIATES = 8
 
 _CLIENT_CERT = b"client-cert"  # RFC 9440, 2.2
 _CLIENT_CERT_CHAIN = b"client-cert-chain"  # RFC 9440, 2.3
+_ESCAPED_PEM = b"-----BEGIN%20CERTIFICATE-----"  # nginx: $ssl_client_escaped_cert
 _FORWARDED_FOR = b"x-forwarded-for"
 _FORWARDED_PROTO = b"x-forwarded-proto"
 
@@ -101,8 +103,8 @@ class TrustedProxies:
 def _certificates(headers: dict[bytes, list[bytes]]) -> tuple[str, ...]:
     """Return the certificates as PEM, the client's first; none unless the header is well formed.
 
-    Source:
-        RFC 9440, 2.1: a Byte Sequence of Structured Fields (RFC 8941, 3.3.5), of DER.
+    A certificate is a Byte Sequence of Structured Fields (RFC 8941, 3.3.5), of DER, as RFC 9440,
+    2.1 has it. nginx has no way to write that; the percent-encoded PEM that it has is taken too.
     """
     leaf = headers.get(_CLIENT_CERT, [])
     if len(leaf) != 1:  # RFC 9440, 2.2: one value, not a list
@@ -112,21 +114,24 @@ def _certificates(headers: dict[bytes, list[bytes]]) -> tuple[str, ...]:
     if len(members) > 1 + MOST_INTERMEDIATES:
         return ()
     try:
-        return tuple(ssl.DER_cert_to_PEM_cert(_byte_sequence(member)) for member in members)
+        return tuple(ssl.DER_cert_to_PEM_cert(_der(member)) for member in members)
     except (NotBase64, ValueError):
         return ()
 
 
-def _byte_sequence(member: bytes) -> bytes:
-    """Decode a Byte Sequence: base64 between colons.
+def _der(member: bytes) -> bytes:
+    """Decode a certificate: base64 between colons, or percent-encoded PEM.
 
     Raises:
-        ValueError: It is none, is empty, or is too long.
+        ValueError: It is neither, is empty, or is too long.
     """
     text = member.strip(b" \t")
-    if len(text) < 3 or text[:1] != b":" or text[-1:] != b":":  # noqa: PLR2004  # two colons and something
-        raise ValueError("not a byte sequence")
-    decoded = b64decode(text[1:-1], validate=True)
+    if text.startswith(_ESCAPED_PEM):
+        decoded = ssl.PEM_cert_to_DER_cert(unquote_to_bytes(text).decode("ascii"))
+    elif len(text) > 2 and text[:1] == text[-1:] == b":":  # noqa: PLR2004  # two colons and something
+        decoded = b64decode(text[1:-1], validate=True)
+    else:
+        raise ValueError("not a certificate")
     if not 0 < len(decoded) <= LONGEST_CERTIFICATE:
         raise ValueError("no certificate has this length")
     return decoded

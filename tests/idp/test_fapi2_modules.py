@@ -4,6 +4,8 @@ The flows that succeed are in `test_fapi2_flows`; here a client does one thing d
 are those of the suite's modules without `fapi2-security-profile-final-`.
 """
 
+import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +19,7 @@ from kernel.secret import b64url, sha256
 from tests.idp.certificates import Certificate
 from tests.idp.idp_world import ISSUER, IdpWorld, Person, ProofKey, claims_of, parameters_of
 from tests.idp.pure import RSA_KEY
-from tests.idp.test_fapi2_flows import Client, a_client, authority, opened_world
+from tests.idp.test_fapi2_flows import MTLS_URL, Client, a_client, authority, opened_world
 
 __all__ = ["authority", "opened_world"]  # fixtures
 
@@ -174,6 +176,66 @@ PUSHED = [
         expected=(401, "invalid_client"),
     ),
 ]
+
+
+@pytest.mark.spec("FAPI2-SP-FINAL-5.4.1")
+@pytest.mark.spec("RFC8705-5")
+@pytest.mark.parametrize("name", ["openid-configuration", "oauth-authorization-server"])
+def test_discovery_end_point_verification(world: IdpWorld, name: str) -> None:
+    answer = world.http.get(f"/.well-known/{name}")
+    document = answer.json()
+
+    assert answer.headers["content-type"] == "application/json"
+    assert document["issuer"] == ISSUER
+    assert "code" in document["response_types_supported"]
+    assert {"query.jwt", "jwt"} <= set(document["response_modes_supported"])
+    assert document["authorization_response_iss_parameter_supported"] is True
+    assert document["tls_client_certificate_bound_access_tokens"] is True
+    assert document["require_pushed_authorization_requests"] is False  # others need not push
+    assert document["code_challenge_methods_supported"] == ["S256"]
+    assert {"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"} <= set(
+        document["token_endpoint_auth_methods_supported"]
+    )
+    good = {"PS256", "ES256", "EdDSA"}
+    for kind in (
+        "authorization",
+        "dpop",
+        "id_token",
+        "request_object",
+        "token_endpoint_auth",
+        "userinfo",
+    ):
+        offered = set(document[f"{kind}_signing_alg_values_supported"])
+        assert offered & good, kind
+        assert "none" not in offered, kind
+    for endpoint, address in document["mtls_endpoint_aliases"].items():
+        assert address == document[endpoint].replace(ISSUER, MTLS_URL)
+    assert document["grant_management_endpoint"] == f"{ISSUER}/grants"
+    assert {"query", "revoke", "create"} <= set(document["grant_management_actions_supported"])
+    sizes = {key["kid"]: len(key.get("n", "")) for key in world.http.get("/jwks").json()["keys"]}
+    assert all(size == 0 or size >= len(b64url(bytes(256))) for size in sizes.values())
+
+
+@pytest.mark.spec("OIDCC-5.5")
+def test_claims_parameter_identity_claims(client: Client, person: Person) -> None:
+    supported = client.party.world.http.get("/.well-known/openid-configuration").json()
+    standard = {"sub", "name", "given_name", "family_name", "middle_name", "gender", "birthdate"}
+    assert standard <= set(supported["claims_supported"])
+    forms = itertools.cycle([None, {"essential": True}, {"essential": False}, {"unknown": 1}])
+    asked = dict(zip([*sorted(standard), "kZ8sQ1xYvB"], forms, strict=False))
+    claims = {"id_token": asked, "userinfo": asked, "w4cRt9LmPq": {"gH2nJ7dFsA": None}}
+
+    pushed = client.push(client.parameters(VERIFIER, scope="openid", claims=json.dumps(claims)))
+    code = client.visit(client.party.world.browser(), pushed, person)["code"]
+    body = client.redeem(code, VERIFIER).json()
+
+    read = client.read("/userinfo", body["access_token"])
+    assert read.headers["content-type"] == "application/json"
+    userinfo, id_token = read.json(), claims_of(body["id_token"])
+    for name in standard:
+        assert isinstance(userinfo[name], str), name
+        assert id_token[name] == userinfo[name], name
+    assert not {"kZ8sQ1xYvB", "gH2nJ7dFsA"} & (userinfo.keys() | id_token.keys())
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from examples.ciba_approver import decide
 from idp.client_authentication import ASSERTION_TYPE
 from idp.grant_types import CIBA_GRANT
 from idp.service.administration import add_partner, issue_initial_access_token
 from kernel.secret import random_b64url
 from tests.idp.certificates import Certificate, a_client_certificate
-from tests.idp.idp_world import ISSUER, NOON, IdpWorld, Person, claims_of
+from tests.idp.idp_world import ISSUER, NOON, PASSWORD, IdpWorld, Person, claims_of
 from tests.idp.pure import RSA_KEY
 from tests.idp.test_ciba import answer_it
 from tests.idp.test_fapi2_flows import MTLS_URL, authority, opened_world
@@ -208,6 +209,17 @@ class TestHappyFlow:
         answer_it(world, person, "deny")
 
         assert answered(client.poll(auth_req_id)) == (400, "access_denied")
+
+    @pytest.mark.parametrize(("action", "status"), [("allow", 200), ("deny", 400)])
+    def test_approver_for_runs_of_the_suite_decides(
+        self, world: IdpWorld, client: Client, person: Person, action: str, status: int
+    ) -> None:
+        auth_req_id = client.ask(person).json()["auth_req_id"]
+        browsers: list[Any] = [world.browser().http for _ in range(2)]
+
+        assert decide(browsers[0], person.username, PASSWORD, action) == 1
+        assert client.poll(auth_req_id).status_code == status
+        assert decide(browsers[1], person.username, PASSWORD, action) == 0
 
     @pytest.mark.spec("CIBA-11")
     def test_auth_req_id_expired(self, world: IdpWorld, client: Client, person: Person) -> None:

@@ -1,8 +1,10 @@
 """Mutual TLS (RFC 8705), with the certificate in a trusted proxy's header (RFC 9440)."""
 
+import ssl
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -483,6 +485,17 @@ def test_metadata_names_the_aliases(world: IdpWorld) -> None:
     )
 
 
+def forwarded(client_cert: bytes) -> tuple[str, ...]:
+    """Return the certificates that are seen through a proxy that sends this `Client-Cert`."""
+    scope: dict[str, Any] = {
+        "type": "http",
+        "client": ("127.0.0.1", 1),
+        "headers": [(b"client-cert", client_cert)],
+    }
+    seen = TrustedProxies(("127.0.0.1",), pass_certificates=True).seen_through(scope)
+    return tuple(seen["extensions"]["tls"]["client_cert_chain"])
+
+
 class TestForwarded:
     """Who called, through proxies."""
 
@@ -523,6 +536,37 @@ class TestForwarded:
 
         assert without["extensions"]["tls"]["client_cert_chain"] == ()
         assert len(with_it["extensions"]["tls"]["client_cert_chain"]) == 1
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(str, id="as it is"),
+            pytest.param(str.strip, id="without the last line end"),
+            pytest.param(lambda pem: pem.replace("\n", "\r\n"), id="CRLF"),
+        ],
+    )
+    def test_nginx_writes_the_certificate_its_own_way(
+        self, authority: Certificate, change: Callable[[str], str]
+    ) -> None:
+        certificate = a_client_certificate(authority)
+        escaped = quote(change(certificate.pem.decode()), safe="-")
+
+        (seen,) = forwarded(escaped.encode())
+
+        assert ssl.PEM_cert_to_DER_cert(seen) == certificate.der
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            b"-----BEGIN%20CERTIFICATE-----",
+            b"-----BEGIN%20CERTIFICATE-----%0A-----END%20CERTIFICATE-----%0A",
+            b"-----BEGIN%20CERTIFICATE-----%0AAAA%0A-----END%20CERTIFICATE-----%0A",
+            b"-----BEGIN%20CERTIFICATE-----%FF%0A-----END%20CERTIFICATE-----%0A",
+            b"-----BEGIN%20CERTIFICATE-----" + b"A" * 40_000 + b"-----END%20CERTIFICATE-----",
+        ],
+    )
+    def test_what_is_no_certificate_is_none(self, value: bytes) -> None:
+        assert forwarded(value) == ()
 
     def test_certificate_of_the_proxy_itself_is_not_the_clients(self) -> None:
         scope: dict[str, Any] = {
