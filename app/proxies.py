@@ -23,7 +23,7 @@ MOST_INTERMEDIATES = 8
 
 _CLIENT_CERT = b"client-cert"  # RFC 9440, 2.2
 _CLIENT_CERT_CHAIN = b"client-cert-chain"  # RFC 9440, 2.3
-_ESCAPED_PEM = b"-----BEGIN%20CERTIFICATE-----"  # nginx: $ssl_client_escaped_cert
+_ESCAPED_PEM = b"-----BEGIN%20CERTIFICATE-----"  # as nginx and Apache write it
 _FORWARDED_FOR = b"x-forwarded-for"
 _FORWARDED_PROTO = b"x-forwarded-proto"
 
@@ -104,7 +104,7 @@ def _certificates(headers: dict[bytes, list[bytes]]) -> tuple[str, ...]:
     """Return the certificates as PEM, the client's first; none unless the header is well formed.
 
     A certificate is a Byte Sequence of Structured Fields (RFC 8941, 3.3.5), of DER, as RFC 9440,
-    2.1 has it. nginx has no way to write that; the percent-encoded PEM that it has is taken too.
+    2.1 has it. nginx and Apache can not write that; the percent-encoded PEM of theirs is taken too.
     """
     leaf = headers.get(_CLIENT_CERT, [])
     if len(leaf) != 1:  # RFC 9440, 2.2: one value, not a list

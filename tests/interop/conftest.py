@@ -1,6 +1,7 @@
 """A running instance, and people at browsers, for clients that nobody here wrote."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -79,7 +80,7 @@ def running(
         yield from served(url, folder)
 
 
-def served(url: str, folder: Path) -> Iterator[Running]:
+def served(url: str, folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Running]:
     """Make two people in a database, and serve it."""
     with open_idp_world(url, folder) as world:
         person = world.someone(birthdate="1986-03-14")
@@ -95,6 +96,7 @@ def served(url: str, folder: Path) -> Iterator[Running]:
         "CIVITAS_ISSUER": issuer,
         "CIVITAS_PORT": str(port),
         "CIVITAS_PASSWORD_PROFILE": "test",
+        **(settings or {}),
     }
     engine = make_engine(url, pool_size=2)
     with running_process("serve", environment, folder) as server:
@@ -142,4 +144,17 @@ def wait_for(url: str, log: Path, process: subprocess.Popen[bytes]) -> None:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
+    raise AssertionError(log.read_text()[-4000:])
+
+
+def wait_for_port(port: int, log: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until somebody listens; if nobody does, or the process ends, say what it said."""
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
     raise AssertionError(log.read_text()[-4000:])

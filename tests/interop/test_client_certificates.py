@@ -1,0 +1,162 @@
+"""Mutual TLS over real connections: each proxy that is here, with the lines that we tell to write.
+
+Apache is; Caddy, nginx and HAProxy are tried where they are installed.
+"""
+
+import ssl
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from app.ports import free_port
+from idp.model import ClientProfile
+from kernel.clock import SystemClock
+from kernel.secret import b64url, sha256
+from tests.databases import WITH_KEYS, KnownKeys, temporary_database
+from tests.idp.certificates import SUBJECT, Certificate, a_client_certificate, make, name
+from tests.idp.idp_world import NOON, claims_of
+from tests.interop.conftest import Running, served
+from tests.interop.proxies import CONFIGURATIONS, program, running_proxy
+
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
+
+SINCE_NOON = (SystemClock().now() - NOON) / timedelta(days=1)
+TODAY = (SINCE_NOON - 1, SINCE_NOON + 1)
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A server behind a proxy, and the certificates that it gets to see."""
+
+    running: Running
+    folder: Path
+    mtls_url: str
+    proxy: str
+    authority: Certificate
+
+    def post(
+        self, path: str, form: dict[str, str], certificate: Certificate | None, **header: str
+    ) -> httpx.Response:
+        """Call the alias, over a connection with this certificate."""
+        context = ssl.create_default_context(cafile=str(self.folder / "server.pem"))
+        if certificate is not None:
+            mine = self.folder / "client.pem"
+            mine.write_bytes(with_key(certificate))
+            context.load_cert_chain(mine)
+        with httpx.Client(verify=context, base_url=self.mtls_url) as http:
+            return http.post(path, data=form, headers=header)
+
+    def register(self, **metadata: Any) -> str:  # noqa: ANN401
+        (token,) = self.running.initial_access_tokens(profile=ClientProfile.OIDC)
+        asked = {
+            "client_name": "Bank",
+            "grant_types": ["client_credentials"],
+            "response_types": [],
+            "tls_client_certificate_bound_access_tokens": True,
+        }
+        answer = httpx.post(
+            f"{self.running.issuer}/register",
+            json=asked | metadata,
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["client_id"])
+
+    def token(
+        self, client_id: str, certificate: Certificate | None, **header: str
+    ) -> httpx.Response:
+        form = {"grant_type": "client_credentials", "client_id": client_id}
+        return self.post("/token", form, certificate, **header)
+
+
+def with_key(certificate: Certificate) -> bytes:
+    key = certificate.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return key + certificate.pem
+
+
+@pytest.fixture(scope="module")
+def authority() -> Certificate:
+    return make(name("Test authority"), is_authority=True, days=TODAY)
+
+
+@pytest.fixture(scope="module", params=sorted(CONFIGURATIONS))
+def behind(
+    request: pytest.FixtureRequest,
+    server_url: str,
+    known_keys: KnownKeys,
+    tmp_path_factory: pytest.TempPathFactory,
+    authority: Certificate,
+) -> Iterator[Behind]:
+    if program(request.param) is None:
+        pytest.skip(f"no {request.param} here")
+    folder = tmp_path_factory.mktemp("civitas")
+    known_keys.put_root_key_into(folder)
+    (folder / "clients.pem").write_bytes(authority.pem)
+    of_proxy = make(
+        name("localhost"), for_clients=False, days=TODAY, names=(x509.DNSName("localhost"),)
+    )
+    (folder / "server.pem").write_bytes(with_key(of_proxy))
+    port = free_port()
+    mtls_url = f"https://localhost:{port}"
+    settings = {
+        "CIVITAS_MTLS_URL": mtls_url,
+        "CIVITAS_CLIENT_CA_FILE": str(folder / "clients.pem"),
+        "CIVITAS_TRUSTED_PROXIES": '["127.0.0.1"]',
+    }
+    with temporary_database(server_url, template=WITH_KEYS) as url:
+        for running in served(url, folder, settings):
+            backend = int(running.issuer.rpartition(":")[2])
+            with running_proxy(request.param, folder, port=port, backend=backend):
+                yield Behind(running, folder, mtls_url, request.param, authority)
+
+
+@pytest.mark.spec("RFC8705-2.1")
+@pytest.mark.spec("RFC8705-3")
+def test_certificate_of_the_authority_authenticates_and_binds(behind: Behind) -> None:
+    client_id = behind.register(
+        token_endpoint_auth_method="tls_client_auth", tls_client_auth_subject_dn=SUBJECT
+    )
+    certificate = a_client_certificate(behind.authority, days=TODAY)
+
+    answer = behind.token(client_id, certificate)
+
+    assert answer.status_code == 200, answer.text
+    bound_to = claims_of(answer.json()["access_token"])["cnf"]["x5t#S256"]
+    assert bound_to == b64url(sha256(certificate.der))
+    assert behind.token(client_id, None).status_code == 401
+    of_nobody = a_client_certificate(None, days=TODAY)
+    assert behind.token(client_id, of_nobody).status_code == 401
+
+
+@pytest.mark.spec("RFC8705-2.2")
+def test_self_signed_certificate_authenticates(behind: Behind) -> None:
+    certificate = a_client_certificate(None, days=TODAY)
+    client_id = behind.register(
+        token_endpoint_auth_method="self_signed_tls_client_auth",
+        jwks={"keys": [certificate.jwk | {"kid": "1"}]},
+    )
+
+    assert behind.token(client_id, certificate).status_code == 200
+    assert behind.token(client_id, a_client_certificate(None, days=TODAY)).status_code == 401
+
+
+@pytest.mark.spec("RFC9440-2.4")
+def test_header_that_a_caller_sends_says_nothing(behind: Behind) -> None:
+    certificate = a_client_certificate(None, days=TODAY)
+    client_id = behind.register(
+        token_endpoint_auth_method="self_signed_tls_client_auth",
+        jwks={"keys": [certificate.jwk | {"kid": "1"}]},
+    )
+    said = {"Client-Cert": f":{b64encode(certificate.der).decode()}:"}
+
+    assert behind.token(client_id, None, **said).status_code == 401
+    other = a_client_certificate(None, days=TODAY)
+    assert behind.token(client_id, other, **said).status_code == 401
