@@ -35,6 +35,7 @@ from idp.upstream import (
     load_request,
     load_to_confirm,
 )
+from kernel.db import AdvisoryLock, lock
 from kernel.envelope import associated_data
 from kernel.errors import InvalidRequest, NotFound
 from kernel.ids import AccountId, EntryId, PersonId, new_id
@@ -44,6 +45,7 @@ from population_register.api import IdentifierKind, ValueRefused, find_person
 BINDING_PREFIX = "cvw"
 _SUBJECT_INDEX = "upstream.subject"
 _VERIFIER_BYTES = 32
+_LOCK_KEY_MASK = 0x7FFFFFFF  # of a person's random bits, as many as the key of a lock has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +220,9 @@ def settle(
             account is disabled. The caller can't tell which.
         UpstreamAlreadyLinked: 409. What is to be connected is connected already.
         UpstreamGone: 410. Whoever wanted to connect is not signed in any more.
+
+    Transaction:
+        Whoever is found by a number is found by one transaction at a time.
     """
     known = store.find_account_of_subject(session, subject_digest(provider, upstream, asserted.sub))
     if request.kind == "link":
@@ -243,6 +248,8 @@ def settle(
         store.note_use(session, known, upstream.upstream_id, at=at)
         return Entered(signed_in=_signed_in(known, asserted), return_to=request.return_to)
     person_id = _find_by_number(session, provider, upstream, asserted)
+    # Of two regions that bring a person at once, one opens the account that the other then finds.
+    lock(session, AdvisoryLock.FIRST_SIGN_IN, person_id.int & _LOCK_KEY_MASK)
     accounts = store.list_accounts(session, person_id)
     if any(account.disabled_at is not None for account in accounts):
         raise UpstreamPersonUnknown(reason="an account of the person is disabled")

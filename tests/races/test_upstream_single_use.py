@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from idp.store.upstreams import list_accounts
 from idp.tables import sign_in_sessions, upstream_links
 from idp.upstream_client import UpstreamClient
 from kernel.clock import FrozenClock
@@ -80,6 +81,27 @@ def test_one_of_forty_confirmations_connects(world: IdpWorld, region: RegionalPr
     assert Counter(answer.status_code for answer in answers) == {200: 1, 410: AT_ONCE - 1}
     with world.session() as session:
         assert session.scalar(select(func.count()).select_from(upstream_links)) == 1
+
+
+def test_of_many_first_sign_ins_one_opens_an_account(
+    world: IdpWorld, region: RegionalProvider
+) -> None:
+    """Each comes with a `sub` of its own: no unique key holds them apart."""
+    person_id = world.a_person(snils="900-000-101 85")
+    requests = []
+    for number in range(8):
+        region.people[f"olga-{number}"] = {"acr": "high", "snils": "900-000-101 85"}
+        browser = english(world)
+        location = region.authorize(sent_to(browser), f"olga-{number}")
+        headers = {"cookie": cookies(browser)}
+        requests.append({"method": "GET", "url": location, "headers": headers})
+
+    answers = at_once(world, requests)
+
+    assert {answer.status_code for answer in answers} == {303}
+    assert [answer.headers["location"] for answer in answers].count("/account") == 1
+    with world.session() as session:
+        assert len(list_accounts(session, person_id)) == 1
 
 
 def sessions(world: IdpWorld) -> int:
