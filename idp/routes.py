@@ -73,7 +73,11 @@ def authorize(
         session, provider, form, sign_in=sign_in, remote_keys=remote_keys, fetch=fetch, at=at
     )
     if not isinstance(started, InteractionStarted):
-        return respond(started)
+        answer = respond(started)
+        if sign_in is None and cookies.session_cookie(request) is not None:
+            # Its session ended elsewhere: pages that watch it shall hear of that.
+            cookies.clear_session_cookie(request, answer)
+        return answer
     response = RedirectResponse(
         f"/interaction/{started.interaction_id}", status_code=303, headers=dict(NO_STORE)
     )

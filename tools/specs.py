@@ -178,8 +178,22 @@ def _not_supported() -> list[str]:
     return [*lines, ""]
 
 
-CITATION = re.compile(r"RFC (\d{4}), (\d+(?:\.\d+)*)")
-"""How our code names the clause that it follows: `RFC 9126, 2.1`."""
+CITATION = re.compile(
+    r"(RFC \d{4}|OpenID Connect (?:Core|Discovery|Registration)|(?:RP-Initiated|Back-Channel"
+    r"|Front-Channel) Logout|Session Management 1\.0|(?<!FAPI-)CIBA|JARM), (\d+(?:\.\d+)*)"
+)
+"""How our code names the clause that it follows: `RFC 9126, 2.1`, `OpenID Connect Core, 5.5`."""
+
+SHORT = {
+    "OpenID Connect Core": "OIDCC",
+    "OpenID Connect Discovery": "OIDCD",
+    "OpenID Connect Registration": "OIDCR",
+    "RP-Initiated Logout": "OIDCRIL",
+    "Back-Channel Logout": "OIDCBCL",
+    "Front-Channel Logout": "OIDCFCL",
+    "Session Management 1.0": "OIDCSM",
+}
+"""How tests name what the code writes out."""
 
 PACKAGES = ("kernel", "audit", "population_register", "consent", "vault", "idp", "partner_api")
 
@@ -189,8 +203,9 @@ def citations() -> dict[str, set[str]]:
     cited: dict[str, set[str]] = defaultdict(set)
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
-            for number, clause in CITATION.findall(path.read_text()):
-                cited[f"RFC{number}-{clause}"].add(path.relative_to(ROOT).as_posix())
+            for title, clause in CITATION.findall(path.read_text()):
+                short = SHORT.get(title, title.replace(" ", ""))
+                cited[f"{short}-{clause}"].add(path.relative_to(ROOT).as_posix())
     return cited
 
 

@@ -249,6 +249,7 @@ class TestRefusals:
             accept(client, **PKCE)
         accept(client, channel="pushed", **PKCE)
 
+    @pytest.mark.spec("RFC9126-6")
     @pytest.mark.spec("RFC9126-5")
     def test_client_that_registered_to_push_pushes(self) -> None:
         with pytest.raises(InvalidAuthorizationRequest):

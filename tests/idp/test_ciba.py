@@ -523,6 +523,7 @@ class TestPoll:
 
 
 class TestPages:
+    @pytest.mark.spec("CIBA-8")
     @pytest.mark.spec("CIBA-7.1")
     def test_person_sees_who_asks_and_the_message_to_compare(
         self, world: IdpWorld, client: RelyingParty, person: Person

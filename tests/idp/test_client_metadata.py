@@ -75,6 +75,7 @@ class TestDefaults:
 
 
 class TestRedirectUris:
+    @pytest.mark.spec("RFC8252-7.1")
     @pytest.mark.parametrize(
         "uri",
         [

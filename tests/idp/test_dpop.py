@@ -112,6 +112,7 @@ class TestVerifyProof:
 
         assert refused.value.detail == InvalidDPoPProof.title
 
+    @pytest.mark.spec("RFC3986-6.2.2")
     @pytest.mark.spec("RFC9449-4.3")
     @pytest.mark.parametrize(
         "htu",
@@ -160,6 +161,7 @@ class TestVerifyProof:
         assert verify(a_proof(jti="two")).digest != same
         assert verify(a_proof(OTHER_EC_KEY)).digest != same
 
+    @pytest.mark.spec("RFC7638-3.2")
     @pytest.mark.spec("RFC7638-3.1")
     def test_thumbprint_is_the_published_one(self) -> None:
         modulus = (

@@ -297,6 +297,7 @@ class TestBoundTokens:
         assert answer["cnf"] == {"x5t#S256": b64url(sha256(certificate.der))}
         assert answer["active"] is True
 
+    @pytest.mark.spec("RFC8705-3.4")
     @pytest.mark.spec("RFC8705-3")
     def test_no_token_without_a_certificate(self, world: IdpWorld) -> None:
         client = world.a_relying_party(tls_client_certificate_bound_access_tokens=True)

@@ -144,6 +144,7 @@ def test_oidcc_prompt_none_not_logged_in(suite: Suite) -> None:
     assert suite.refused(prompt="none") == "login_required"
 
 
+@pytest.mark.spec("OIDCC-3.1.2.3")
 @pytest.mark.spec("OIDCC-3.1.2.1")
 def test_oidcc_prompt_none_logged_in(suite: Suite) -> None:
     first = suite.sign_in()

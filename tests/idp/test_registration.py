@@ -98,6 +98,7 @@ class TestRegister:
 
         assert len(subs) == 2
 
+    @pytest.mark.spec("RFC6749-2.1")
     def test_public_client_has_no_secret(self, world: IdpWorld) -> None:
         registered = register(world, token_endpoint_auth_method="none").json()
 
@@ -237,6 +238,7 @@ class TestInitialAccessToken:
 
 
 class TestManagement:
+    @pytest.mark.spec("RFC7592-3")
     @pytest.mark.spec("RFC7592-2.1")
     def test_registration_reads_back(self, world: IdpWorld) -> None:
         registered = register(world).json()

@@ -234,6 +234,7 @@ class TestByReference:
         query = {"client_id": client.client_id, "request_uri": request_uri, **more}
         return f"/authorize?{urlencode(query)}"
 
+    @pytest.mark.spec("RFC9110-4.2.5")
     @pytest.mark.spec("OIDCC-6.2")
     @pytest.mark.spec("RFC9101-5.2")
     def test_object_at_a_registered_address_signs_in(self, world: IdpWorld) -> None:

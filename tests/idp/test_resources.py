@@ -253,6 +253,7 @@ class TestRefusedToken:
 
         assert error(client.userinfo(token, scheme="DPoP")) == (401, "invalid_token")
 
+    @pytest.mark.spec("RFC6750-2.1")
     @pytest.mark.spec("RFC9110-11.1")
     @pytest.mark.parametrize("scheme", ["dpop", "DPOP", "dPoP"])
     def test_scheme_is_case_insensitive(self, world: IdpWorld, scheme: str) -> None:

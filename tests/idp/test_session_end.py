@@ -159,6 +159,7 @@ class TestLogoutToken:
         assert "nonce" not in claims
         assert claims["jti"]
 
+    @pytest.mark.spec("OIDCBCL-4")
     @pytest.mark.spec("OIDCBCL-2.4")
     def test_logout_token_is_no_id_token_hint(
         self, world: IdpWorld, browser: Browser, person: Person, client: RelyingParty

@@ -91,6 +91,20 @@ class TestState:
         assert cookie_set_by(left)["max-age"] == "0"
         assert cookie_set_by(left)["path"] == "/check-session"
 
+    @pytest.mark.spec("OIDCSM-3.2")
+    def test_session_that_ended_elsewhere_is_taken_away_when_somebody_asks(
+        self, world: IdpWorld, browser: Browser
+    ) -> None:
+        client = world.a_relying_party()
+        sign_in(browser, client, world.someone())
+        world.later(hours=13)
+
+        answer = browser.get(client.url(prompt="none"))
+
+        assert "error=login_required" in answer.headers["location"]
+        assert cookie_set_by(answer)["max-age"] == "0"
+        assert "set-cookie" not in world.browser().get(client.url(prompt="none")).headers
+
     @pytest.mark.spec("OIDCSM-2")
     def test_stands_in_a_signed_response_too(self, world: IdpWorld, browser: Browser) -> None:
         client, person = world.a_relying_party(), world.someone()

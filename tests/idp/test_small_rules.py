@@ -42,6 +42,7 @@ class TestCodeVerifier:
     VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
+    @pytest.mark.spec("RFC7636-4.2")
     @pytest.mark.spec("RFC7636-B")
     def test_published_pair_verifies(self) -> None:
         verify_code_verifier(self.CHALLENGE, self.VERIFIER)

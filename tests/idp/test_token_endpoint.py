@@ -74,6 +74,7 @@ class TestCode:
             options={"verify_exp": False, "verify_iat": False},
         )["iss"] == ISSUER  # fmt: skip
 
+    @pytest.mark.spec("RFC9068-2.1")
     @pytest.mark.spec("RFC9068-2.2")
     def test_access_token_is_a_jwt_of_its_own_type(self, world: IdpWorld) -> None:
         client, person = world.a_relying_party(), world.someone()
@@ -96,6 +97,7 @@ class TestCode:
 
         assert len(subs) == 2
 
+    @pytest.mark.spec("RFC9396-9.1")
     @pytest.mark.spec("RFC9396-7")
     def test_authorization_details_come_back_and_stand_in_the_token(self, world: IdpWorld) -> None:
         client, person = world.a_fapi2_client(), world.someone()
@@ -202,6 +204,7 @@ class TestCode:
         assert answer.status_code == 400
         assert answer.json()["error"] in {"invalid_grant", "invalid_request"}
 
+    @pytest.mark.spec("RFC9068-3")
     @pytest.mark.spec("RFC8707-2.2")
     def test_token_is_for_the_resource_that_was_asked_for(self, world: IdpWorld) -> None:
         client, person = world.a_relying_party(), world.someone()
@@ -236,6 +239,7 @@ class TestCode:
 
 
 class TestDPoP:
+    @pytest.mark.spec("RFC9449-6.1")
     @pytest.mark.spec("RFC9449-5")
     def test_token_is_bound_to_the_key(self, world: IdpWorld) -> None:
         client, person = world.a_relying_party(dpop=True), world.someone()
@@ -246,6 +250,7 @@ class TestDPoP:
         assert client.dpop_key is not None
         assert claims_of(tokens["access_token"])["cnf"]["jkt"] == client.dpop_key.jkt
 
+    @pytest.mark.spec("RFC9449-5.2")
     @pytest.mark.spec("FAPI2-SP-FINAL-5.3.2.1-4")
     def test_fapi2_client_gets_nothing_without_a_proof(self, world: IdpWorld) -> None:
         client, person = world.a_fapi2_client(), world.someone()

@@ -28,6 +28,11 @@ def test_production_accepts_a_complete_environment(monkeypatch: pytest.MonkeyPat
     assert settings.is_https
 
 
+def test_signing_in_a_module_needs_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError, match="CIVITAS_PKCS11_MODULE"):
+        settings_from(monkeypatch, {"CIVITAS_PKCS11_SIGNING": "true"})
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -37,6 +42,7 @@ def test_production_accepts_a_complete_environment(monkeypatch: pytest.MonkeyPat
         {"CIVITAS_PASSWORD_PROFILE": "test"},
         {"CIVITAS_PORT": "0"},
         {"CIVITAS_MODE": "prod"},
+        {"CIVITAS_SIGNING_KEY_DAYS": "-1"},
     ],
     ids=str,
 )

@@ -57,6 +57,10 @@ def verify(signing: SigningKeys, use: str, token: str, alg: str) -> bytes:
 
 
 # FAPI 2.0, 5.4 names EdDSA; RFC 9864 renamed it since, and joserfc says so.
+@pytest.mark.spec("RFC7515-3.1")
+@pytest.mark.spec("RFC7518-3.4")
+@pytest.mark.spec("RFC7518-3.5")
+@pytest.mark.spec("RFC8037-3.1")
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 @pytest.mark.spec("RFC7515-5.1")
 @pytest.mark.parametrize(
