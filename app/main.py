@@ -16,7 +16,6 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-import app.consequences
 import app.jobs
 import audit.jobs
 import audit.routes
@@ -85,7 +84,6 @@ ORDINARY_ROUTERS: tuple[APIRouter, ...] = (
 """The ordinary lane and the pages of every context; a router's paths are its own."""
 
 TASKS: tuple[Tasks, ...] = (
-    app.consequences.tasks,
     app.jobs.tasks,
     audit.jobs.tasks,
     consent.jobs.tasks,

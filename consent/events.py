@@ -17,13 +17,6 @@ class ConsentGiven:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentEndedByDeath:
-    """A consent ended because the person died."""
-
-    action: ClassVar[str] = "consent.record.ended_by_death"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentWithdrawn:
     """A person took a consent back."""
 

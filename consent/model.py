@@ -155,7 +155,6 @@ class Ending(StrEnum):
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
     USED_UP = "used_up"
-    DEATH = "death"
     REPLACED = "replaced"  # a later consent for the same purpose covers all of its items
 
 

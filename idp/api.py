@@ -52,10 +52,10 @@ from idp.service.administration import (
     issue_initial_access_token,
     list_clients,
     list_partners,
+    partner_names,
     tell_subjects,
 )
 from idp.service.cleanup import delete_expired, empty_rings
-from idp.service.closing import close_accounts, reopen_accounts
 from idp.service.sessions import end_session, list_sessions
 from idp.service.upstream_administration import (
     add_upstream,
@@ -119,7 +119,6 @@ __all__ = [
     "challenge",
     "client_certificate_of",
     "client_token_binds",
-    "close_accounts",
     "create_account",
     "current_person",
     "delete_expired",
@@ -142,10 +141,10 @@ __all__ = [
     "parse_level",
     "parse_levels",
     "parse_public_jwk",
+    "partner_names",
     "password_hasher_of",
     "policy_of",
     "provider_of",
-    "reopen_accounts",
     "spend_assertion",
     "spend_proof",
     "tell_subjects",

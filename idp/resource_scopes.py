@@ -11,7 +11,6 @@ RESOURCE_SCOPES: Final = (
     "register.feed",
     "register.feed.report",
     "register.resolve",
-    "register.events",
     "register.mandates",
 )
 """Agencies' records, their reports, their questions; the administration of mandates."""

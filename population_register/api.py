@@ -19,10 +19,8 @@ from population_register.errors import (
     VersionTaken,
 )
 from population_register.evaluation import Quality as MatchingQuality
-from population_register.events import LIFE_EVENT_TASK, LIFE_EVENTS_TOLD_TASK
 from population_register.feed_formats import FeedFormat
 from population_register.identifiers import Identifier, IdentifierKind
-from population_register.life_events import LifeEventKind
 from population_register.mandate import FIELDS as MANDATE_FIELDS
 from population_register.mandate import (
     Condition,
@@ -85,7 +83,6 @@ from population_register.service.feeds import (
     load_feed,
     write_rejections,
 )
-from population_register.service.life import derive_life_events, note_birthdays
 from population_register.service.mandates import (
     add_legal_basis,
     grant_mandate,
@@ -97,7 +94,6 @@ from population_register.service.persons import (
     find_person,
     list_source_records,
     open_record,
-    read_children,
     read_record,
 )
 from population_register.service.receiving import Receipt, receive_record
@@ -108,15 +104,6 @@ from population_register.service.statistics import (
     list_recipients,
     list_releases,
     take_snapshot,
-)
-from population_register.service.subscriptions import (
-    MOST_EVENTS,
-    ToldPage,
-    list_notices,
-    list_subscriptions,
-    read_events,
-    subscribe,
-    unsubscribe,
 )
 from population_register.service.uploads import (
     FeedStatus,
@@ -134,10 +121,7 @@ __all__ = [
     "ATTRIBUTES",
     "DIMENSIONS",
     "ITEMS",
-    "LIFE_EVENTS_TOLD_TASK",
-    "LIFE_EVENT_TASK",
     "MANDATE_FIELDS",
-    "MOST_EVENTS",
     "PREDICATES",
     "Accepted",
     "Agency",
@@ -157,7 +141,6 @@ __all__ = [
     "Identifier",
     "IdentifierKind",
     "LegalBasis",
-    "LifeEventKind",
     "LinkOutcome",
     "Mandate",
     "MandateMissing",
@@ -179,7 +162,6 @@ __all__ = [
     "RecordRefused",
     "Refused",
     "SourceRecord",
-    "ToldPage",
     "Unchanged",
     "UnknownAgency",
     "UnknownFeed",
@@ -200,7 +182,6 @@ __all__ = [
     "current_record",
     "decide_by_counts",
     "decide_mandate",
-    "derive_life_events",
     "describe_agency",
     "evaluate",
     "evaluate_matching",
@@ -218,30 +199,23 @@ __all__ = [
     "list_feeds",
     "list_legal_bases",
     "list_mandates",
-    "list_notices",
     "list_recipients",
     "list_releases",
     "list_source_records",
-    "list_subscriptions",
     "load_feed",
     "load_rights",
-    "note_birthdays",
     "open_record",
     "parse_agency",
     "question_digests",
-    "read_children",
     "read_description",
-    "read_events",
     "read_record",
     "read_records",
     "receive_record",
     "retire_official_key",
     "revoke_mandate",
     "sector_pseudonym",
-    "subscribe",
     "take_snapshot",
     "unchanged_agency",
-    "unsubscribe",
     "write_extract",
     "write_rejections",
 ]

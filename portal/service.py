@@ -26,6 +26,7 @@ from consent.api import (
     ItemName,
     list_consents,
 )
+from idp.api import partner_names
 from kernel.db import unit_of_work_of
 from kernel.errors import NotFound
 from kernel.ids import DocumentId, EntryId, PersonId, new_id
@@ -36,11 +37,9 @@ from population_register.api import (
     conflicts,
     list_agencies,
     list_legal_bases,
-    read_children,
     read_record,
 )
 from portal.events import (
-    ChildViewed,
     DocumentDeleted,
     DocumentRead,
     DocumentsListed,
@@ -49,7 +48,7 @@ from portal.events import (
     RecordViewed,
 )
 from portal.log_view import ConsentView, EntryView, consent_view, entry_view
-from portal.record_view import CHILD_ITEMS, Group, child_lines, groups_of
+from portal.record_view import Group, groups_of
 from portal.upstreams import upstream_names
 from vault.api import (
     Document,
@@ -161,31 +160,6 @@ def view_record(session: Session, keyring: Keyring, visit: Visit) -> list[Group]
         agencies=_agency_names(session, visit.language),
         language=visit.language,
     )
-
-
-def view_children(session: Session, keyring: Keyring, visit: Visit) -> list[list[str]]:
-    """Return the person's children under age, each in lines.
-
-    The look stands in the child's access log, and says that a parent looked.
-    """
-
-    def because(child_id: PersonId) -> RecordedEntry:
-        entry = NewEntry(
-            entry_id=EntryId(new_id(visit.at)),
-            action=ChildViewed.action,
-            outcome="allowed",
-            actor=Actor(kind="person", id=keyring.pseudonym("audit", visit.person_id)),
-            subject=keyring.pseudonym("audit", child_id),
-            occurred_at=visit.at,
-            items=CHILD_ITEMS,
-            request_id=visit.request_id,
-        )
-        return record_access(session, entry, person_id=child_id)
-
-    return [
-        child_lines(attributes_of(record), visit.language)
-        for record in read_children(session, keyring, visit.person_id, because)
-    ]
 
 
 def view_documents(session: Session, keyring: Keyring, visit: Visit) -> list[DocumentView]:
@@ -331,7 +305,8 @@ def view_log(session: Session, visit: Visit, *, before: EntryId | None) -> LogPa
     shown = logged[:ENTRIES_A_PAGE]
     names = {
         **_agency_names(session, visit.language),
-        **_recipient_names(session, visit),
+        **partner_names(session, {each.entry.actor.id for each in shown}),
+        **_recipient_names(session, visit),  # as the person saw them, where they did
         **upstream_names(session, visit.language),
     }
     legal_bases = {

@@ -9,6 +9,7 @@ longer reads, and then silently groups nothing (pytest-dev/pytest-xdist#1386).
 """
 
 import gc
+import os
 from collections.abc import Generator
 
 import pytest
@@ -57,6 +58,13 @@ class ByModule(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no typ
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByModule:
     config.option.loadscopereorder = False
     return ByModule(config, log)
+
+
+# Names of cases that are made from sets would differ from worker to worker.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    seed = config.getoption("randomly_seed", default=0)
+    os.environ.setdefault("PYTHONHASHSEED", str(seed % 2**32 if isinstance(seed, int) else 0))
 
 
 # Last: after pytest-randomly, which keeps modules together.

@@ -38,12 +38,7 @@ from vault.signatures import (
     TrustedSignature,
     UntrustedSignature,
 )
-from vault.store import (
-    document_version,
-    lock_documents,
-    sealed_version,
-    unlock_documents,
-)
+from vault.store import document_version, sealed_version
 from vault.transfer import Upload, asked_range, document_response, read_upload
 
 __all__ = [
@@ -78,7 +73,6 @@ __all__ = [
     "get_document",
     "get_version",
     "list_documents",
-    "lock_documents",
     "open_document",
     "parse_kind",
     "read_upload",
@@ -86,6 +80,5 @@ __all__ = [
     "sealed_version",
     "shred_person",
     "store_document",
-    "unlock_documents",
     "verify_signatures",
 ]

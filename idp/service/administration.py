@@ -1,6 +1,6 @@
 """Partners and clients, as an operator enters and ends them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -57,6 +57,11 @@ def add_partner(session: Session, *, partner_id: str, name: str, at: datetime) -
 def list_partners(session: Session) -> Sequence[Partner]:
     """Return every partner, in the order in which they came."""
     return store.list_partners(session)
+
+
+def partner_names(session: Session, partner_ids: Collection[str]) -> Mapping[str, str]:
+    """Return the names of those partners that exist, disabled or not, by identifier."""
+    return store.partner_names(session, partner_ids)
 
 
 def add_client(

@@ -1,6 +1,6 @@
 """Queries: partners, clients, initial access tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -197,6 +197,14 @@ def find_partner(session: Session, partner_id: str) -> Partner | None:
     """Return a partner, disabled or not."""
     row = session.execute(select(partners).where(partners.c.partner_id == partner_id)).one_or_none()
     return None if row is None else _partner_of(row)
+
+
+def partner_names(session: Session, partner_ids: Collection[str]) -> Mapping[str, str]:
+    """Return the names of partners by identifier; those that don't exist are left out."""
+    rows = session.execute(
+        select(partners.c.partner_id, partners.c.name).where(partners.c.partner_id.in_(partner_ids))
+    )
+    return {row.partner_id: row.name for row in rows}
 
 
 def list_partners(session: Session) -> Sequence[Partner]:

@@ -208,9 +208,6 @@ OPERATIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
             }
         },
     },
-    ("/agency/v1/events", "get"): {
-        "parameters": [_TOKEN, _PROOF],
-    },
     ("/agency/v1/records", "post"): {
         "parameters": [_TOKEN, _PROOF],
         "requestBody": {

@@ -1,12 +1,12 @@
 """The leaf's form, version 1, byte for byte: what was hashed once is hashed the same for ever."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from audit.errors import ProofRefused
 from audit.leaf import MOST_LEAF_BYTES, decode_leaf, encode_leaf

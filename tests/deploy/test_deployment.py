@@ -283,3 +283,23 @@ def proxy_address(services: Mapping[str, Any]) -> str:
     """Return the proxy's fixed address in the network that the copies share with it."""
     address: str = services["proxy"]["networks"]["edge"]["ipv4_address"]
     return address
+
+
+def test_installed_package_has_every_file_that_is_read() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    patterns = project["tool"]["setuptools"]["package-data"]["*"]
+    packages = [ROOT / name for name in project["tool"]["importlinter"]["root_packages"]]
+    folders = [init.parent for package in packages for init in package.rglob("__init__.py")]
+
+    installed = {
+        path for folder in folders for pattern in patterns for path in folder.glob(pattern)
+    }
+
+    sources = ROOT / "kernel" / "styles"  # what static files are made from
+    read = {
+        path
+        for package in packages
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"} and sources not in path.parents
+    }
+    assert read - installed == set()

@@ -112,6 +112,9 @@ _FILLED: dict[str, dict[str, str]] = {
     "deferred_requests": _KEY
     | {"request_digest": _DIGEST, "kind": "'ciba'", "client_id": "'c'", "request": "'{}'"}
     | {"interval_seconds": "5", "created_at": ":at", "expires_at": ":at"},
+    "upstream_requests": _KEY
+    | {"request_digest": _DIGEST, "binding_digest": _DIGEST, "upstream_id": "'u'"}
+    | {"kind": "'sign_in'", "content_sealed": "'{}'", "expires_at": ":at"},
 }
 """A row of each ring, as SQL."""
 

@@ -85,7 +85,7 @@ def test_oidcc_scope_profile(suite: Suite) -> None:
         "middle_name": "Сергеевна",
         "family_name": "Волкова",
         "gender": "female",
-        "birthdate": "1986-03-14",
+        "birthdate": suite.person.birthdate,
     }
     assert not claims.keys() & signed_in.id_token.keys() - {"sub"}
 

@@ -199,7 +199,7 @@ class TestConditions:
             ({"citizenships": ["XXA"]}, {"always", "living", "not_a_citizen"}),
             ({"deathdate": "2021"}, {"always", "deceased"}),
         ],
-        ids=lambda value: str(sorted(value.items()) if isinstance(value, dict) else sorted(value)),
+        ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
     )
     def test_condition_holds_of_whom_it_says(self, values: dict[str, Any], true: set[str]) -> None:
         record = a_current_record(**values)

@@ -6,8 +6,10 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from audit.api import list_entries
+from audit.api import Actor, list_entries
 from consent.api import get_consent
+from idp.api import add_partner
+from kernel.db import unit_of_work_of
 from kernel.ids import ConsentId, PersonId
 from kernel.secret import random_bytes
 from portal.events import (
@@ -18,6 +20,7 @@ from portal.events import (
     RecordViewed,
 )
 from portal.service import ENTRIES_A_PAGE
+from tests.audit.audit_builders import NOON, record
 from tests.portal.portal_builders import PDF, World, post, sign_in
 
 NOBODYS = "0193b0a0-0000-7000-8000-000000000000"
@@ -399,6 +402,24 @@ class TestLog:
         shown = first.count('id="entry-') + second.count('id="entry-')
         assert first.count('id="entry-') == ENTRIES_A_PAGE
         assert shown == total
+
+    def test_partner_whom_the_person_never_allowed_anything_has_its_name(
+        self, world: World, browser: httpx.Client, anna: PersonId
+    ) -> None:
+        with unit_of_work_of(world.sessions) as session:
+            add_partner(session, partner_id="nosy-shop", name="Лавка у дома", at=NOON)
+            record(
+                session,
+                person_id=anna,
+                outcome="refused",
+                reason="never_given",
+                actor=Actor(kind="partner", id="nosy-shop"),
+            )
+
+        page = browser.get("/account/log").text
+
+        assert "Лавка у дома" in page
+        assert "nosy-shop" not in page
 
     @pytest.mark.usefixtures("anna")
     def test_malformed_place_in_the_log_is_refused(self, browser: httpx.Client) -> None:
