@@ -24,6 +24,7 @@ import idp.hot
 import idp.jobs
 import idp.pages
 import idp.routes
+import partner_api.agencies.administration
 import partner_api.agencies.hot
 import partner_api.agencies.routes
 import partner_api.hot
@@ -79,6 +80,7 @@ ORDINARY_ROUTERS: tuple[APIRouter, ...] = (
     idp.routes.router,
     partner_api.routes.router,
     partner_api.agencies.routes.router,
+    partner_api.agencies.administration.router,
     portal.pages.router,
 )
 """The ordinary lane and the pages of every context; a router's paths are its own."""

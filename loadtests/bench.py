@@ -25,6 +25,7 @@ ORDER = (
     "primitives",
     "ceiling",
     "partner_read",
+    "agency_resolve",
     "vault_stream",
     "token_endpoint",
     "log_sequencing",

@@ -151,6 +151,7 @@ async def run(port: int, load: Load, connections: int) -> dict[str, object]:
         "statuses": {key.decode(): count for key, count in load.statuses.items()},
         "failures": load.failures,
         "p50_ms": 1000 * ordered[len(ordered) // 2] if ordered else 0.0,
+        "p95_ms": 1000 * ordered[int(len(ordered) * 0.95)] if ordered else 0.0,
         "p99_ms": 1000 * ordered[int(len(ordered) * 0.99)] if ordered else 0.0,
     }
 

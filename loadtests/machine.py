@@ -75,6 +75,7 @@ class Round:
         statuses: How many answers of each status.
         failures: Connections that broke.
         p50_ms: Median latency.
+        p95_ms: 95th percentile of latency.
         p99_ms: 99th percentile of latency.
         cpu_seconds: Processor time of the server.
     """
@@ -84,6 +85,7 @@ class Round:
     statuses: Mapping[str, int]
     failures: int
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     cpu_seconds: float
 
@@ -115,6 +117,11 @@ class Rounds:
         """Lowest and highest rate."""
         rates = [each.rate for each in self.rounds]
         return min(rates), max(rates)
+
+    @property
+    def p95_ms(self) -> float:
+        """Median of the rounds' 95th percentiles."""
+        return statistics.median(each.p95_ms for each in self.rounds)
 
     @property
     def p99_ms(self) -> float:

@@ -48,6 +48,7 @@ from population_register.model import (
     Refused,
     SourceRecord,
     Unchanged,
+    civil_date,
 )
 from population_register.reading import PREDICATES, attributes_of, conflicts, evaluate
 from population_register.resolving import (
@@ -176,6 +177,7 @@ __all__ = [
     "attributes_of",
     "authority_of",
     "begin_upload",
+    "civil_date",
     "close_agency",
     "conflicts",
     "count_people",

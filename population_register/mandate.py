@@ -5,7 +5,7 @@ the answer it looks like a value that the register does not have.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -81,11 +81,10 @@ class Mandate:
 
     def in_force(self, at: datetime) -> bool:
         """Tell whether it counts at an instant."""
-        return self._standing(at) == "in_force"
+        return self._standing(civil_date(at)) == "in_force"
 
-    def _standing(self, at: datetime) -> Literal["in_force", "revoked", "not_begun", "expired"]:
-        today = civil_date(at)
-        if self.revoked_at is not None and self.revoked_at <= at:
+    def _standing(self, today: date) -> Literal["in_force", "revoked", "not_begun", "expired"]:
+        if self.revoked_at is not None:  # whatever our clock says: docs/decisions/0018
             return "revoked"
         if today < self.valid_from:
             return "not_begun"
@@ -96,14 +95,20 @@ class Mandate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mandated:
-    """The agency may ask; each field with the conditions of which one must hold."""
+    """The agency may ask; each field with the conditions of which one must hold.
+
+    Attributes:
+        values: The fields that are values of the register, in its order.
+    """
 
     conditions: Mapping[str, frozenset[Condition]] = field(default_factory=dict)
+    values: tuple[str, ...] = ()
 
-    def fields(self, asked: Iterable[str] | None = None) -> tuple[str, ...]:
+    def fields(self, asked: Collection[str] | None = None) -> tuple[str, ...]:
         """Return the values that may be given, narrowed to those asked for, in our order."""
-        wanted = FIELDS if asked is None else frozenset(asked)
-        return tuple(name for name in FIELDS if name in self.conditions and name in wanted)
+        if asked is None:
+            return self.values
+        return tuple(name for name in self.values if name in asked)
 
     def gives_pseudonym_of(self, sector: str) -> bool:
         """Tell whether the person's pseudonym in another sector may be given."""
@@ -134,18 +139,22 @@ def decide(mandates: Iterable[Mandate], *, legal_basis: str, at: datetime) -> De
         `Mandated`, or `NotMandated` when nothing at all is in force for the basis.
     """
     conditions: dict[str, set[Condition]] = {}
+    today = civil_date(at)
     reason = 0
     for mandate in mandates:
         if mandate.legal_basis != legal_basis:
             continue
-        standing = mandate._standing(at)  # noqa: SLF001  # of this module's own class
+        standing = mandate._standing(today)  # noqa: SLF001  # of this module's own class
         if standing == "in_force":
             conditions.setdefault(mandate.field, set()).add(mandate.condition)
         else:
             reason = max(reason, _CLOSENESS.index(standing))
     if not conditions:
         return NotMandated(_CLOSENESS[reason])
-    return Mandated(conditions={name: frozenset(found) for name, found in conditions.items()})
+    return Mandated(
+        conditions={name: frozenset(found) for name, found in conditions.items()},
+        values=tuple(name for name in FIELDS if name in conditions),
+    )
 
 
 def holds(condition: Condition, record: CurrentRecord) -> bool:
@@ -187,16 +196,23 @@ class Given:
 
 
 def given_fields(
-    mandated: Mandated, asked: Iterable[str], record: CurrentRecord, at: datetime
+    mandated: Mandated, fields: Iterable[str], record: CurrentRecord, at: datetime
 ) -> dict[str, Given]:
     """Return the values of a record that may be given, each with its source and day.
+
+    Args:
+        mandated: What the agency may get.
+        fields: Of `mandated.fields`.
+        record: Of the person, read for the day of `at`.
+        at: Instant of the question.
 
     Absent are, and look the same: a field without a mandate, one whose conditions don't hold of
     this person, and one of which the register says nothing.
     """
     given: dict[str, Given] = {}
-    for name in mandated.fields(asked):
-        if not any_holds(mandated.conditions[name], record):
+    for name in fields:
+        conditions = mandated.conditions[name]
+        if Condition.ALWAYS not in conditions and not any_holds(conditions, record):
             continue
         said = evaluate(record, name, at)
         if said is not None:

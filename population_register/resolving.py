@@ -29,6 +29,7 @@ ASKED_BY: tuple[str, ...] = (
 """Attributes by which a question may describe a person."""
 
 _PSEUDONYM = re.compile("[A-Za-z0-9_-]{21}[AQgw]")  # base64url of 16 bytes
+_KINDS: Mapping[str, IdentifierKind] = {kind.value: kind for kind in IdentifierKind}
 MOST_IDENTIFIERS = len(IdentifierKind)
 
 
@@ -81,17 +82,17 @@ def _identifiers(given: JSONValue, problems: Problems) -> tuple[Identifier, ...]
         problems.add("identifiers", "not_an_object", "An object of numbers by their kind.")
         return ()
     found: list[Identifier] = []
-    for kind, number in given.items():
-        where = f"identifiers.{kind}" if kind in set(IdentifierKind) else "identifiers"
-        if kind not in set(IdentifierKind):
-            problems.add(where, "unknown_field", f"Kinds are: {', '.join(IdentifierKind)}.")
+    for name, number in given.items():
+        kind = _KINDS.get(name)
+        if kind is None:
+            problems.add("identifiers", "unknown_field", f"Kinds are: {', '.join(_KINDS)}.")
         elif not isinstance(number, str):
-            problems.add(where, "not_text", "Send this field as text, in quotes.")
+            problems.add(f"identifiers.{name}", "not_text", "Send this field as text, in quotes.")
         else:
             try:
-                found.append(parse(IdentifierKind(kind), number))
+                found.append(parse(kind, number))
             except ValueRefused as refusal:
-                problems.add(where, refusal.reason, refusal.advice)
+                problems.add(f"identifiers.{name}", refusal.reason, refusal.advice)
     return tuple(found)
 
 

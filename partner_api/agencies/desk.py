@@ -4,8 +4,8 @@ Concurrency: one per process, used by the event loop and by worker threads. What
 agency carries its revision, and the statement that uses it asks whether it is still that one.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.orm import Session, sessionmaker
@@ -50,6 +50,7 @@ from population_register.api import (
     MandateMissing,
     NotMandated,
     UnknownAgency,
+    civil_date,
     decide_mandate,
     load_rights,
 )
@@ -67,6 +68,7 @@ MANDATES: Final = "register.mandates"
 
 MOST_AGENCIES: Final = 1_000
 MOST_HINTS: Final = 20_000
+MOST_DECIDED: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +101,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What an agency may ask, with its keys parsed."""
+    """What an agency may ask, with its keys parsed.
+
+    Attributes:
+        decided: What each legal basis gives on a day. A mandate that is revoked is another
+            revision of the agency; of one revision, only the day decides.
+    """
 
     of: AgencyRights
     official_keys: tuple[PublicKey, ...]
+    decided: dict[tuple[str, date], Mandated] = field(default_factory=dict)
 
     def mandated(self, legal_basis: str, at: datetime) -> Mandated:
         """Return what a legal basis gives the agency now.
@@ -110,6 +118,10 @@ class Rights:
         Raises:
             MandateMissing: 403. Nothing.
         """
+        day = civil_date(at)
+        known = self.decided.get((legal_basis, day))
+        if known is not None:
+            return known
         decision = decide_mandate(self.of.mandates, legal_basis=legal_basis, at=at)
         if isinstance(decision, NotMandated):
             raise MandateMissing(
@@ -117,6 +129,9 @@ class Rights:
                 agency=self.of.agency.agency_id,
                 legal_basis=legal_basis,
             )
+        if len(self.decided) >= MOST_DECIDED:
+            self.decided.clear()
+        self.decided[legal_basis, day] = decision
         return decision
 
 

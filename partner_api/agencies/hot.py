@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from audit.api import entry_binds, recorded
 from idp.api import assertion_binds
+from kernel.db import Fetcher
 from kernel.errors import DomainError, PayloadTooLarge
 from kernel.ids import PersonId
 from kernel.secret import b64url, sha256
@@ -43,6 +44,7 @@ from partner_api.agencies.service.answering import (
     Asking,
     answer_questions,
     convert_pseudonym,
+    count_of,
     counts_of,
     renewed,
 )
@@ -90,7 +92,7 @@ async def resolve_one(request: Request) -> Response:
     await desk.tally.count(
         call.agency,
         asking.official.official_id,
-        counts_of([description], [answer]),
+        count_of(description, answer),
         at=call.at,
     )
     return _respond(request, desk, asking, answer, body)
@@ -122,6 +124,16 @@ async def _asking(desk: Desk, request: Request, call: Call, frame: Frame) -> Ask
     )
 
 
+async def _decided(desk: Desk, request: Request, call: Call, frame: Frame) -> Asking:
+    """Decide what may be given; what is remembered decides for it, and anew against it."""
+    try:
+        return await _asking(desk, request, call, frame)
+    except DomainError:
+        # A mandate may have been given, a key added, a moment ago.
+        await desk.learn(call.agency)
+        return await _asking(desk, request, call, frame)
+
+
 async def _admitted(desk: Desk, request: Request, call: Call, frame: Frame) -> Asking:
     """Decide what may be given, and spend the assertion and the proof.
 
@@ -129,12 +141,7 @@ async def _admitted(desk: Desk, request: Request, call: Call, frame: Frame) -> A
         One statement of its own, committed before anybody is looked for.
     """
     for _ in range(_TRIES):
-        try:
-            asking = await _asking(desk, request, call, frame)
-        except DomainError:
-            # What is remembered may be old: a mandate was given, a key added, a moment ago.
-            await desk.learn(call.agency)
-            asking = await _asking(desk, request, call, frame)
+        asking = await _decided(desk, request, call, frame)
         statement = admit(has_agency=True, has_assertion=True)
         row = await statement.fetchrow(desk.pool, **_binds(asking))
         assert row is not None  # it always answers
@@ -159,27 +166,21 @@ async def _resolve_by_numbers(
     desk: Desk, request: Request, call: Call, frame: Frame, description: Description
 ) -> tuple[Asking, Answer]:
     """Look who is meant; give the record in the statement that looks again and writes it down."""
+    asking = await _decided(desk, request, call, frame)
     digests = question_digests(desk.keyring, description)
     binds: dict[str, object] = {
         "register_digests": digests,
         "register_digest_count": len(set(digests)),
     }
     expected = desk.hints.get(digests)
-    if expected is None:
-        expected = await _look(desk, binds)
-    asking: Asking | None = None
     is_spent = False
+    if expected is None:
+        expected = await _look(desk.pool, binds)
     for _ in range(_TRIES):
-        if asking is None:
-            try:
-                asking = await _asking(desk, request, call, frame)
-            except DomainError:
-                await desk.learn(call.agency)
-                asking = await _asking(desk, request, call, frame)
-        subject = (
-            "" if expected is None else sector_pseudonym(desk.keyring, asking.sector, expected)
-        )
-        entry = asking.entry(subject, action=PersonResolved.action, items=asking.fields)
+        subject, fields = "", asking.fields
+        if expected is not None:
+            subject = sector_pseudonym(desk.keyring, asking.sector, expected)
+        entry = asking.entry(subject, action=PersonResolved.action, items=fields)
         row = await resolve(is_spent_already=is_spent).fetchrow(
             desk.pool,
             **_binds(asking),
@@ -189,8 +190,8 @@ async def _resolve_by_numbers(
         )
         assert row is not None  # it always answers
         if not check_admitted(row):
-            asking = None
             await desk.learn(call.agency)
+            asking = await _decided(desk, request, call, frame)
             continue
         is_spent = True
         if row["entry_id"] is not None:
@@ -202,7 +203,7 @@ async def _resolve_by_numbers(
                 sealed_record=row["sealed_record"],
                 wrapped_key=row["wrapped_key"],
             )
-            given = given_fields(asking.mandated, asking.fields, record, call.at)
+            given = given_fields(asking.mandated, fields, record, call.at)
             return asking, matched(subject, given, entry.entry_id)
         outcome = decide_by_counts(
             whole=row["whole"], partial=row["partial"], person_id=row["person_id"]
@@ -215,9 +216,9 @@ async def _resolve_by_numbers(
     raise RuntimeError("who has a number changes faster than it can be read")
 
 
-async def _look(desk: Desk, binds: Mapping[str, object]) -> PersonId | None:
+async def _look(on: Fetcher, binds: Mapping[str, object]) -> PersonId | None:
     """Return who the numbers name now, if one person alone."""
-    row = await LOOK.fetchrow(desk.pool, **binds)
+    row = await LOOK.fetchrow(on, **binds)
     assert row is not None  # it always answers
     outcome = decide_by_counts(
         whole=row["whole"], partial=row["partial"], person_id=row["person_id"]

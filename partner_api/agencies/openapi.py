@@ -208,6 +208,39 @@ OPERATIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
             }
         },
     },
+    **{
+        (f"/agency/v1/administration/{path}", method): {"parameters": [*parameters, _TOKEN, _PROOF]}
+        for path, method, parameters in (
+            (
+                "mandates",
+                "get",
+                [
+                    _query("agency", "Only this agency's.", required=False),
+                    {
+                        "name": "history",
+                        "in": "query",
+                        "description": "Those that are over, too.",
+                        "schema": {"type": "boolean"},
+                    },
+                ],
+            ),
+            ("mandates", "post", []),
+            (
+                "mandates/{mandate_id}/revoke",
+                "post",
+                [
+                    {
+                        "name": "mandate_id",
+                        "in": "path",
+                        "required": True,
+                        "schema": {"type": "string", "format": "uuid"},
+                    }
+                ],
+            ),
+            ("legal-bases", "get", []),
+            ("legal-bases", "post", []),
+        )
+    },
     ("/agency/v1/records", "post"): {
         "parameters": [_TOKEN, _PROOF],
         "requestBody": {

@@ -62,7 +62,8 @@ def find_outcomes(
         for each in descriptions
     ]
     holders = _holders(session, {digest for some in digests for digest in some})
-    groups = matching_store.find_groups(session, {each for each in named if each is not None})
+    pseudonymous = {each for each in named if each is not None}
+    groups = matching_store.find_groups(session, pseudonymous) if pseudonymous else {}
     scorer = register_scorer()
     outcomes: list[Outcome] = []
     for description, own, person_id in zip(descriptions, digests, named, strict=True):
@@ -75,7 +76,8 @@ def find_outcomes(
             outcomes.append(decide_by_likeness(likest, link=scorer.model.link, having=having))
         else:
             outcomes.append(decide_by_numbers(holders, own))
-    return _of_living_data(session, outcomes)
+    unopened = [not description.attributes for description in descriptions]
+    return _of_living_data(session, outcomes, unopened)
 
 
 def _holders(session: Session, digests: Collection[bytes]) -> Mapping[bytes, set[PersonId]]:
@@ -113,9 +115,21 @@ def description_profile(description: Description) -> Profile:
     return profile
 
 
-def _of_living_data(session: Session, outcomes: list[Outcome]) -> list[Outcome]:
-    """Leave no match with whom there is not, or whose data was destroyed: the two look the same."""
-    matched = {each.person_id for each in outcomes if isinstance(each, Match)}
+def _of_living_data(
+    session: Session, outcomes: list[Outcome], unopened: Sequence[bool]
+) -> list[Outcome]:
+    """Leave no match with whom there is not, or whose data was destroyed: the two look the same.
+
+    Args:
+        session: The transaction.
+        outcomes: Of the questions.
+        unopened: Whether nobody was opened to answer a question; whoever was is living data.
+    """
+    matched = {
+        each.person_id
+        for each, is_unopened in zip(outcomes, unopened, strict=True)
+        if is_unopened and isinstance(each, Match)
+    }
     if not matched:
         return outcomes
     rows = session.execute(
@@ -123,9 +137,9 @@ def _of_living_data(session: Session, outcomes: list[Outcome]) -> list[Outcome]:
         .join(person_keys, person_keys.c.person_id == persons.c.person_id)
         .where(persons.c.person_id == any_id_of(matched), person_keys.c.wrapped_key.is_not(None))
     )
-    known = {PersonId(row.person_id) for row in rows}
+    gone = matched - {PersonId(row.person_id) for row in rows}
     return [
-        Nobody() if isinstance(each, Match) and each.person_id not in known else each
+        Nobody() if isinstance(each, Match) and each.person_id in gone else each
         for each in outcomes
     ]
 

@@ -7,7 +7,6 @@ transaction that committed is sent.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -23,6 +22,7 @@ from partner_api.agencies.questions import (
     Conversion,
     Converted,
     Frame,
+    Matched,
     matched,
     unmatched,
 )
@@ -203,14 +203,14 @@ def convert_pseudonym(desk: Desk, asking: Asking, conversion: Conversion) -> Ans
     return Converted(pseudonym=pseudonym, sector=conversion.to_sector, entry_id=recorded.entry_id)
 
 
-def counts_of(descriptions: Sequence[Description], answers: Sequence[Any]) -> Counts:
+def counts_of(descriptions: Sequence[Description], answers: Sequence[Answer]) -> Counts:
     """Return how many questions of each kind there were, and how many met one person."""
-    total = Counts()
-    for description, answer in zip(descriptions, answers, strict=True):
-        met = int(answer.__struct_config__.tag == "match")
-        total += (
-            Counts(by_name=1, by_name_matched=met)
-            if description.is_by_name
-            else Counts(by_number=1, by_number_matched=met)
-        )
-    return total
+    return sum(map(count_of, descriptions, answers), Counts())
+
+
+def count_of(description: Description, answer: Answer) -> Counts:
+    """Return the counts of one question."""
+    met = int(isinstance(answer, Matched))
+    if description.is_by_name:
+        return Counts(by_name=1, by_name_matched=met)
+    return Counts(by_number=1, by_number_matched=met)
