@@ -197,18 +197,10 @@ def _shape_of(request: Request) -> Shape:
 
 
 def _oauth(refusal: DomainError, headers: Mapping[str, str]) -> Response:
-    body = {"error": refusal.code, "error_description": _printable(refusal.detail)}
+    body = {"error": refusal.code, "error_description": refusal.description}
     return Response(
         orjson.dumps(body),
         status_code=refusal.status,
         headers={**headers, "Pragma": "no-cache"},  # RFC 6749, 5.2
         media_type="application/json",
-    )
-
-
-def _printable(text: str) -> str:
-    """Keep the characters that `error_description` may have (RFC 6749, 5.2)."""
-    return "".join(
-        character if " " <= character <= "~" and character not in '"\\' else "'"
-        for character in text
     )

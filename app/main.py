@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import app.consequences
 import app.jobs
 import audit.jobs
 import audit.routes
@@ -86,6 +87,7 @@ ORDINARY_ROUTERS: tuple[APIRouter, ...] = (
 """The ordinary lane and the pages of every context; a router's paths are its own."""
 
 TASKS: tuple[Tasks, ...] = (
+    app.consequences.tasks,
     app.jobs.tasks,
     audit.jobs.tasks,
     consent.jobs.tasks,

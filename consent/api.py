@@ -29,6 +29,7 @@ from consent.model import (
 )
 from consent.service import (
     decide_disclosure,
+    end_at_death,
     get_consent,
     give,
     issue_receipt,
@@ -66,6 +67,7 @@ __all__ = [
     "Words",
     "covering_consent",
     "decide_disclosure",
+    "end_at_death",
     "get_consent",
     "get_purpose",
     "give",

@@ -39,6 +39,7 @@ _REASON_OF: dict[Ending, Reason] = {
     Ending.WITHDRAWN: "withdrawn",
     Ending.EXPIRED: "expired",
     Ending.USED_UP: "used_up",
+    Ending.DEATH: "ended",  # that a person died is not the partner's to learn from a refusal
     Ending.REPLACED: "ended",
 }
 

@@ -17,6 +17,13 @@ class ConsentGiven:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentEndedByDeath:
+    """A consent ended because the person died."""
+
+    action: ClassVar[str] = "consent.record.ended_by_death"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentWithdrawn:
     """A person took a consent back."""
 

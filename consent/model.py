@@ -155,6 +155,7 @@ class Ending(StrEnum):
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
     USED_UP = "used_up"
+    DEATH = "death"
     REPLACED = "replaced"  # a later consent for the same purpose covers all of its items
 
 

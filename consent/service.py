@@ -10,7 +10,12 @@ from consent import store
 from consent.catalogue import get_purpose
 from consent.decision import Decision, decide
 from consent.errors import ConsentAlreadyEnded, InvalidDisclosure
-from consent.events import CONSENT_ENDED_TASK, ConsentGiven, ConsentWithdrawn
+from consent.events import (
+    CONSENT_ENDED_TASK,
+    ConsentEndedByDeath,
+    ConsentGiven,
+    ConsentWithdrawn,
+)
 from consent.model import ConsentRecord, ConsentRequest, Ending, ItemName, PurposeCode, Relation
 from consent.receipt import receipt_of
 from consent.signature import KEY_USE, sign_consent, verify_record
@@ -150,6 +155,23 @@ def withdraw_for(
                 continue
             actor = Actor(kind="partner", id=record.partner_id) if by_recipient else None
             _log(session, record, action=ConsentWithdrawn.action, at=at, actor=actor)
+            _announce(session, record)
+            ended += 1
+    return ended
+
+
+def end_at_death(session: Session, person_id: PersonId, *, at: datetime) -> int:
+    """End every live consent of a person who died; return how many.
+
+    Transaction:
+        Each as `withdraw`; the caller commits all of them or none. Doing it again changes nothing.
+    """
+    ended = 0
+    for known in store.list_live(session, person_id, at=at):
+        record = store.end_consent(session, person_id, known.consent_id, ending=Ending.DEATH, at=at)
+        if record is not None:  # else it ended a moment ago
+            actor = Actor(kind="system", id="life_events")
+            _log(session, record, action=ConsentEndedByDeath.action, at=at, actor=actor)
             _announce(session, record)
             ended += 1
     return ended

@@ -119,6 +119,20 @@ def list_consents(session: Session, person_id: PersonId) -> Sequence[ConsentReco
     return [_record_of(row) for row in rows.mappings()]
 
 
+def list_live(session: Session, person_id: PersonId, *, at: datetime) -> Sequence[ConsentRecord]:
+    """Return every consent of a person that has not ended, however many."""
+    rows = session.execute(
+        select(consents)
+        .where(
+            consents.c.person_id == person_id,
+            consents.c.ended_at.is_(None),
+            consents.c.expires_at > at,
+        )
+        .order_by(consents.c.consent_id)
+    )
+    return [_record_of(row) for row in rows.mappings()]
+
+
 def list_consents_for(
     session: Session, person_id: PersonId, client_id: ClientId, purpose: PurposeCode
 ) -> Sequence[ConsentRecord]:

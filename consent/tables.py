@@ -33,7 +33,9 @@ consents = Table(
     CheckConstraint("cardinality(items) > 0", name="items_not_empty"),
     CheckConstraint("expires_at > given_at", name="expires_after_given"),
     CheckConstraint("(ended_at IS NULL) = (ending IS NULL)", name="ended_with_reason"),
-    CheckConstraint("ending IN ('withdrawn', 'expired', 'used_up', 'replaced')", name="ending"),
+    CheckConstraint(
+        "ending IN ('withdrawn', 'expired', 'used_up', 'death', 'replaced')", name="ending"
+    ),
     CheckConstraint("given_by_relation IN ('self', 'parent', 'guardian')", name="relation"),
     CheckConstraint(
         "given_by_relation <> 'self' OR given_by_person_id = person_id", name="self_is_the_person"

@@ -56,6 +56,7 @@ from idp.service.administration import (
     tell_subjects,
 )
 from idp.service.cleanup import delete_expired, empty_rings
+from idp.service.closing import close_accounts, reopen_accounts
 from idp.service.sessions import end_session, list_sessions
 from idp.service.upstream_administration import (
     add_upstream,
@@ -119,6 +120,7 @@ __all__ = [
     "challenge",
     "client_certificate_of",
     "client_token_binds",
+    "close_accounts",
     "create_account",
     "current_person",
     "delete_expired",
@@ -145,6 +147,7 @@ __all__ = [
     "password_hasher_of",
     "policy_of",
     "provider_of",
+    "reopen_accounts",
     "spend_assertion",
     "spend_proof",
     "tell_subjects",

@@ -11,6 +11,7 @@ RESOURCE_SCOPES: Final = (
     "register.feed",
     "register.feed.report",
     "register.resolve",
+    "register.events",
     "register.mandates",
 )
 """Agencies' records, their reports, their questions; the administration of mandates."""

@@ -27,6 +27,18 @@ class DomainError(Exception):
         self.detail = detail or self.title
         self.context = context
 
+    @property
+    def description(self) -> str:
+        """`detail` in the characters that `error_description` may have.
+
+        Source:
+            RFC 6749, 4.1.2.1 and 5.2.
+        """
+        return "".join(
+            character if " " <= character <= "~" and character not in '"\\' else "'"
+            for character in self.detail
+        )
+
 
 class InvalidRequest(DomainError):
     """The request is malformed: a field is missing, repeated, or not of its form."""

@@ -5,13 +5,18 @@ from uuid import UUID
 
 from consent.api import CONSENT_ENDED_TASK
 from kernel.db import unit_of_work_of
-from kernel.ids import PartnerId
+from kernel.ids import AgencyId, PartnerId
 from kernel.jobs import JobContext, Tasks
+from partner_api import store
+from partner_api.agencies.service.clients import partner_of
 from partner_api.delivery import Sender
 from partner_api.service.forgetting import forget_old
 from partner_api.service.webhooks import DELIVER_TASK, attempt_delivery, make_webhook
+from population_register.api import LIFE_EVENTS_TOLD_TASK, list_notices
 
 tasks = Tasks()
+
+NOTICES_AT_ONCE = 200
 
 
 @tasks.task(CONSENT_ENDED_TASK)
@@ -42,6 +47,37 @@ def tell_of_ended_consent(
             },
             at=context.clock.now(),
         )
+
+
+@tasks.task(LIFE_EVENTS_TOLD_TASK)
+def tell_of_life_events(context: JobContext, *, agency_id: str) -> None:
+    """Make the webhooks `life_event.…` of an agency's sequence, as far as it goes."""
+    agency = AgencyId(agency_id)
+    while True:
+        with unit_of_work_of(context.sessions) as session:
+            after = store.find_notice(session, agency)
+            notices = list_notices(
+                session, context.keyring, agency, after=after, limit=NOTICES_AT_ONCE
+            )
+            for notice in notices:
+                make_webhook(
+                    session,
+                    PartnerId(partner_of(agency)),
+                    event_type=f"life_event.{notice.kind}",
+                    event_key=str(notice.event_id),
+                    occurred_at=context.clock.now(),
+                    data={
+                        "event_id": str(notice.event_id),
+                        "position": str(notice.position),
+                        "pseudonym": notice.pseudonym,
+                    },
+                    order=(notice.pseudonym, notice.position),
+                    at=context.clock.now(),
+                )
+            if notices:
+                store.save_notice(session, agency, notices[-1].position)
+        if len(notices) < NOTICES_AT_ONCE:
+            return
 
 
 @tasks.task(DELIVER_TASK)

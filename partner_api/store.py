@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Integer, Text, bindparam, delete, func, literal, select, update
+from sqlalchemy import Integer, Text, bindparam, delete, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from kernel.db import HotStatement, Instant
-from kernel.ids import PartnerId
+from kernel.ids import AgencyId, PartnerId
 from partner_api.quota import DEFAULT_REQUESTS_PER_MINUTE, SHARES_PER_MINUTE
 from partner_api.tables import (
+    agency_notices,
     partner_limits,
     partner_quotas,
     webhook_deliveries,
@@ -47,6 +48,8 @@ class Delivery:
     last_status: int | None = None
     delivered_at: datetime | None = None
     abandoned_at: datetime | None = None
+    order_key: str | None = None
+    order_place: int | None = None
 
 
 # Webhooks
@@ -115,6 +118,8 @@ def insert_delivery(session: Session, delivery: Delivery) -> bool:
             event_key=delivery.event_key,
             body=delivery.body,
             created_at=delivery.created_at,
+            order_key=delivery.order_key,
+            order_place=delivery.order_place,
         )
         .on_conflict_do_nothing(
             index_elements=["partner_id", "event_type", "event_key"],
@@ -125,16 +130,30 @@ def insert_delivery(session: Session, delivery: Delivery) -> bool:
 
 
 def begin_attempt(session: Session, webhook_id: UUID, *, at: datetime) -> Delivery | None:
-    """Count an attempt and return the webhook; None if it was delivered or given up.
+    """Count an attempt and return the webhook; None if there is nothing to do.
+
+    It was delivered or given up, or one that comes before it is still to be delivered.
 
     Transaction:
         One UPDATE … RETURNING, committed before anything is sent: an attempt that dies with its
         process is counted.
     """
     d = webhook_deliveries.c
+    before = webhook_deliveries.alias("before")
     row = session.execute(
         update(webhook_deliveries)
-        .where(d.webhook_id == webhook_id, d.delivered_at.is_(None), d.abandoned_at.is_(None))
+        .where(
+            d.webhook_id == webhook_id,
+            d.delivered_at.is_(None),
+            d.abandoned_at.is_(None),
+            ~exists().where(
+                before.c.partner_id == d.partner_id,
+                before.c.order_key == d.order_key,
+                before.c.order_place < d.order_place,
+                before.c.delivered_at.is_(None),
+                before.c.abandoned_at.is_(None),
+            ),
+        )
         .values(attempts=d.attempts + 1, last_attempt_at=at, last_status=None)
         .returning(*d)
     ).one_or_none()
@@ -154,6 +173,46 @@ def record_attempt(
         update(webhook_deliveries)
         .where(webhook_deliveries.c.webhook_id == webhook_id)
         .values(last_status=status, delivered_at=delivered_at, abandoned_at=abandoned_at)
+    )
+
+
+def find_next_in_order(session: Session, done: Delivery) -> UUID | None:
+    """Return which webhook of the same key waits for the one that was done with; None if none."""
+    d = webhook_deliveries.c
+    return session.scalar(
+        select(d.webhook_id)
+        .where(
+            d.partner_id == done.partner_id,
+            d.order_key == done.order_key,
+            d.delivered_at.is_(None),
+            d.abandoned_at.is_(None),
+        )
+        .order_by(d.order_place)
+        .limit(1)
+    )
+
+
+def find_notice(session: Session, agency_id: AgencyId) -> int:
+    """Return up to which position an agency was sent webhooks, and keep others from sending.
+
+    Transaction:
+        Locks the agency's row.
+    """
+    session.execute(
+        insert(agency_notices).values(agency_id=agency_id, position=0).on_conflict_do_nothing()
+    )
+    n = agency_notices.c
+    position = session.scalar(select(n.position).where(n.agency_id == agency_id).with_for_update())
+    assert position is not None
+    return int(position)
+
+
+def save_notice(session: Session, agency_id: AgencyId, position: int) -> None:
+    """Remember up to which position an agency was sent webhooks."""
+    session.execute(
+        update(agency_notices)
+        .where(agency_notices.c.agency_id == agency_id)
+        .values(position=position)
     )
 
 

@@ -1,6 +1,16 @@
 """Tables of the partner API: webhooks and quotas. Nothing here is a person's data."""
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+)
 
 from kernel.db import Instant, metadata
 
@@ -35,6 +45,10 @@ webhook_deliveries = Table(
     Column("last_status", Integer, comment="NULL: no answer"),
     Column("delivered_at", Instant),
     Column("abandoned_at", Instant),
+    # Webhooks of one key are sent one after the other, by place; NULL: in any order.
+    Column("order_key", Text),
+    Column("order_place", BigInteger),
+    CheckConstraint("(order_key IS NULL) = (order_place IS NULL)", name="ordered"),
     CheckConstraint("delivered_at IS NULL OR abandoned_at IS NULL", name="one_outcome"),
     Index(
         "uq_webhook_deliveries_event",
@@ -43,6 +57,21 @@ webhook_deliveries = Table(
         "event_key",
         unique=True,
     ),
+    Index(
+        "ix_webhook_deliveries_waiting_in_order",
+        "partner_id",
+        "order_key",
+        "order_place",
+        postgresql_where="order_key IS NOT NULL AND delivered_at IS NULL AND abandoned_at IS NULL",
+    ),
+)
+
+# Up to which position of its sequence of life events an agency was sent webhooks.
+agency_notices = Table(
+    "agency_notices",
+    metadata,
+    Column("agency_id", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
 )
 
 # Unlogged: after a crash a partner has its minute again.

@@ -19,8 +19,10 @@ from population_register.errors import (
     VersionTaken,
 )
 from population_register.evaluation import Quality as MatchingQuality
+from population_register.events import LIFE_EVENT_TASK, LIFE_EVENTS_TOLD_TASK
 from population_register.feed_formats import FeedFormat
 from population_register.identifiers import Identifier, IdentifierKind
+from population_register.life_events import LifeEventKind
 from population_register.mandate import FIELDS as MANDATE_FIELDS
 from population_register.mandate import (
     Condition,
@@ -84,6 +86,7 @@ from population_register.service.feeds import (
     load_feed,
     write_rejections,
 )
+from population_register.service.life import derive_life_events, note_birthdays
 from population_register.service.mandates import (
     add_legal_basis,
     grant_mandate,
@@ -95,6 +98,7 @@ from population_register.service.persons import (
     find_person,
     list_source_records,
     open_record,
+    read_children,
     read_record,
 )
 from population_register.service.receiving import Receipt, receive_record
@@ -105,6 +109,15 @@ from population_register.service.statistics import (
     list_recipients,
     list_releases,
     take_snapshot,
+)
+from population_register.service.subscriptions import (
+    MOST_EVENTS,
+    ToldPage,
+    list_notices,
+    list_subscriptions,
+    read_events,
+    subscribe,
+    unsubscribe,
 )
 from population_register.service.uploads import (
     FeedStatus,
@@ -122,7 +135,10 @@ __all__ = [
     "ATTRIBUTES",
     "DIMENSIONS",
     "ITEMS",
+    "LIFE_EVENTS_TOLD_TASK",
+    "LIFE_EVENT_TASK",
     "MANDATE_FIELDS",
+    "MOST_EVENTS",
     "PREDICATES",
     "Accepted",
     "Agency",
@@ -142,6 +158,7 @@ __all__ = [
     "Identifier",
     "IdentifierKind",
     "LegalBasis",
+    "LifeEventKind",
     "LinkOutcome",
     "Mandate",
     "MandateMissing",
@@ -163,6 +180,7 @@ __all__ = [
     "RecordRefused",
     "Refused",
     "SourceRecord",
+    "ToldPage",
     "Unchanged",
     "UnknownAgency",
     "UnknownFeed",
@@ -184,6 +202,7 @@ __all__ = [
     "current_record",
     "decide_by_counts",
     "decide_mandate",
+    "derive_life_events",
     "describe_agency",
     "evaluate",
     "evaluate_matching",
@@ -201,23 +220,30 @@ __all__ = [
     "list_feeds",
     "list_legal_bases",
     "list_mandates",
+    "list_notices",
     "list_recipients",
     "list_releases",
     "list_source_records",
+    "list_subscriptions",
     "load_feed",
     "load_rights",
+    "note_birthdays",
     "open_record",
     "parse_agency",
     "question_digests",
+    "read_children",
     "read_description",
+    "read_events",
     "read_record",
     "read_records",
     "receive_record",
     "retire_official_key",
     "revoke_mandate",
     "sector_pseudonym",
+    "subscribe",
     "take_snapshot",
     "unchanged_agency",
+    "unsubscribe",
     "write_extract",
     "write_rejections",
 ]

@@ -30,3 +30,25 @@ class StatisticsRead:
     """A person was counted, or became a row without a name, for statistics."""
 
     action: ClassVar[str] = "population_register.statistics.read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeLookedAt:
+    """A person's record was looked at for what happened: after a change, or on a birthday."""
+
+    action: ClassVar[str] = "population_register.life.looked_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeEventTold:
+    """An agency that subscribed to such events fetched one."""
+
+    action: ClassVar[str] = "population_register.life_event.told"
+
+
+LIFE_EVENT_TASK = "population_register.life_event.happened"
+"""The job that lets other contexts act upon an event of a person: death, and that it was none.
+Enqueued by name, in the transaction that derived the event; arguments: person_id, kind."""
+
+LIFE_EVENTS_TOLD_TASK = "population_register.life_events.told"
+"""The job that tells a subscriber that its sequence goes on. Argument: agency_id."""

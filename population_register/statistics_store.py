@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -54,7 +54,11 @@ def next_persons(session: Session, after: PersonId | None, limit: int) -> list[S
     statement = (
         select(persons.c.person_id, persons.c.record_sealed, person_keys.c.wrapped_key)
         .join(person_keys, person_keys.c.person_id == persons.c.person_id)
-        .where(person_keys.c.wrapped_key.is_not(None))
+        .where(
+            person_keys.c.wrapped_key.is_not(None),
+            # Persons who are one are counted once.
+            or_(persons.c.group_id.is_(None), persons.c.group_id == persons.c.person_id),
+        )
         .order_by(persons.c.person_id)
         .limit(limit)
     )

@@ -375,3 +375,87 @@ statistics_releases = Table(
         name="uq_statistics_releases_question",
     ),
 )
+
+# Who changed since life events were last derived. Filled in the transaction of the change.
+changed_persons = Table(
+    "changed_persons",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("changed_at", Instant, nullable=False),
+    Index("ix_changed_persons_changed_at", "changed_at"),
+)
+
+# A person as last looked at. The day on which the calendar makes an event is a keyed digest: a
+# birthday in the clear would tell a birthday.
+life_facts = Table(
+    "life_facts",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("facts_sealed", LargeBinary, nullable=False, comment="person key"),
+    Column("due_digest", LargeBinary, comment="blind index of the next day of the calendar"),
+    Index("ix_life_facts_due_digest", "due_digest", postgresql_where="due_digest IS NOT NULL"),
+)
+
+life_events = Table(
+    "life_events",
+    metadata,
+    Column("person_id", Uuid, nullable=False),
+    Column("event_id", Uuid, nullable=False),
+    Column("happened_at", Instant, nullable=False, comment="when it was derived"),
+    Column("body_sealed", LargeBinary, nullable=False, comment="person key"),
+    PrimaryKeyConstraint("person_id", "event_id"),
+)
+
+# Which agency is told of what, on which legal basis. Rows are ended, never changed.
+life_subscriptions = Table(
+    "life_subscriptions",
+    metadata,
+    Column("agency_id", Text, ForeignKey("agencies.agency_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("legal_basis", Text, nullable=False),
+    Column("ended_at", Instant),
+    PrimaryKeyConstraint("agency_id", "kind", "created_at"),
+    Index(
+        "uq_life_subscriptions_live",
+        "agency_id",
+        "kind",
+        unique=True,
+        postgresql_where="ended_at IS NULL",
+    ),
+)
+
+# Each subscriber's own sequence. Its row stays locked until the events are committed, so that
+# positions appear in their order, and a reader who goes on from the last one misses none.
+life_subscribers = Table(
+    "life_subscribers",
+    metadata,
+    Column("agency_id", Text, ForeignKey("agencies.agency_id"), primary_key=True),
+    Column("last_position", BigInteger, nullable=False),
+)
+
+life_deliveries = Table(
+    "life_deliveries",
+    metadata,
+    Column("agency_id", Text, nullable=False),
+    Column("position", BigInteger, nullable=False, comment="from 1, for this agency"),
+    Column("person_id", Uuid, nullable=False),
+    Column("event_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    PrimaryKeyConstraint("agency_id", "position", "person_id"),
+    UniqueConstraint(
+        "agency_id", "event_id", "person_id", name="uq_life_deliveries_agency_id_event_id"
+    ),
+)
+
+# Who is whose child, as far as both are known: derived from what is said about the child.
+kinships = Table(
+    "kinships",
+    metadata,
+    Column("person_id", Uuid, nullable=False, comment="the child"),
+    Column("parent_id", Uuid, nullable=False),
+    Column("role", Text, nullable=False),
+    PrimaryKeyConstraint("person_id", "parent_id"),
+    CheckConstraint("role IN ('mother', 'father')", name="role"),
+    Index("ix_kinships_parent_id", "parent_id"),
+)

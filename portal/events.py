@@ -39,6 +39,13 @@ class DocumentDeleted:
     action: ClassVar[str] = "portal.document.deleted"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildViewed:
+    """A parent looked at what the state knows about their child."""
+
+    action: ClassVar[str] = "portal.child.viewed"
+
+
 OwnEvent: TypeAlias = (
     type[RecordViewed]
     | type[DocumentsListed]

@@ -10,6 +10,7 @@ from audit.api import Actor, LoggedEntry, NewEntry
 from consent.api import ITEMS, PURPOSES, ConsentRecord, Ending, ItemName, PurposeCode
 from kernel.languages import Language
 from portal.events import (
+    ChildViewed,
     DocumentDeleted,
     DocumentRead,
     DocumentsListed,
@@ -69,6 +70,7 @@ class ConsentView:
 
 _ACTIONS: Mapping[str, str] = {
     RecordViewed.action: _("You looked at your data"),
+    ChildViewed.action: _("A parent looked at your data"),
     DocumentsListed.action: _("You looked at the list of your documents"),
     DocumentRead.action: _("You downloaded a document"),
     DocumentStored.action: _("You stored a document"),
@@ -85,6 +87,9 @@ _ACTIONS: Mapping[str, str] = {
     "idp.upstream.linked": _("You connected a regional account: it opens your account now"),
     "idp.upstream.unlinked": _("You disconnected a regional account"),
     "population_register.record.accepted": _("Reported data about you"),
+    "population_register.life.looked_at": _("Looked at what happened in your life"),
+    "population_register.life_event.told": _("Was told what happened in your life"),
+    "consent.record.ended_by_death": _("Ended a consent because of a death"),
     "population_register.statistics.read": _("Counted you for statistics that name nobody"),
     "population_register.person.compared": _("Compared you with whom it reported about"),
     "population_register.person.rederived": _("Put your data together anew"),
@@ -110,6 +115,7 @@ _ENDINGS: Mapping[Ending, str] = {
     Ending.WITHDRAWN: _("Withdrawn by you"),
     Ending.EXPIRED: _("Expired"),
     Ending.USED_UP: _("Used up"),
+    Ending.DEATH: _("Ended by death"),
     Ending.REPLACED: _("Replaced by a later one"),
 }
 
@@ -189,6 +195,8 @@ def purpose_label(code: str | None, language: Language) -> str:
 
 def _who(entry: NewEntry, names: Mapping[str, str], language: Language) -> str:
     match entry.actor:
+        case Actor(kind="person", id=actor_id) if actor_id != entry.subject:
+            return language.text(_("Your parent"))
         case Actor(kind="person"):
             return language.text(_("You"))
         case Actor(kind="operator"):

@@ -79,8 +79,12 @@ def start() -> Response:
 @router.get("/account")
 def show_record(request: Request, session: UnitOfWork, visit: CurrentVisit) -> Response:
     """Show what the state knows about the person."""
-    groups = service.view_record(session, request.app.state.keyring, visit)
-    return render(request, "portal/overview.html", section="overview", groups=groups)
+    keyring = request.app.state.keyring
+    groups = service.view_record(session, keyring, visit)
+    children = service.view_children(session, keyring, visit)
+    return render(
+        request, "portal/overview.html", section="overview", groups=groups, children=children
+    )
 
 
 @router.get("/account/documents")

@@ -64,6 +64,10 @@ class Group:
     rows: tuple[Row, ...]
 
 
+CHILD_ITEMS = ("family_name", "given_name", "middle_name", "birthdate")
+"""What a parent sees of a child."""
+
+
 _GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         _("Name"),
@@ -292,6 +296,11 @@ def _relative(value: Mapping[str, Any], language: Language) -> list[str]:
         ", ".join([*role, _full_name(value)]),
         *_day_line(_("born"), value, "birthdate", language),
     ]
+
+
+def child_lines(stated: Mapping[str, StatedValue], language: Language) -> list[str]:
+    """Put a child into words, as a parent sees it."""
+    return _relative({name: stated[name].value for name in CHILD_ITEMS if name in stated}, language)
 
 
 def _marriage(value: Mapping[str, Any], language: Language) -> list[str]:

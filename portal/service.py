@@ -37,9 +37,11 @@ from population_register.api import (
     conflicts,
     list_agencies,
     list_legal_bases,
+    read_children,
     read_record,
 )
 from portal.events import (
+    ChildViewed,
     DocumentDeleted,
     DocumentRead,
     DocumentsListed,
@@ -48,7 +50,7 @@ from portal.events import (
     RecordViewed,
 )
 from portal.log_view import ConsentView, EntryView, consent_view, entry_view
-from portal.record_view import Group, groups_of
+from portal.record_view import CHILD_ITEMS, Group, child_lines, groups_of
 from portal.upstreams import upstream_names
 from vault.api import (
     Document,
@@ -160,6 +162,31 @@ def view_record(session: Session, keyring: Keyring, visit: Visit) -> list[Group]
         agencies=_agency_names(session, visit.language),
         language=visit.language,
     )
+
+
+def view_children(session: Session, keyring: Keyring, visit: Visit) -> list[list[str]]:
+    """Return the person's children under age, each in lines.
+
+    The look stands in the child's access log, and says that a parent looked.
+    """
+
+    def because(child_id: PersonId) -> RecordedEntry:
+        entry = NewEntry(
+            entry_id=EntryId(new_id(visit.at)),
+            action=ChildViewed.action,
+            outcome="allowed",
+            actor=Actor(kind="person", id=keyring.pseudonym("audit", visit.person_id)),
+            subject=keyring.pseudonym("audit", child_id),
+            occurred_at=visit.at,
+            items=CHILD_ITEMS,
+            request_id=visit.request_id,
+        )
+        return record_access(session, entry, person_id=child_id)
+
+    return [
+        child_lines(attributes_of(record), visit.language)
+        for record in read_children(session, keyring, visit.person_id, because)
+    ]
 
 
 def view_documents(session: Session, keyring: Keyring, visit: Visit) -> list[DocumentView]:

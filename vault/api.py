@@ -38,7 +38,12 @@ from vault.signatures import (
     TrustedSignature,
     UntrustedSignature,
 )
-from vault.store import document_version, sealed_version
+from vault.store import (
+    document_version,
+    lock_documents,
+    sealed_version,
+    unlock_documents,
+)
 from vault.transfer import Upload, asked_range, document_response, read_upload
 
 __all__ = [
@@ -73,6 +78,7 @@ __all__ = [
     "get_document",
     "get_version",
     "list_documents",
+    "lock_documents",
     "open_document",
     "parse_kind",
     "read_upload",
@@ -80,5 +86,6 @@ __all__ = [
     "sealed_version",
     "shred_person",
     "store_document",
+    "unlock_documents",
     "verify_signatures",
 ]

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Row,
     Select,
     delete,
+    exists,
     insert,
     literal,
     select,
@@ -24,7 +25,7 @@ from kernel.ids import AgencyId, DocumentId, PersonId
 from kernel.tables import person_keys
 from vault.errors import UploadExpired
 from vault.model import DocumentKind, SealedVersion
-from vault.tables import document_versions, documents, loose_blobs
+from vault.tables import document_versions, documents, loose_blobs, vault_locks
 
 _OF_ONE_DOCUMENT = (documents.c.person_id == document_versions.c.person_id) & (
     documents.c.document_id == document_versions.c.document_id
@@ -32,7 +33,7 @@ _OF_ONE_DOCUMENT = (documents.c.person_id == document_versions.c.person_id) & (
 
 
 def _sealed_versions() -> Select[Any]:
-    """Select versions with what opens them; those of a shredded person are absent."""
+    """Select versions with what opens them; those of a shredded or locked person are absent."""
     return (
         select(
             documents.c.person_id,
@@ -51,8 +52,25 @@ def _sealed_versions() -> Select[Any]:
         )
         .join_from(documents, document_versions, _OF_ONE_DOCUMENT)
         .join(person_keys, person_keys.c.person_id == documents.c.person_id)
-        .where(person_keys.c.wrapped_key.is_not(None))
+        .where(
+            person_keys.c.wrapped_key.is_not(None),
+            ~exists().where(vault_locks.c.person_id == documents.c.person_id),
+        )
     )
+
+
+def lock_documents(session: Session, person_id: PersonId, *, at: datetime) -> None:
+    """Let nobody open a person's documents; locked already, they stay so."""
+    session.execute(
+        postgresql_insert(vault_locks)
+        .values(person_id=person_id, locked_at=at)
+        .on_conflict_do_nothing()
+    )
+
+
+def unlock_documents(session: Session, person_id: PersonId) -> None:
+    """Let a person's documents be opened again."""
+    session.execute(delete(vault_locks).where(vault_locks.c.person_id == person_id))
 
 
 def document_version(

@@ -71,3 +71,11 @@ loose_blobs = Table(
 )
 
 Index("ix_loose_blobs_due_at", loose_blobs.c.due_at)
+
+# Persons whose documents nobody opens for now: they died. Nothing is destroyed.
+vault_locks = Table(
+    "vault_locks",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("locked_at", Instant, nullable=False),
+)

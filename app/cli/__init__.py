@@ -32,6 +32,7 @@ __all__ = ["main"]
         "upstream": "app.cli.upstreams:upstream",
         "feed": "app.cli.feeds:feed",
         "matching": "app.cli.matching:matching",
+        "event": "app.cli.life_events:event",
         "statistics": "app.cli.statistics:statistics",
         "operator": "app.cli.people:operator",
         "audit": "app.cli.audit_commands:audit",

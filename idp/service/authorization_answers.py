@@ -103,7 +103,7 @@ def refuse(
         client,
         redirect_uri,
         response_mode=response_mode,
-        parameters=(("error", refusal.code), ("error_description", refusal.detail)),
+        parameters=(("error", refusal.code), ("error_description", refusal.description)),
         state=state,
         at=at,
     )

@@ -100,6 +100,14 @@ def replace_password_hash(
     )
 
 
+def set_disabled(session: Session, person_id: PersonId, at: datetime | None) -> None:
+    """Close a person's accounts, those that are open; or open them again, with None."""
+    accounts_of = update(accounts).where(accounts.c.person_id == person_id)
+    if at is not None:
+        accounts_of = accounts_of.where(accounts.c.disabled_at.is_(None))
+    session.execute(accounts_of.values(disabled_at=at))
+
+
 def is_blocked(session: Session, key_digests: list[bytes], *, at: datetime) -> bool:
     """Tell whether one of the names or addresses has to wait."""
     blocked = session.scalar(

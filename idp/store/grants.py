@@ -96,6 +96,19 @@ def revoke_grants(
     return len(rows)
 
 
+def revoke_grants_of_person(
+    session: Session, person_id: PersonId, *, reason: str, at: datetime
+) -> int:
+    """Revoke everything that a person allowed; return how many grants."""
+    rows = session.execute(
+        update(grants)
+        .where(grants.c.person_id == person_id, grants.c.revoked_at.is_(None))
+        .values(revoked_at=at, revocation_reason=reason)
+        .returning(grants.c.grant_id)
+    ).all()
+    return len(rows)
+
+
 def empty_partition(session: Session, ring: Ring, slot: int) -> None:
     """Empty one partition of a ring; costs the same however many rows there are.
 

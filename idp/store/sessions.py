@@ -110,6 +110,16 @@ def list_live(
     return [_session_of(row) for row in rows]
 
 
+def find_open(session: Session, person_id: PersonId) -> Sequence[SessionId]:
+    """Return every session of a person that nobody has ended."""
+    rows = session.scalars(
+        select(_t.session_id)
+        .where(_t.person_id == person_id, _t.ended_at.is_(None))
+        .order_by(_t.session_id)
+    )
+    return [SessionId(session_id) for session_id in rows]
+
+
 def end(session: Session, person_id: PersonId, session_id: SessionId, *, at: datetime) -> bool:
     """End a session; tell whether it was this call that ended it."""
     ended = session.execute(

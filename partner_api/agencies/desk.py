@@ -63,6 +63,7 @@ ADMINISTRATION: Final = "/agency/v1/administration"
 
 FEED: Final = "register.feed"
 FEED_REPORT: Final = "register.feed.report"
+EVENTS: Final = "register.events"
 RESOLVE: Final = "register.resolve"
 MANDATES: Final = "register.mandates"
 

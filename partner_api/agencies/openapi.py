@@ -241,6 +241,7 @@ OPERATIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
             ("legal-bases", "post", []),
         )
     },
+    ("/agency/v1/events", "get"): {"parameters": [_TOKEN, _PROOF]},
     ("/agency/v1/records", "post"): {
         "parameters": [_TOKEN, _PROOF],
         "requestBody": {

@@ -4,18 +4,20 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from kernel.db import unit_of_work_of
 from kernel.web import read_json
-from partner_api.agencies.desk import FEED, FEED_REPORT, PATH, Call, desk_of
-from partner_api.agencies.schemas import FeedList, FeedState, RecordReceipt
+from partner_api.agencies.desk import EVENTS, FEED, FEED_REPORT, PATH, Call, desk_of
+from partner_api.agencies.schemas import FeedList, FeedState, RecordReceipt, ToldEvents
 from partner_api.agencies.uploads import upload_feed
 from population_register.api import (
+    MOST_EVENTS,
     FeedFormat,
     get_feed_status,
     list_feed_statuses,
+    read_events,
     receive_record,
     write_rejections,
 )
@@ -32,6 +34,44 @@ async def begin_record(request: Request) -> tuple[Call, dict[str, Any]]:
     row = await read_json(request, limit=LONGEST_RECORD)
     await desk.admit(call)
     return call, row
+
+
+async def begin_events(request: Request) -> Call:
+    """Verify the token, spend the proof."""
+    desk = desk_of(request)
+    call = await desk.begin(request, EVENTS)
+    await desk.admit(call)
+    return call
+
+
+@router.get("/events")
+def read_life_events(
+    request: Request,
+    response: Response,
+    call: Annotated[Call, Depends(begin_events)],
+    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_EVENTS)] = 100,
+) -> ToldEvents:
+    """Read the agency's sequence of life events after a position.
+
+    Ask again with `after` set to the `position` of the answer: nothing is missed, nothing comes
+    twice, and events of one person come in the order in which they were learned. Any earlier
+    position replays.
+    """
+    desk = desk_of(request)
+    with unit_of_work_of(desk.sessions) as session:
+        page = read_events(
+            session,
+            desk.keyring,
+            call.agency,
+            after=after,
+            limit=limit,
+            client_id=call.token.client_id,
+            request_id=call.request_id,
+            at=call.at,
+        )
+    response.headers["Cache-Control"] = "no-store"
+    return ToldEvents.model_validate(page)
 
 
 @router.post("/records", status_code=201)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from population_register.api import FeedStatus
+from population_register.api import FeedStatus, LifeEventKind
 
 
 class RecordReceipt(BaseModel):
@@ -68,3 +68,26 @@ class FeedList(BaseModel):
     """An agency's feeds, latest first."""
 
     feeds: list[FeedState]
+
+
+class ToldEvent(BaseModel):
+    """A life event of a person, in the agency's words for who that is."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    position: int
+    event_id: UUID
+    kind: LifeEventKind
+    occurred_on: str
+    happened_at: datetime
+    pseudonym: str
+    relative: str | None
+
+
+class ToldEvents(BaseModel):
+    """A part of the agency's sequence of life events."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    events: list[ToldEvent]
+    position: int

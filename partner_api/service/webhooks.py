@@ -78,6 +78,7 @@ def make_webhook(
     occurred_at: datetime,
     data: Mapping[str, str],
     at: datetime,
+    order: tuple[str, int] | None = None,
 ) -> UUID | None:
     """Make a webhook of an event and enqueue its delivery; return its identifier.
 
@@ -89,6 +90,7 @@ def make_webhook(
         occurred_at: When it happened; an attempt has its own time.
         data: What happened. Pseudonyms of this partner only, no attribute of a person.
         at: Now.
+        order: Key and place: of one key, each is sent when those before it are done with.
 
     Returns:
         None if the partner has no endpoint, or the webhook was made already.
@@ -109,6 +111,8 @@ def make_webhook(
             event_key=event_key,
             body=body,
             created_at=at,
+            order_key=None if order is None else order[0],
+            order_place=None if order is None else order[1],
         ),
     )
     if not is_new:
@@ -155,6 +159,8 @@ def attempt_delivery(
             delivered_at=at if outcome is Outcome.DELIVERED else None,
             abandoned_at=at if is_over else None,
         )
+        if outcome is not Outcome.RETRY:
+            _let_next_go(session, delivery)
         if outcome is Outcome.GONE:
             store.disable_endpoint(session, delivery.partner_id, uri=attempt.uri, at=at)
         if outcome is Outcome.RETRY:
@@ -168,6 +174,14 @@ def attempt_delivery(
     return outcome
 
 
+def _let_next_go(session: Session, done: store.Delivery) -> None:
+    """Enqueue the webhook that waited for one that is done with, if there is one."""
+    if done.order_key is not None:
+        waiting = store.find_next_in_order(session, done)
+        if waiting is not None:
+            enqueue(session, DELIVER_TASK, webhook_id=str(waiting))
+
+
 def _begin(
     sessions: sessionmaker[Session], keyring: Keyring, webhook_id: UUID, *, at: datetime
 ) -> _Attempt | None:
@@ -178,6 +192,7 @@ def _begin(
         endpoint = store.find_endpoint(session, delivery.partner_id)
         if endpoint is None:  # disabled since; what waited for it is given up
             store.record_attempt(session, webhook_id, status=None, abandoned_at=at)
+            _let_next_go(session, delivery)
             return None
     place = _secret_place(delivery.partner_id)
     sealed = [endpoint.secret_sealed]

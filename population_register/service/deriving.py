@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring, PersonKey, insert_person_keys
-from population_register import linking_store, store
+from population_register import life_store, linking_store, store
 from population_register.authority import derive_history
 from population_register.blocking import NUMBERS
 from population_register.model import AgencyRole, History, SourceRecord
@@ -106,6 +106,8 @@ class PersonChanges:
         insert_person_keys(self.session, keys, at=self.at)
         store.insert_persons(self.session, new, self.at)
         store.update_persons(self.session, changed, self.at)
+        # Whose life events are to be derived; see `service/life.py`.
+        life_store.note_changed(self.session, (row[0] for row in (*new, *changed)), self.at)
 
     def write_identifiers(self, fragments: Fragments) -> None:
         """Replace the numbers by which persons are found."""

@@ -1,5 +1,6 @@
 """Find people, and read what the register says about them. Every reading takes its access entry."""
 
+from collections.abc import Callable
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
@@ -8,7 +9,13 @@ from audit.api import RecordedEntry
 from kernel.ids import PersonId
 from kernel.keyring import Keyring
 from kernel.person_keys import load_wrapped_key
-from population_register import identifiers, linking_store, matching_store, store
+from population_register import (
+    identifiers,
+    life_store,
+    linking_store,
+    matching_store,
+    store,
+)
 from population_register.authority import derive_history
 from population_register.errors import PersonUnknown
 from population_register.identifiers import IdentifierKind
@@ -93,6 +100,28 @@ def read_record(session: Session, keyring: Keyring, entry: RecordedEntry) -> Cur
     if row is None:
         raise PersonUnknown(person_id=str(entry.person_id))
     return open_record(keyring, entry, sealed_record=row.sealed_record, wrapped_key=row.wrapped_key)
+
+
+def read_children(
+    session: Session,
+    keyring: Keyring,
+    parent_id: PersonId,
+    because: Callable[[PersonId], RecordedEntry],
+) -> list[CurrentRecord]:
+    """Read the records of a person's children who are under age.
+
+    Args:
+        session: The transaction.
+        keyring: Opens the records.
+        parent_id: The person, who may be merged with others.
+        because: Writes down that a child's record is read, and returns the entry.
+    """
+    group = matching_store.find_groups(session, [parent_id]).get(parent_id, parent_id)
+    parents = matching_store.group_members(session, [group]).get(group, [parent_id])
+    return [
+        read_record(session, keyring, because(child_id))
+        for child_id in life_store.list_children(session, parents)
+    ]
 
 
 def list_source_records(

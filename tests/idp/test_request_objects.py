@@ -1,5 +1,6 @@
 """Request objects (RFC 9101): what a client signs counts, and nothing else passes for one."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -202,6 +203,25 @@ class TestThroughTheBrowser:
         got = parameters_of(answer.headers["location"])
         assert got["error"] == "invalid_request_object"
         assert got["state"] == "st-1"
+
+    @pytest.mark.spec("RFC6749-4.1.2.1")
+    @pytest.mark.parametrize("name", ['a"b', "a\\b", "строка", "a\r\nb", "a\tb"])
+    def test_what_the_client_wrote_comes_back_in_plain_characters(
+        self, world: IdpWorld, name: str
+    ) -> None:
+        client = world.a_relying_party(method="private_key_jwt")
+        compact = request_object(client, client.verifier(), **{name: True})
+        query = urlencode({"request": compact})
+
+        answer = world.browser().get(client.url(client.verifier()) + "&" + query)
+        pushed = client.post("/par", {"request": compact})
+
+        said = [
+            parameters_of(answer.headers["location"])["error_description"],
+            pushed.json()["error_description"],
+        ]
+        for text in said:
+            assert re.fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", text)
 
     def test_broken_one_without_an_address_is_a_page(self, world: IdpWorld) -> None:
         client = world.a_relying_party(method="private_key_jwt")

@@ -3,7 +3,11 @@
 Apache is; Caddy, nginx and HAProxy are tried where they are installed.
 """
 
+import json
+import re
 import ssl
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,23 +16,30 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from app.ports import free_port
+from idp.client_authentication import ASSERTION_TYPE
 from idp.model import ClientProfile
 from kernel.clock import SystemClock
-from kernel.secret import b64url, sha256
+from kernel.secret import b64url, random_b64url, sha256
 from tests.databases import WITH_KEYS, KnownKeys, temporary_database
 from tests.idp.certificates import SUBJECT, Certificate, a_client_certificate, make, name
-from tests.idp.idp_world import NOON, claims_of
+from tests.idp.idp_world import NOON, ProofKey, claims_of
 from tests.interop.conftest import Running, served
 from tests.interop.proxies import CONFIGURATIONS, program, running_proxy
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 
 SINCE_NOON = (SystemClock().now() - NOON) / timedelta(days=1)
+METADATA = re.findall(
+    r"```json\n(.*?)```",
+    (Path(__file__).parents[2] / "docs" / "conformance.md").read_text(),
+    re.DOTALL,
+)
 TODAY = (SINCE_NOON - 1, SINCE_NOON + 1)
 
 
@@ -107,6 +118,7 @@ def behind(
     port = free_port()
     mtls_url = f"https://localhost:{port}"
     settings = {
+        "CIVITAS_ISSUER": mtls_url,
         "CIVITAS_MTLS_URL": mtls_url,
         "CIVITAS_CLIENT_CA_FILE": str(folder / "clients.pem"),
         "CIVITAS_TRUSTED_PROXIES": '["127.0.0.1"]',
@@ -160,3 +172,57 @@ def test_header_that_a_caller_sends_says_nothing(behind: Behind) -> None:
     assert behind.token(client_id, None, **said).status_code == 401
     other = a_client_certificate(None, days=TODAY)
     assert behind.token(client_id, other, **said).status_code == 401
+
+
+@pytest.mark.spec("FAPI2-SP-FINAL-5.3.2.2-2")
+@pytest.mark.parametrize("bound_by", ["dpop", "mtls"])
+def test_client_is_entered_as_the_page_about_conformance_says(
+    behind: Behind, bound_by: str
+) -> None:
+    key = ProofKey()
+    metadata = json.loads(METADATA[0]) | {
+        "jwks": {"keys": [key.jwk | {"kid": "1", "alg": "ES256"}]}
+    }
+    if bound_by == "mtls":
+        metadata["tls_client_certificate_bound_access_tokens"] = True
+    civitas("partner", "add", partner := f"suite-{bound_by}", "--name", "Suite", behind=behind)
+    (behind.folder / "client.json").write_text(json.dumps(metadata))
+    client_id = f"{partner}-1"
+    civitas(
+        *("client", "add", str(behind.folder / "client.json"), "--partner", partner),
+        *("--profile", "fapi2", "--client-id", client_id),
+        behind=behind,
+    )
+    now = int(SystemClock().now().timestamp())
+    claims = {"iss": client_id, "sub": client_id, "aud": behind.mtls_url, "jti": random_b64url(16)}
+    proof = {"jti": random_b64url(16), "htm": "POST", "htu": f"{behind.mtls_url}/par", "iat": now}
+    signed = jwt.encode(proof, key.private, "ES256", {"typ": "dpop+jwt", "jwk": key.jwk})
+
+    answer = behind.post(
+        "/par",
+        {
+            "client_id": client_id,
+            "response_type": "code",
+            "redirect_uri": metadata["redirect_uris"][1],
+            "scope": "openid profile offline_access",
+            "code_challenge": "A" * 43,
+            "code_challenge_method": "S256",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": jwt.encode(
+                claims | {"iat": now, "exp": now + 60}, key.private, "ES256", {"kid": "1"}
+            ),
+        },
+        a_client_certificate(None, days=TODAY) if bound_by == "mtls" else None,
+        **({"DPoP": signed} if bound_by == "dpop" else {}),
+    )
+
+    assert answer.status_code == 201, answer.text
+
+
+def civitas(*arguments: str, behind: Behind) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments],
+        env=behind.running.environment,
+        check=True,
+        capture_output=True,
+    )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pkcs11
 import pytest
@@ -12,10 +13,12 @@ from pkcs11 import Attribute, ObjectClass
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.resources import open_signing
 from kernel.db import make_engine, make_sessions, unit_of_work_of
 from kernel.hardware_root import HardwareRoot, log_in
 from kernel.hardware_signing import HardwareKey, HardwareSigning
 from kernel.root_keys import RootKeyUnavailable
+from kernel.settings import Settings
 from kernel.signing import ALGORITHMS_BY_USE, OIDC_RETIRED_FOR, SigningKeys
 from kernel.tables import signing_keys
 from tests.kernel.softhsm import MODULE, PIN
@@ -132,6 +135,20 @@ def test_installation_moves_in_and_out_by_rotation(
     verify(inside, "oidc", inside.jws("oidc", b"{}", header={}), "ES256")
     with pytest.raises(RootKeyUnavailable, match="CIVITAS_PKCS11_SIGNING"):
         SigningKeys.open(root, sessions, at=AT)
+
+
+def test_installation_signs_in_it_only_if_it_says_so(root: HardwareRoot, tmp_path: Path) -> None:  # noqa: ARG001  # there is a token
+    pin = tmp_path / "pin"
+    pin.write_text(f"{PIN.reveal()}\n")
+    settings = Settings(
+        mode="test", pkcs11_module=MODULE, pkcs11_token="signing", pkcs11_pin_file=pin
+    )
+
+    opened = open_signing(settings.model_copy(update={"pkcs11_signing": True}))
+
+    assert open_signing(settings) is None
+    assert opened is not None
+    assert "ES256" in opened.algorithms
 
 
 def test_key_that_the_token_lost_stops_the_start(

@@ -200,7 +200,8 @@ class TestEntries:
     @pytest.mark.parametrize(
         ("actor", "who"),
         [
-            (Actor(kind="person", id="x"), "You"),
+            (Actor(kind="person", id="s"), "You"),
+            (Actor(kind="person", id="x"), "Your parent"),
             (Actor(kind="partner", id="bank"), "Демо Банк"),
             (Actor(kind="partner", id="unknown"), "unknown"),
             (Actor(kind="operator", id="x"), "A service-centre operator"),

@@ -1,0 +1,259 @@
+"""Derive life events: look at whoever changed, and at whoever's day of the calendar has come."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.orm import Session, sessionmaker
+
+from audit.api import Actor, NewEntry, record_accesses
+from kernel.db import unit_of_work_of
+from kernel.envelope import associated_data
+from kernel.ids import EntryId, PersonId, new_id
+from kernel.jobs import enqueue
+from kernel.keyring import Keyring, PersonKey
+from population_register import life_store as store
+from population_register import linking_store, matching_store
+from population_register.events import LIFE_EVENT_TASK, LIFE_EVENTS_TOLD_TASK, LifeLookedAt
+from population_register.identifiers import IdentifierKind
+from population_register.life_events import (
+    Facts,
+    LifeEvent,
+    LifeEventKind,
+    events_between,
+    facts_of,
+    is_minor,
+    is_news,
+    next_due,
+)
+from population_register.model import CurrentRecord, JSONValue, civil_date
+from population_register.profiles import profile_of
+from population_register.reading import evaluate
+from population_register.scoring import register_scorer
+from population_register.sealed_forms import unseal_derived
+from population_register.service.candidates import find_candidates
+
+BATCH = 100  # people a transaction
+
+CONSEQUENTIAL = frozenset({LifeEventKind.DEATH, LifeEventKind.DEATH_ANNULLED})
+"""What other contexts act upon; see `LIFE_EVENT_TASK`."""
+
+_ACTOR = Actor(kind="system", id="life_events")
+_CALENDAR = "calendar"
+_LONGEST_ABSENCE = 400  # days that are looked back on, should no worker have run
+
+_facts = msgspec.json.Decoder(Facts)
+
+
+class EventBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as it lies sealed.
+
+    Attributes:
+        relative: The other person of the event: the child that was born.
+    """
+
+    v: Literal[1] = 1
+    kind: LifeEventKind
+    occurred_on: str
+    relative: UUID | None = None
+
+
+def event_place(person_id: PersonId, event_id: UUID) -> bytes:
+    """Return the place to which an event is sealed."""
+    return associated_data("life_events", "body_sealed", person_id, event_id)
+
+
+def note_birthdays(session: Session, keyring: Keyring, *, at: datetime) -> int:
+    """Note whoever's day of the calendar has come and was not looked at; return how many."""
+    today = civil_date(at)
+    digests = [
+        _due_digest(keyring, today - timedelta(days=back)) for back in range(_LONGEST_ABSENCE)
+    ]
+    return store.note_due(session, digests, at)
+
+
+def _due_digest(keyring: Keyring, day: date) -> bytes:
+    return keyring.blind_index(_CALENDAR, day.isoformat())
+
+
+def derive_life_events(
+    sessions: sessionmaker[Session],
+    keyring: Keyring,
+    now: Callable[[], datetime],
+    *,
+    most: int | None = None,
+) -> int:
+    """Look at everybody who waits for it; return how many events were derived.
+
+    Args:
+        sessions: Opens transactions.
+        keyring: Opens records, seals events.
+        now: The time.
+        most: How many people at most; None for all.
+
+    Transaction:
+        One for a batch of people: what was derived, the places in the subscribers' sequences, what
+        is remembered, and the jobs. So each event is derived once, and told once in a sequence.
+    """
+    derived = looked_at = 0
+    while most is None or looked_at < most:
+        with unit_of_work_of(sessions) as session:
+            person_ids = store.next_changed(session, BATCH)
+            looks = _Looks(session=session, keyring=keyring, at=now())
+            taken = looks.look_at(person_ids)
+            derived += looks.derived
+        looked_at += taken
+        if len(person_ids) < BATCH or not taken:
+            break
+    return derived
+
+
+@dataclass(slots=True, kw_only=True)
+class _Looks:
+    """One batch."""
+
+    session: Session
+    keyring: Keyring
+    at: datetime
+    _events: list[store.NewEvent] = field(default_factory=list)
+    _consequences: list[tuple[PersonId, LifeEventKind]] = field(default_factory=list)
+
+    @property
+    def derived(self) -> int:
+        """Return how many events were derived."""
+        return len(self._events)
+
+    def look_at(self, person_ids: Sequence[PersonId]) -> int:
+        """Look at those of the persons whom nobody else holds; return how many."""
+        locked = store.lock_lives(self.session, person_ids)
+        taken = store.take_changed(self.session, [row.person_id for row in locked])
+        rows = [row for row in locked if row.person_id in taken and row.wrapped_key is not None]
+        keys = self._open(
+            [(row.person_id, row.wrapped_key) for row in rows if row.wrapped_key is not None]
+        )
+        known = store.find_facts(self.session, keys)
+        remembered: list[tuple[PersonId, bytes, bytes | None]] = []
+        for row in rows:
+            key = keys[row.person_id]
+            version, history = unseal_derived(key, row.record_sealed)
+            record = CurrentRecord(
+                person_id=row.person_id, version=version, on=civil_date(self.at), history=history
+            )
+            facts = facts_of(record)
+            place = associated_data("life_facts", "facts_sealed", row.person_id)
+            sealed = known.get(row.person_id)
+            before = (
+                None if sealed is None else _facts.decode(key.unseal(sealed, associated_data=place))
+            )
+            # Of persons who are one, one tells: the others have the same record.
+            if row.group_id in {None, row.person_id}:
+                for event in events_between(before, facts):
+                    self._add(key, event)
+                self._find_parents(record, facts)
+            due = next_due(facts)
+            remembered.append(
+                (
+                    row.person_id,
+                    key.seal(msgspec.json.encode(facts), associated_data=place),
+                    None if due is None else _due_digest(self.keyring, due),
+                )
+            )
+        store.save_facts(self.session, remembered)
+        told = store.insert_events(self.session, self._events, self.at)
+        for agency_id in told:
+            enqueue(self.session, LIFE_EVENTS_TOLD_TASK, lock=agency_id, agency_id=agency_id)
+        self._tell_of_consequences()
+        return len(taken)
+
+    def _open(self, wrapped: Sequence[tuple[PersonId, bytes]]) -> dict[PersonId, PersonKey]:
+        entries = record_accesses(
+            self.session, [(self._entry(person_id), person_id) for person_id, _ in wrapped]
+        )
+        return {
+            person_id: self.keyring.person_key(person_id, key, because=entry)
+            for (person_id, key), entry in zip(wrapped, entries, strict=True)
+        }
+
+    def _entry(self, person_id: PersonId) -> NewEntry:
+        return NewEntry(
+            entry_id=EntryId(new_id(self.at)),
+            action=LifeLookedAt.action,
+            outcome="allowed",
+            actor=_ACTOR,
+            subject=self.keyring.pseudonym("audit", person_id),
+            occurred_at=self.at,
+        )
+
+    def _add(self, key: PersonKey, event: LifeEvent, relative: PersonId | None = None) -> None:
+        event_id = new_id(self.at)
+        body = EventBody(kind=event.kind, occurred_on=event.occurred_on, relative=relative)
+        place = event_place(key.person_id, event_id)
+        self._events.append(
+            store.NewEvent(
+                person_id=key.person_id,
+                event_id=event_id,
+                kind=event.kind,
+                body_sealed=key.seal(msgspec.json.encode(body), associated_data=place),
+            )
+        )
+        if event.kind in CONSEQUENTIAL:
+            self._consequences.append((key.person_id, event.kind))
+
+    def _tell_of_consequences(self) -> None:
+        groups = matching_store.group_members(
+            self.session, {person_id for person_id, _ in self._consequences}
+        )
+        for person_id, kind in self._consequences:
+            for member in groups.get(person_id) or [person_id]:
+                enqueue(
+                    self.session,
+                    LIFE_EVENT_TASK,
+                    lock=str(member),
+                    person_id=str(member),
+                    kind=kind.value,
+                )
+
+    # Kinship
+
+    def _find_parents(self, record: CurrentRecord, facts: Facts) -> None:
+        """Find out who the parents are, and tell of a birth as an event of theirs too.
+
+        Kinship is kept while the child is under age: it is what lets a parent see the child.
+        """
+        said = evaluate(record, "parents", self.at) if is_minor(facts) else None
+        found: dict[PersonId, str] = {}
+        for parent in [] if said is None else said.value:
+            person_id = self._find_parent(parent)
+            if person_id is not None and person_id != record.person_id:
+                found[person_id] = parent["role"]
+        come = store.replace_parents(self.session, record.person_id, found)
+        born = facts.birthdate
+        if not come or born is None or not is_news(born, facts.looked_on):
+            return
+        keys = self._open(sorted(store.wrapped_keys(self.session, come).items()))
+        for key in keys.values():
+            event = LifeEvent(kind=LifeEventKind.CHILD_BORN, occurred_on=born)
+            self._add(key, event, relative=record.person_id)
+
+    def _find_parent(self, parent: JSONValue) -> PersonId | None:
+        """Return who is meant: by SNILS and birth date, or by name and birth date if it is plain.
+
+        A number that several people have, or two who are as like, tell nobody.
+        """
+        profile = profile_of(
+            (name, parent[name])
+            for name in ("family_name", "given_name", "middle_name", "birthdate", "snils")
+            if name in parent
+        )
+        number = profile.get(IdentifierKind.SNILS.value)
+        if number is not None:
+            digest = self.keyring.blind_index(IdentifierKind.SNILS.value, number[0])
+            if not linking_store.find_identifier_holders(self.session, [digest]):
+                return None  # not known yet
+        candidates = find_candidates(self.session, self.keyring, profile, because=self._entry)
+        link = register_scorer().model.link
+        matches = [one for one in candidates if one.score.bits >= link]
+        return matches[0].person_id if len(matches) == 1 else None

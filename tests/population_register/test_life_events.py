@@ -1,0 +1,200 @@
+"""What a change of a record means: pure, from one look to the next."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from kernel.ids import AgencyId, PersonId, new_id
+from population_register.life_events import (
+    Facts,
+    LifeEventKind,
+    events_between,
+    facts_of,
+    next_due,
+)
+from population_register.model import AttributeValue, CurrentRecord
+from tests.population_register.register_builders import NOON
+
+TODAY = date(2026, 11, 23)
+YESTERDAY = date(2026, 11, 22)
+BORN: dict[str, Any] = {"birthdate": "1986-03-14"}
+
+
+def a_value(value: object, since: date = date(2020, 1, 1)) -> AttributeValue:
+    return AttributeValue(
+        value=value, source=AgencyId("interior"), as_of=since, recorded_at=NOON, valid_from=since
+    )
+
+
+def facts(
+    on: date = TODAY, /, *, stays: tuple[dict[str, str], ...] = (), **values: AttributeValue
+) -> Facts:
+    history: dict[str, tuple[AttributeValue, ...]] = {
+        name: (value,) for name, value in values.items()
+    }
+    if stays:
+        history["arrivals"] = tuple(a_value(stay) for stay in stays)
+    return facts_of(
+        CurrentRecord(person_id=PersonId(new_id(NOON)), version=1, on=on, history=history)
+    )
+
+
+def kinds(before: Facts | None, after: Facts) -> list[LifeEventKind]:
+    return [event.kind for event in events_between(before, after)]
+
+
+class TestFirstLook:
+    """Of somebody we did not know only a birth of late is news."""
+
+    def test_newborn(self) -> None:
+        (event,) = events_between(None, facts(birthdate=a_value("2026-11-20")))
+
+        assert event.kind is LifeEventKind.BIRTH
+        assert event.occurred_on == "2026-11-20"
+
+    @pytest.mark.parametrize(
+        "born", ["2025-11-20", "1986-03-14", "2026-12-01"], ids=["too_old", "adult", "not_yet"]
+    )
+    def test_no_newborn(self, born: str) -> None:
+        assert kinds(None, facts(birthdate=a_value(born))) == []
+
+    def test_newborn_who_died(self) -> None:
+        after = facts(birthdate=a_value("2026-11-20"), deathdate=a_value("2026-11-21"))
+
+        assert kinds(None, after) == []
+
+    def test_a_whole_life_that_was_lived_before(self) -> None:
+        after = facts(
+            birthdate=a_value("1906-03-14"),
+            deathdate=a_value("1986-03-14"),
+            passport=a_value({"series_number": "9901000001", "issued_on": "1976-01-01"}),
+            stays=({"arrived_on": "1950-01-01", "departed_on": "1951-01-01"},),
+        )
+
+        assert kinds(None, after) == []
+
+
+class TestChanges:
+    """`events_between` two looks."""
+
+    def test_nothing_changed(self) -> None:
+        assert kinds(facts(YESTERDAY, birthdate=a_value("1986-03-14")), facts()) == []
+
+    def test_death_and_that_it_was_none(self) -> None:
+        alive = facts(YESTERDAY, birthdate=a_value("1986-03-14"))
+        dead = facts(birthdate=a_value("1986-03-14"), deathdate=a_value("2026-11"))
+
+        (death,) = events_between(alive, dead)
+        (annulled,) = events_between(dead, alive)
+
+        assert (death.kind, death.occurred_on) == (LifeEventKind.DEATH, "2026-11")
+        assert annulled.kind is LifeEventKind.DEATH_ANNULLED
+
+    def test_name_that_changed(self) -> None:
+        before = facts(YESTERDAY, family_name=a_value("Волкова"))
+        after = facts(family_name=a_value("Орлова", since=date(2026, 11, 1)))
+
+        (event,) = events_between(before, after)
+
+        assert (event.kind, event.occurred_on) == (LifeEventKind.NAME_CHANGED, "2026-11-01")
+
+    @pytest.mark.parametrize(
+        "name", [a_value("Волокова"), a_value("ВОЛКОВА", since=date(2026, 11, 1))]
+    )
+    def test_name_that_was_corrected_or_only_written_otherwise(self, name: AttributeValue) -> None:
+        before = facts(YESTERDAY, family_name=a_value("Волкова"))
+
+        assert kinds(before, facts(family_name=name)) == []
+
+    @pytest.mark.parametrize(
+        ("address", "since", "expected"),
+        [
+            ("Томская область, г. Томск", date(2026, 11, 1), [LifeEventKind.MOVED]),
+            ("Томская область, г. Томск", date(2020, 1, 1), []),
+            ("Вологодская область, г. Череповец", date(2026, 11, 1), []),
+            ("неизвестно где", date(2026, 11, 1), []),
+        ],
+        ids=["another_region", "corrected", "within_the_region", "unknown"],
+    )
+    def test_move(self, address: str, since: date, expected: list[LifeEventKind]) -> None:
+        before = facts(
+            YESTERDAY,
+            registration_address=a_value({"formatted": "Вологодская область, г. Вологда"}),
+        )
+
+        after = facts(registration_address=a_value({"formatted": address}, since=since))
+
+        assert kinds(before, after) == expected
+
+    def test_passport(self) -> None:
+        old = {"series_number": "9901000001", "issued_on": "2006-04-20"}
+        new = {"series_number": "9901000002", "issued_on": "2026-11-10"}
+        late = {"series_number": "9901000003", "issued_on": "2016-11-10"}
+
+        before = facts(YESTERDAY, passport=a_value(old))
+
+        assert kinds(before, facts(passport=a_value(new))) == [LifeEventKind.PASSPORT_ISSUED]
+        assert kinds(before, facts(passport=a_value(late))) == []
+        assert kinds(before, facts()) == []
+
+    def test_arrival_and_departure_of_a_foreigner(self) -> None:
+        never = facts(date(2026, 11, 1))
+        here = facts(date(2026, 11, 10), stays=({"arrived_on": "2026-11-09"},))
+        gone = facts(stays=({"arrived_on": "2026-11-09", "departed_on": "2026-11-20"},))
+
+        assert kinds(never, here) == [LifeEventKind.ARRIVED]
+        assert kinds(here, gone) == [LifeEventKind.DEPARTED]
+        assert kinds(never, gone) == [LifeEventKind.ARRIVED, LifeEventKind.DEPARTED]
+        assert kinds(gone, gone) == []
+
+
+class TestCalendar:
+    """Birthdays that matter."""
+
+    @pytest.mark.parametrize(
+        ("born", "expected"),
+        [
+            ("2012-11-23", [LifeEventKind.TURNED_14]),
+            ("2012-11-22", []),  # yesterday, when we looked
+            ("2012-11-24", []),
+            ("2008-11-23", [LifeEventKind.TURNED_18]),
+            ("2006-11-23", [LifeEventKind.TURNED_20]),
+            ("1981-11-23", [LifeEventKind.TURNED_45]),
+            ("1981", []),  # by the last day that it may mean
+        ],
+    )
+    def test_on_the_day(self, born: str, expected: list[LifeEventKind]) -> None:
+        known = a_value(born)
+
+        assert kinds(facts(YESTERDAY, birthdate=known), facts(birthdate=known)) == expected
+
+    def test_days_that_nobody_looked_at_are_made_up_for(self) -> None:
+        known = a_value("2012-06-01")
+
+        (event,) = events_between(facts(date(2026, 5, 1), birthdate=known), facts(birthdate=known))
+
+        assert (event.kind, event.occurred_on) == (LifeEventKind.TURNED_14, "2026-06-01")
+
+    def test_the_dead_have_no_birthdays(self) -> None:
+        born, died = a_value("2012-11-23"), a_value("2020-01-01")
+        today = facts(birthdate=born, deathdate=died)
+
+        assert kinds(facts(YESTERDAY, birthdate=born, deathdate=died), today) == []
+        assert next_due(today) is None
+
+    @pytest.mark.parametrize(
+        ("born", "due"),
+        [
+            ("2012-11-24", date(2026, 11, 24)),
+            ("2012-11-23", date(2030, 11, 23)),
+            ("2012-02-29", date(2030, 3, 1)),
+            ("1981-11-23", None),
+            ("1981", date(2026, 12, 31)),
+        ],
+    )
+    def test_next_day(self, born: str, due: date | None) -> None:
+        assert next_due(facts(birthdate=a_value(born))) == due
+
+    def test_of_whom_nothing_is_known(self) -> None:
+        assert next_due(facts()) is None
