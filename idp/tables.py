@@ -87,6 +87,14 @@ accounts = Table(
     CheckConstraint("level BETWEEN 1 AND 3", name="level"),
 )
 
+# Who died: no account is opened for them, whichever way one would come about.
+closed_persons = Table(
+    "closed_persons",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("closed_at", Instant, nullable=False),
+)
+
 sign_in_names = Table(
     "sign_in_names",
     metadata,

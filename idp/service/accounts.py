@@ -11,6 +11,7 @@ from idp.model import Account, SignedIn
 from idp.passwords import PasswordHasher, PasswordMismatch, check_password
 from idp.store import accounts as store
 from kernel.envelope import associated_data
+from kernel.errors import Conflict
 from kernel.ids import AccountId, PersonId, new_id
 from kernel.keyring import Keyring
 from kernel.secret import Secret
@@ -49,11 +50,14 @@ def create_account(
 
     Raises:
         UsernameTaken: 409. Somebody has this name.
+        Conflict: 409. The person died.
         UnacceptablePassword: 422. Too short, too long, or guessed first.
     """
     name = canonical_username(username)
     if not 0 < len(name) <= _LONGEST_USERNAME:
         raise UsernameTaken("This sign-in name can't be used.")
+    if store.is_closed(session, person_id):
+        raise Conflict("No account is opened for somebody who died.")
     check_password(password, username=name)
     username_digest = keyring.blind_index(_USERNAME_INDEX, name)
     # Only to save the hashing: it is the insertion that decides.

@@ -17,7 +17,7 @@ def close_accounts(session: Session, person_id: PersonId, *, at: datetime) -> No
     Transaction:
         All of it in the caller's; the clients of the sessions are told by jobs.
     """
-    accounts.set_disabled(session, person_id, at)
+    accounts.close_person(session, person_id, at)
     for session_id in sessions.find_open(session, person_id):
         end_session(session, person_id, session_id, at=at)
     grants.revoke_grants_of_person(session, person_id, reason="person died", at=at)
@@ -25,4 +25,4 @@ def close_accounts(session: Session, person_id: PersonId, *, at: datetime) -> No
 
 def reopen_accounts(session: Session, person_id: PersonId) -> None:
     """Let the person sign in again. What was revoked stays so: it is theirs to allow anew."""
-    accounts.set_disabled(session, person_id, None)
+    accounts.reopen_person(session, person_id)

@@ -22,6 +22,7 @@ from idp.model import Account, SignedIn, SignInSession
 from idp.provider import Provider
 from idp.ring_tokens import UPSTREAM_REQUEST, RingToken
 from idp.store import upstreams as store
+from idp.store.accounts import is_closed
 from idp.store.upstreams import UpstreamLink
 from idp.upstream import (
     FRESH,
@@ -253,6 +254,8 @@ def settle(
     accounts = store.list_accounts(session, person_id)
     if any(account.disabled_at is not None for account in accounts):
         raise UpstreamPersonUnknown(reason="an account of the person is disabled")
+    if is_closed(session, person_id):
+        raise UpstreamPersonUnknown(reason="the person died")
     if accounts:
         to_confirm = ToConfirm(
             asserted=replace(asserted, snils=None),

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, insert, literal, select, update
+from sqlalchemy import case, delete, exists, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Integer, Interval
 
 from idp.assurance import AssuranceLevel
 from idp.model import Account
-from idp.tables import accounts, sign_in_failures, sign_in_names
+from idp.tables import accounts, closed_persons, sign_in_failures, sign_in_names
 from kernel.db import Instant
 from kernel.ids import AccountId, PersonId
 
@@ -100,12 +100,35 @@ def replace_password_hash(
     )
 
 
-def set_disabled(session: Session, person_id: PersonId, at: datetime | None) -> None:
-    """Close a person's accounts, those that are open; or open them again, with None."""
-    accounts_of = update(accounts).where(accounts.c.person_id == person_id)
-    if at is not None:
-        accounts_of = accounts_of.where(accounts.c.disabled_at.is_(None))
-    session.execute(accounts_of.values(disabled_at=at))
+def close_person(session: Session, person_id: PersonId, at: datetime) -> None:
+    """Close a person's accounts, those that are open, and let none be opened."""
+    session.execute(
+        upsert(closed_persons).values(person_id=person_id, closed_at=at).on_conflict_do_nothing()
+    )
+    session.execute(
+        update(accounts)
+        .where(accounts.c.person_id == person_id, accounts.c.disabled_at.is_(None))
+        .values(disabled_at=at)
+    )
+
+
+def reopen_person(session: Session, person_id: PersonId) -> None:
+    """Open the accounts again that were closed with the person; others stay disabled."""
+    closed_at = session.scalar(
+        delete(closed_persons)
+        .where(closed_persons.c.person_id == person_id)
+        .returning(closed_persons.c.closed_at)
+    )
+    session.execute(
+        update(accounts)
+        .where(accounts.c.person_id == person_id, accounts.c.disabled_at == closed_at)
+        .values(disabled_at=None)
+    )
+
+
+def is_closed(session: Session, person_id: PersonId) -> bool:
+    """Tell whether no account may be opened for a person."""
+    return session.scalar(select(exists().where(closed_persons.c.person_id == person_id))) is True
 
 
 def is_blocked(session: Session, key_digests: list[bytes], *, at: datetime) -> bool:

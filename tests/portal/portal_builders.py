@@ -65,17 +65,22 @@ class World:
         with unit_of_work_of(self.sessions) as session:
             outcome = accept_record(session, self.keyring, record, at)
             assert isinstance(outcome, Accepted)
+        self.an_account(outcome.person_id, username)
+        return outcome.person_id
+
+    def an_account(self, person_id: PersonId, username: str) -> None:
+        """Let a person sign in."""
+        with unit_of_work_of(self.sessions) as session:
             create_account(
                 session,
                 self.keyring,
                 PasswordHasher(PROFILES["test"]),
-                person_id=outcome.person_id,
+                person_id=person_id,
                 username=username,
                 password=Secret(PASSWORD),
                 level=AssuranceLevel.CONFIRMED,
-                at=at,
+                at=self.clock.now(),
             )
-        return outcome.person_id
 
     def a_consent(self, person_id: PersonId, *, partner_name: str = "Демо Банк") -> ConsentRecord:
         at = self.clock.now()

@@ -11,6 +11,7 @@ from app.consequences import act
 from audit.api import list_entries
 from consent.api import Ending, list_consents
 from kernel.db import unit_of_work_of
+from kernel.errors import Conflict
 from kernel.ids import AgencyId, PersonId
 from kernel.jobs import JobContext
 from population_register.api import (
@@ -161,6 +162,16 @@ class TestDeath:
             lock_documents(session, anna, at=world.clock.now())
 
         assert browser.get(f"/account/documents/{document}/content").status_code == 404
+
+    def test_nobody_opens_an_account_for_the_dead(self, world: World) -> None:
+        anna = world.a_person("anna")
+        happens(world, anna, "death")
+
+        with pytest.raises(Conflict):
+            world.an_account(anna, "anna-2")
+
+        happens(world, anna, "death_annulled")
+        world.an_account(anna, "anna-2")
 
     def test_others_are_left_as_they_are(self, world: World, browser: httpx.Client) -> None:
         anna, boris = world.a_person("anna"), world.a_person("boris", birthdate="1970-01-01")
