@@ -46,6 +46,11 @@ REDIRECT_URI = "https://rp.example/callback"
 __all__ = ["ISSUER", "NOON", "PASSWORD", "REDIRECT_URI", "IdpWorld", "ProofKey", "RelyingParty"]
 
 _numbers = count(1)
+_people = count()
+
+# All people here have one name, and the register makes one person of two whose dates may be one
+# date with a slip of the pen: the same day of another year, or day and month exchanged.
+_DAYS = [day for n in range(365) if (day := date(1931, 1, 1) + timedelta(days=n)).day > 12]
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,11 @@ class Person:
     person_id: PersonId
     username: str
     birthdate: str
+
+
+def _birthdate(number: int) -> str:
+    """Return dates of which any 221 in a row are those of 221 people."""
+    return f"{_DAYS[number * 61 % len(_DAYS)].replace(year=1930 + number % 60)}"
 
 
 class Browser:
@@ -349,8 +359,7 @@ class IdpWorld(World):
             "given_name": "Анна",
             "middle_name": "Сергеевна",
             "gender": "female",
-            # Of one name and one birthdate, the register would make one person.
-            "birthdate": f"{date(1930, 1, 1) + timedelta(days=next(_numbers) * 97 % 20_000)}",
+            "birthdate": _birthdate(next(_people)),
         }
         said |= attributes
         person_id = self.a_person(**said)
