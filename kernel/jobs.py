@@ -11,6 +11,7 @@ Arguments of jobs are identifiers, codes and instants, never personal data: they
 import asyncio
 import functools
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -248,6 +249,7 @@ def run_worker(
 
 STALLED_AFTER_SECONDS = 60
 GRACEFUL_SECONDS = 10
+GIVE_UP_SECONDS = 5  # after those
 RECONNECT_SECONDS = 3
 FAILED_KEPT_HOURS = 7 * 24
 
@@ -296,9 +298,13 @@ async def _take_jobs(
             # when the next job waits for the lock of one that runs.
             if not until_idle or not await _is_work_left(queue):
                 return until_idle
-        except queue_errors.ConnectorException:
+        except queue_errors.ConnectorException as error:
             if until_idle:
                 raise
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # We were told to stop, and without a database stopping fails too.
+                raise asyncio.CancelledError from error
             return False
 
 
@@ -310,13 +316,27 @@ def _cancelled_by_signals() -> Iterator[None]:
         return
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
+
+    def stop() -> None:
+        task.cancel()
+        loop.call_later(GRACEFUL_SECONDS + GIVE_UP_SECONDS, _give_up)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop)
     try:
         yield
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+def _give_up() -> None:
+    """End at once: who lost the database too could wait for it for ever.
+
+    As after `kill -9`, the jobs that ran are handed out again.
+    """
+    log.warning("worker.gave_up")
+    os._exit(1)
 
 
 async def _is_work_left(queue: procrastinate.App) -> bool:

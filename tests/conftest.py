@@ -8,6 +8,7 @@ test runs in a transaction that is rolled back. Tests that need real commits clo
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -19,6 +20,12 @@ from kernel.postgres import EmbeddedPostgres
 from tests.databases import NOON, KnownKeys, create_database, make_templates, temporary_database
 
 pytest_plugins = ["tests.sharing"]
+
+# How long an example takes, or making it, says something about the machine and nothing about us.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

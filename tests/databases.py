@@ -90,5 +90,6 @@ def temporary_database(server_url: str, *, template: str = MIGRATED) -> Iterator
     """Copy `template`, and drop the copy at the end."""
     name = f"civitas_{random_bytes(8).hex()}"
     yield create_database(server_url, name, template=template)
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(drop)

@@ -1,20 +1,22 @@
 """The queue: in the caller's transaction or not at all, and no job lost with its worker."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import procrastinate
 import pytest
 from obstore.store import LocalStore
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from kernel.clock import FrozenClock
 from kernel.db import unit_of_work_of
-from kernel.jobs import JobArgument, JobContext, Tasks, enqueue, run_worker
+from kernel.jobs import JobArgument, JobContext, Tasks, _take_jobs, enqueue, run_worker
 from kernel.keyring import Keyring
 from kernel.root_keys import LocalKeyFile
 from kernel.settings import Settings
@@ -291,3 +293,25 @@ def let_the_worker_die(session: Session) -> None:
             " UPDATE procrastinate_jobs SET status = 'doing', worker_id = dead.id FROM dead"
         )
     )
+
+
+def test_worker_that_is_told_to_stop_stops_though_its_database_is_gone() -> None:
+    """Procrastinate writes that it stops; when that fails, the cancellation must not be lost."""
+
+    class Queue:
+        async def run_worker_async(self, **_: object) -> None:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                raise ConnectorException from None
+
+    async def stop() -> None:
+        unused: Any = None
+        queue: Any = Queue()
+        taking = asyncio.create_task(_take_jobs(queue, unused, concurrency=1, until_idle=False))
+        await asyncio.sleep(0)
+        taking.cancel()
+        await taking
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(stop())
