@@ -31,10 +31,17 @@ LONGEST_FIRST = (
     "tests/journeys/test_two_processes.py",
     "tests/kernel/test_postgres.py",
     "tests/loadtests/test_bench.py",
-    "tests/interop/test_openid_client.py",
+    "tests/interop/test_dynamic_registration.py",
     "tests/portal/test_account.py",
     "tests/population_register/test_races.py",
     "tests/faults/test_worker_faults.py",
+    "tests/population_register/test_orders.py",
+    "tests/partner_api/test_agency_commands.py",
+    "tests/idp/test_upstream.py",
+    "tests/kernel/test_signing.py",
+    "tests/contracts/test_fuzzed.py",
+    "tests/idp/test_cleanup.py",
+    "tests/faults/test_log_faults.py",
 )
 """Groups and modules that take many seconds; the others follow in the order of chance."""
 
