@@ -353,6 +353,21 @@ class World:
 
         return self.portal.call(send)
 
+    def post_at_once(
+        self, path: str, content: bytes, headers: Sequence[Mapping[str, str]]
+    ) -> list[httpx.Response]:
+        """Send the same body many times at once, each time with other headers."""
+
+        async def send() -> list[httpx.Response]:
+            import asyncio  # noqa: PLC0415
+
+            transport = httpx.ASGITransport(app=self.app)
+            async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as client:
+                sent = (client.post(path, content=content, headers=each) for each in headers)
+                return list(await asyncio.gather(*sent))
+
+        return self.portal.call(send)
+
     def logged(self, access: Access, action: str = "partner_api.") -> list[NewEntry]:
         """Return what partners did, the oldest first."""
         with self.session() as session:

@@ -517,6 +517,31 @@ class TestOfficials:
         assert [each.status_code for each in answers] == [200, 403]
         assert answers[1].json()["code"] == "official_unproven"
 
+    @pytest.mark.parametrize("is_by_number", [True, False])
+    def test_of_forty_at_once_one_uses_the_assertion(
+        self, world: World, asker: Asker, *, is_by_number: bool
+    ) -> None:
+        person, made = someone(world), asker.official()
+        question: dict[str, Any] = {
+            "legal_basis": BASIS,
+            "purpose": PURPOSE,
+            "identifiers": {"inn": person.inn},
+        }
+        if not is_by_number:
+            question["attributes"] = {"birthdate": person.birthdate}
+        more = {"Civitas-Official": made, "Content-Type": "application/json"}
+
+        answers = world.post_at_once(
+            RESOLVE,
+            json.dumps(question).encode(),
+            [asker.headers(RESOLVE) | more for _ in range(40)],
+        )
+
+        statuses = sorted(each.status_code for each in answers)
+        resolved = [e for e in logged(world, person.person_id) if e.action == PersonResolved.action]
+        assert statuses == [200] + [403] * 39
+        assert len(resolved) == 1
+
     def test_official_of_another_agency_is_refused(self, world: World, asker: Asker) -> None:
         other = an_asker(world)
 

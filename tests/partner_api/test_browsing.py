@@ -1,10 +1,18 @@
 """Browsing is told from work by counts alone."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.orm import Session, sessionmaker
 
+from kernel.ids import AgencyId
 from partner_api.agencies.browsing import Alarm, Counts, Pattern, find_alarms
+from partner_api.agencies.store import add_counts
+from partner_api.service.forgetting import QUESTION_COUNTS_KEPT, forget_old
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +38,23 @@ def test_alarm_says_how_many() -> None:
     assert find_alarms(Counts(by_name=50, by_name_matched=2)) == (
         Alarm(pattern=Pattern.MANY_NAMES, asked=50, matched=2),
     )
+
+
+@pytest.mark.db
+def test_counts_are_added_up_and_forgotten_after_three_months(
+    session: Session, sessions: sessionmaker[Session]
+) -> None:
+    hour, later = NOON, NOON + timedelta(hours=1)
+    add_counts(session, AgencyId("tax"), "inspector-7", hour, Counts(by_name=2))
+    total = add_counts(session, AgencyId("tax"), "inspector-7", hour, Counts(by_name=1))
+    add_counts(session, AgencyId("tax"), "inspector-7", later, Counts(by_name=1))
+    session.commit()
+
+    early = forget_old(sessions, at=hour + QUESTION_COUNTS_KEPT)
+    late = forget_old(sessions, at=hour + QUESTION_COUNTS_KEPT + timedelta(seconds=1))
+
+    assert total == Counts(by_name=3)
+    assert (early, late) == ({}, {"agency_question_counts": 1})
 
 
 numbers = st.integers(0, 500)

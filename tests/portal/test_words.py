@@ -212,6 +212,22 @@ class TestEntries:
     def test_actor_is_named(self, actor: Actor, who: str) -> None:
         assert shown(an_entry(actor=actor)).who == who
 
+    def test_question_of_an_agency_names_official_case_and_law(self) -> None:
+        entry = an_entry(
+            action="partner_api.agencies.person.resolved",
+            actor=Actor(kind="agency", id="bank", official="inspector-7"),
+            purpose="tax_code_85",
+            stated_purpose="case 12-345",
+        )
+
+        view = entry_view(
+            entry, names={}, language=EN, legal_bases={"tax_code_85": "Tax records (85)"}
+        )
+
+        assert view.action == "Asked the register about you"
+        assert (view.official, view.stated_purpose) == ("inspector-7", "case 12-345")
+        assert view.purpose == "Tax records (85)"
+
     def test_item_and_purpose_of_yesterday_are_shown_by_their_codes(self) -> None:
         items = ("gone_item", "civil_acts", "family_name", "document:ct_scan")
 
