@@ -6,6 +6,7 @@ from audit.service.access import (
     entry_binds,
     get_entry,
     list_entries,
+    open_entry_binds,
     record_access,
     record_accesses,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "get_entry",
     "latest_checkpoint",
     "list_entries",
+    "open_entry_binds",
     "prove_inclusion",
     "record_access",
     "record_accesses",

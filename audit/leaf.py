@@ -69,6 +69,19 @@ def encode_leaf(entry: NewEntry) -> bytes:
     return leaf
 
 
+def split_leaf(entry: NewEntry) -> tuple[bytes, bytes]:
+    """Return the leaf of `entry` before and after its subject, which a statement fills in.
+
+    A quote within a text is escaped, so that the member's name with its quotes is met once only.
+
+    Args:
+        entry: Its subject is empty. What is filled in needs no escaping.
+    """
+    head, name, tail = encode_leaf(entry).partition(b'"subject":""')
+    assert name
+    return head + name[:-1], name[-1:] + tail
+
+
 def decode_leaf(leaf: bytes) -> NewEntry:
     """Return the entry that `leaf` says; strict: only what `encode_leaf` would write again.
 

@@ -40,7 +40,8 @@ class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
         reason: Why it was refused, or for what reason it was allowed out of order; a code.
         actor: Who did it.
         subject: The pseudonym by which the actor knows the person; `keyring.pseudonym("audit", …)`
-            where the actor has none.
+            where the actor has none; of an agency's question a commitment to the person
+            (docs/decisions/0032).
         purpose: Purpose code of the consent or legal basis it rested on.
         items: Names of what was asked for; names only, never values.
         consent_id: The consent it rested on.

@@ -20,6 +20,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal_column,
     null,
     or_,
     select,
@@ -39,6 +40,8 @@ from kernel.ids import EntryId, PersonId
 
 ENTRY_ID_BIND = "audit_entry_id"
 LEAF_BIND = "audit_leaf"
+LEAF_HEAD_BIND = "audit_leaf_head"
+LEAF_TAIL_BIND = "audit_leaf_tail"
 
 _HIGHEST_LEVEL = 7  # of a tree whose places have 63 bits; PostgreSQL shifts by six bits only
 
@@ -93,16 +96,31 @@ def insert_entries(session: Session, rows: Sequence[tuple[PersonId, EntryId, byt
     )
 
 
-def append_entry(person_id: ColumnElement[object], *, source: FromClause) -> CTE:
+def append_entry(
+    person_id: ColumnElement[object],
+    *,
+    source: FromClause,
+    subject: ColumnElement[str] | None = None,
+) -> CTE:
     """Return audit's part of a composed statement: append one entry per row of `source`.
 
-    The binds are those of `entry_binds`. Columns `entry_id`, `person_id`. No row of `source`, no
-    entry: what is refused is recorded by `record_access` in the ordinary lane.
+    The binds are those of `entry_binds`, or with a subject those of `open_entry_binds`. Columns
+    `entry_id`, `person_id`. No row of `source`, no entry: what is refused is recorded by
+    `record_access` in the ordinary lane.
 
     Args:
         person_id: Whose entry; a column of `source`.
         source: What must hold for the access to happen: at most one row.
+        subject: The entry's subject, where only the statement finds out whose data it is about:
+            a text of `source` that JSON needs not escape.
     """
+    leaf: ColumnElement[bytes] = bindparam(LEAF_BIND, type_=LargeBinary())
+    if subject is not None:
+        head = bindparam(LEAF_HEAD_BIND, type_=LargeBinary())
+        tail = bindparam(LEAF_TAIL_BIND, type_=LargeBinary())
+        named = func.convert_to(subject, literal_column("'UTF8'"), type_=LargeBinary())
+        joined = head.op("||", return_type=LargeBinary())(named)
+        leaf = joined.op("||", return_type=LargeBinary())(tail)
     return (
         insert(audit_waiting_entries)
         .from_select(
@@ -110,7 +128,7 @@ def append_entry(person_id: ColumnElement[object], *, source: FromClause) -> CTE
             select(
                 person_id,
                 bindparam(ENTRY_ID_BIND, type_=Uuid()),
-                bindparam(LEAF_BIND, type_=LargeBinary()),
+                leaf,
             ).select_from(source),
             include_defaults=False,
         )

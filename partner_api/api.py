@@ -7,6 +7,7 @@ from partner_api.agencies.service.clients import (
     list_agency_clients,
     list_raised_alarms,
 )
+from partner_api.agencies.subjects import entry_subject
 from partner_api.openapi import OPERATIONS as PARTNER_OPERATIONS
 from partner_api.service.forgetting import forget_old
 from partner_api.service.limits import set_limit
@@ -18,6 +19,7 @@ __all__ = [
     "OPERATIONS",
     "add_agency_client",
     "add_agency_official_key",
+    "entry_subject",
     "forget_old",
     "list_agency_clients",
     "list_raised_alarms",

@@ -9,8 +9,8 @@ from app.cli.session import NOT_ALL_GOOD, as_json, resources, show
 from app.resources import Resources
 from audit.api import IsSubject, LogReport, NewEntry, verify_log
 from idp.api import tell_subjects
-from kernel.ids import AgencyId, PersonId
-from population_register.api import list_agencies, sector_pseudonym
+from kernel.ids import PersonId
+from partner_api.api import entry_subject
 
 
 @click.group()
@@ -59,14 +59,12 @@ def verify(ctx: click.Context, kept: tuple[Path, ...], *, is_json: bool) -> None
 
 
 def _is_subject(session: Session, opened: Resources) -> IsSubject:
-    """Tell an entry that lies with another person by its pseudonym, which is in the signed leaf."""
+    """Tell an entry that lies with another person by its subject, which is in the signed leaf."""
     sub_at = tell_subjects(session, opened.keyring)
-    sectors = {each.agency_id: each.pseudonym_sector for each in list_agencies(session)}
 
     def is_subject(entry: NewEntry, person_id: PersonId) -> bool:
         if entry.actor.kind == "agency" and entry.client_id is not None:
-            sector = sectors.get(AgencyId(entry.actor.id), "")
-            return entry.subject == sector_pseudonym(opened.keyring, sector, person_id)
+            return entry.subject == entry_subject(opened.keyring, entry.entry_id, person_id)
         if entry.client_id is None:
             return entry.subject == opened.keyring.pseudonym("audit", person_id)
         return entry.subject == sub_at(entry.client_id, person_id)

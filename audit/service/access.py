@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from audit import store
-from audit.leaf import encode_leaf
+from audit.leaf import encode_leaf, split_leaf
 from audit.model import LoggedEntry, NewEntry, RecordedEntry, recorded
-from audit.store import ENTRY_ID_BIND, LEAF_BIND
+from audit.store import ENTRY_ID_BIND, LEAF_BIND, LEAF_HEAD_BIND, LEAF_TAIL_BIND
 from kernel.errors import NotFound
 from kernel.ids import EntryId, PersonId
 
@@ -61,6 +61,16 @@ def record_accesses(
 def entry_binds(entry: NewEntry) -> dict[str, object]:
     """Return the values of `append_entry`'s binds."""
     return {ENTRY_ID_BIND: entry.entry_id, LEAF_BIND: encode_leaf(entry)}
+
+
+def open_entry_binds(entry: NewEntry) -> dict[str, object]:
+    """Return the values of the binds of an `append_entry` that fills in the subject itself.
+
+    Args:
+        entry: Its subject is empty; whoever calls `recorded` afterwards fills in the same.
+    """
+    head, tail = split_leaf(entry)
+    return {ENTRY_ID_BIND: entry.entry_id, LEAF_HEAD_BIND: head, LEAF_TAIL_BIND: tail}
 
 
 def list_entries(

@@ -26,7 +26,7 @@ from idp.api import (
     provider_of,
 )
 from kernel.clock import Clock
-from kernel.ids import AgencyId, ClientId, PartnerId, PersonId
+from kernel.ids import AgencyId, ClientId, PartnerId
 from kernel.keyring import Keyring
 from kernel.signing import SigningKeys
 from partner_api import store
@@ -68,7 +68,6 @@ RESOLVE: Final = "register.resolve"
 MANDATES: Final = "register.mandates"
 
 MOST_AGENCIES: Final = 1_000
-MOST_HINTS: Final = 20_000
 MOST_DECIDED: Final = 200
 
 
@@ -158,7 +157,6 @@ class Desk:
         self.signing = signing
         self.quota = Quota()
         self.tally = Tally(sessions, clock)
-        self.hints: Memory[tuple[bytes, ...], PersonId] = Memory(MOST_HINTS)
         self._agency_of: Memory[ClientId, AgencyId | None] = Memory(MOST_AGENCIES)
         self._rights: Memory[AgencyId, Rights] = Memory(MOST_AGENCIES)
 

@@ -1,24 +1,24 @@
 """The hot lane of agencies: who is this?
 
-    verify token, proof and official · mandate · look · one statement · open · answer
+    verify token, proof and official · mandate · one statement · open · answer
 
 The statement spends the assertion and the proof, asks whether the client, the agency and its
 mandates are still what is remembered, looks the person up, fetches the sealed record and appends
 the access entry. Questions without a number, and batches, are answered in the ordinary lane.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import orjson
+from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from audit.api import entry_binds, recorded
+from audit.api import open_entry_binds, recorded
 from idp.api import assertion_binds
-from kernel.db import Fetcher
 from kernel.errors import DomainError, PayloadTooLarge
 from kernel.ids import PersonId
 from kernel.secret import b64url, sha256
@@ -48,11 +48,14 @@ from partner_api.agencies.service.answering import (
     counts_of,
     renewed,
 )
-from partner_api.agencies.statements import LOOK, admit, resolve
+from partner_api.agencies.statements import admit, resolve
+from partner_api.agencies.subjects import SALT_BIND, entry_salt, entry_subject
+from partner_api.attempt import Row
 from partner_api.events import PersonResolved
 from population_register.api import (
     Description,
     Match,
+    Nobody,
     decide_by_counts,
     given_fields,
     open_record,
@@ -165,65 +168,44 @@ def _binds(asking: Asking) -> dict[str, object]:
 async def _resolve_by_numbers(
     desk: Desk, request: Request, call: Call, frame: Frame, description: Description
 ) -> tuple[Asking, Answer]:
-    """Look who is meant; give the record in the statement that looks again and writes it down."""
-    asking = await _decided(desk, request, call, frame)
+    """Find who has the numbers, write it down and give the record, in one statement."""
     digests = question_digests(desk.keyring, description)
-    binds: dict[str, object] = {
-        "register_digests": digests,
-        "register_digest_count": len(set(digests)),
-    }
-    expected = desk.hints.get(digests)
-    is_spent = False
-    if expected is None:
-        expected = await _look(desk.pool, binds)
     for _ in range(_TRIES):
-        subject, fields = "", asking.fields
-        if expected is not None:
-            subject = sector_pseudonym(desk.keyring, asking.sector, expected)
-        entry = asking.entry(subject, action=PersonResolved.action, items=fields)
-        row = await resolve(is_spent_already=is_spent).fetchrow(
-            desk.pool,
-            **_binds(asking),
-            **binds,
-            **entry_binds(entry),
-            expected_person_id=expected,
-        )
+        asking = await _decided(desk, request, call, frame)
+        fields = asking.fields
+        entry = asking.entry("", action=PersonResolved.action, items=fields)
+        binds = _binds(asking)
+        binds["register_digests"] = digests
+        binds["register_digest_count"] = len(set(digests))
+        binds[SALT_BIND] = entry_salt(desk.keyring, entry.entry_id)
+        binds.update(open_entry_binds(entry))
+        row = await resolve().fetchrow(desk.pool, **binds)
         assert row is not None  # it always answers
         if not check_admitted(row):
             await desk.learn(call.agency)
-            asking = await _decided(desk, request, call, frame)
             continue
-        is_spent = True
-        if row["entry_id"] is not None:
-            assert expected is not None
-            desk.hints.put(digests, expected)
-            record = open_record(
-                desk.keyring,
-                recorded(entry, expected),
-                sealed_record=row["sealed_record"],
-                wrapped_key=row["wrapped_key"],
-            )
-            given = given_fields(asking.mandated, fields, record, call.at)
-            return asking, matched(subject, given, entry.entry_id)
-        outcome = decide_by_counts(
-            whole=row["whole"], partial=row["partial"], person_id=row["person_id"]
+        if row["entry_id"] is None:
+            return asking, _unmatched(row)
+        person_id = PersonId(row["person_id"])
+        subject = entry_subject(desk.keyring, entry.entry_id, person_id)
+        record = open_record(
+            desk.keyring,
+            recorded(replace(entry, subject=subject), person_id),
+            sealed_record=row["sealed_record"],
+            wrapped_key=row["wrapped_key"],
         )
-        if not isinstance(outcome, Match):
-            return asking, unmatched(outcome)
-        if outcome.person_id == expected:  # the data was destroyed: as if there were nobody
-            return asking, unmatched(decide_by_counts(whole=0, partial=0, person_id=None))
-        expected = outcome.person_id  # somebody else, since a moment ago
-    raise RuntimeError("who has a number changes faster than it can be read")
+        given = given_fields(asking.mandated, fields, record, call.at)
+        pseudonym = sector_pseudonym(desk.keyring, asking.sector, person_id)
+        return asking, matched(pseudonym, given, entry.entry_id)
+    raise RuntimeError("an agency's rights change faster than they can be read")
 
 
-async def _look(on: Fetcher, binds: Mapping[str, object]) -> PersonId | None:
-    """Return who the numbers name now, if one person alone."""
-    row = await LOOK.fetchrow(on, **binds)
-    assert row is not None  # it always answers
+def _unmatched(row: Row) -> Answer:
     outcome = decide_by_counts(
         whole=row["whole"], partial=row["partial"], person_id=row["person_id"]
     )
-    return outcome.person_id if isinstance(outcome, Match) else None
+    # One person alone, and no record was given: the data was destroyed, as if there were nobody.
+    return unmatched(Nobody() if isinstance(outcome, Match) else outcome)
 
 
 def _respond(request: Request, desk: Desk, asking: Asking, answer: Answer, body: bytes) -> Response:

@@ -14,7 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Text,
-    Uuid,
     bindparam,
     exists,
     literal,
@@ -25,12 +24,12 @@ from sqlalchemy import (
 from audit.api import append_entry
 from idp.api import live_client, spend_assertion, spend_proof
 from kernel.db import HotStatement
+from partner_api.agencies.subjects import subject_of
 from partner_api.tables import agency_clients
 from population_register.api import current_record, identifier_holders, unchanged_agency
 
 # Of the register's own parts, which names the binds.
 _AGENCY_ID = bindparam("register_agency_id", type_=Text())
-_EXPECTED = bindparam("expected_person_id", type_=Uuid())
 
 
 def _bound_client() -> CTE:
@@ -50,7 +49,7 @@ def _has_row(part: FromClause) -> ColumnElement[bool]:
 
 
 def _admission(
-    *, has_agency: bool, has_assertion: bool, is_spent_already: bool = False
+    *, has_agency: bool, has_assertion: bool
 ) -> tuple[CTE, dict[str, ColumnElement[Any]]]:
     """Return the part that has a row when the request is admitted, and what is told otherwise."""
     bound = _bound_client()
@@ -65,8 +64,6 @@ def _admission(
         agency = unchanged_agency()
         last = select(bound.c.client_id).join(agency, true()).cte("known_caller")
         facts["is_unchanged"] = _has_row(agency)
-    if is_spent_already:
-        return last, facts
     if has_assertion:
         last = spend_assertion(last)
         facts["is_assertion_fresh"] = _has_row(last)
@@ -87,44 +84,33 @@ def admit(*, has_agency: bool, has_assertion: bool) -> HotStatement:
     return HotStatement(select(*(fact.label(name) for name, fact in facts.items())))
 
 
-LOOK = HotStatement(select(identifier_holders()))
-"""Who has or had the numbers of a question: before it is known whose entry is to be written."""
-
-
 @lru_cache
-def resolve(*, is_spent_already: bool) -> HotStatement:
+def resolve() -> HotStatement:
     """Compose the answer to a question by numbers, its access entry appended.
 
-    An entry's bytes are fixed before the statement runs, and name the pseudonym of the person: so
-    it is said whom the numbers are expected to name. That decides nothing: the statement looks
-    again, and gives the record of that person only if they alone have all of the numbers now.
-
-    Args:
-        is_spent_already: The assertion and the proof were spent by this request's own first
-            statement, whose expectation was no longer so.
+    The record is given of whoever alone has all of the numbers, and only with the entry.
 
     Returns:
         The facts of `admit`; `whole`, `partial` and `person_id` as `identifier_holders`; and
         `entry_id`, `sealed_record`, `wrapped_key`, NULL where nothing was given.
     """
-    admitted, facts = _admission(
-        has_agency=True, has_assertion=True, is_spent_already=is_spent_already
-    )
+    admitted, facts = _admission(has_agency=True, has_assertion=True)
     holders = identifier_holders()
-    found = (
-        select(holders.c.person_id)
-        .where(holders.c.whole == 1, holders.c.person_id == _EXPECTED)
-        .cte("found")
-    )
+    found = select(holders.c.person_id).where(holders.c.whole == 1).cte("found")
     record = current_record(found.c.person_id)
     permitted = (
-        select(found.c.person_id, record.c.sealed_record, record.c.wrapped_key)
+        select(
+            found.c.person_id,
+            record.c.sealed_record,
+            record.c.wrapped_key,
+            subject_of(found.c.person_id).label("subject"),
+        )
         .select_from(found)
         .join(record, true())
         .join(admitted, true())
         .cte("permitted")
     )
-    entry = append_entry(permitted.c.person_id, source=permitted)
+    entry = append_entry(permitted.c.person_id, source=permitted, subject=permitted.c.subject)
     return HotStatement(
         select(
             *(fact.label(name) for name, fact in facts.items()),

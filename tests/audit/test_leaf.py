@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from audit.errors import ProofRefused
-from audit.leaf import MOST_LEAF_BYTES, decode_leaf, encode_leaf
+from audit.leaf import MOST_LEAF_BYTES, decode_leaf, encode_leaf, split_leaf
 from audit.model import Actor, NewEntry, Outcome
 from kernel.ids import ClientId, ConsentId, EntryId
 from tests.audit.audit_builders import an_entry
@@ -76,6 +76,23 @@ def test_form_of_version_2_does_not_change() -> None:
         .replace(b'"v":1', b'"v":2')
     )  # fmt: skip
     assert decode_leaf(leaf) == entry
+
+
+@given(entries(), st.text("0123456789abcdef", min_size=1, max_size=64))
+def test_leaf_whose_subject_is_filled_in_is_the_same_leaf(entry: NewEntry, subject: str) -> None:
+    head, tail = split_leaf(replace(entry, subject=""))
+
+    assert head + subject.encode() + tail == encode_leaf(replace(entry, subject=subject))
+
+
+def test_text_that_looks_like_a_member_is_not_taken_for_it() -> None:
+    entry = replace(
+        ENTRY, subject="", purpose='"subject":""', stated_purpose='","subject":"","x":"'
+    )
+
+    head, tail = split_leaf(entry)
+
+    assert decode_leaf(head + b"s" + tail) == replace(entry, subject="s")
 
 
 def test_form_of_version_1_does_not_change() -> None:

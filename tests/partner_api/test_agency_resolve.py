@@ -8,9 +8,11 @@ import jwt
 import pytest
 from sqlalchemy import update
 
+from audit.leaf import encode_leaf
 from kernel.ids import PartnerId
 from kernel.secret import b64url, sha256
 from kernel.tables import person_keys
+from partner_api.agencies.subjects import entry_subject
 from partner_api.events import PersonResolved, PseudonymConverted
 from partner_api.store import save_limit
 from partner_api.tables import agency_clients
@@ -87,8 +89,26 @@ class TestAnswers:
         assert entry.actor.official == "inspector-7"
         assert (entry.purpose, entry.stated_purpose) == (BASIS, PURPOSE)
         assert entry.items == ("birthdate", "inn")  # of what was asked, what a mandate gives
-        assert entry.subject == answered.json()["pseudonym"]
+        assert entry.subject == entry_subject(world.keyring, entry.entry_id, person.person_id)
+        assert answered.json()["pseudonym"] not in encode_leaf(entry).decode()
         assert entry.client_id == asker.client_id
+
+    def test_two_entries_of_one_person_say_nothing_in_common(
+        self, world: World, asker: Asker
+    ) -> None:
+        """In the leaves of the log, which others may see; by number and by name alike."""
+        person = someone(world)
+        asker.ask(identifiers={"inn": person.inn})
+        asker.ask(identifiers={"inn": person.inn}, attributes={"birthdate": person.birthdate})
+
+        entries = [e for e in logged(world, person.person_id) if e.action == PersonResolved.action]
+
+        assert len({entry.subject for entry in entries}) == len(entries) == 2
+        for entry in entries:
+            assert entry.subject == entry_subject(world.keyring, entry.entry_id, person.person_id)
+            assert entry.subject != entry_subject(
+                world.keyring, entry.entry_id, someone(world).person_id
+            )
 
     def test_number_that_nobody_has_is_none(self, asker: Asker) -> None:
         assert asker.ask(identifiers={"inn": an_inn()}).json() == {"outcome": "none"}
@@ -208,10 +228,9 @@ class TestAnswers:
         assert asker.ask(pseudonym=pseudonym).json() == {"outcome": "none"}
         assert len(logged(world, person.person_id)) == 1
 
-    def test_number_that_moved_to_another_person_is_looked_up_again(
+    def test_number_that_another_person_has_now_too_is_nobodys(
         self, world: World, asker: Asker
     ) -> None:
-        """What a process remembers of a number decides nothing."""
         person = someone(world)
         asker.ask(identifiers={"inn": person.inn})
         someone(world, inn=person.inn)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from msgspec import structs
 from sqlalchemy.orm import Session
 
 from audit.api import Actor, NewEntry, record_accesses
@@ -26,6 +27,7 @@ from partner_api.agencies.questions import (
     matched,
     unmatched,
 )
+from partner_api.agencies.subjects import entry_subject
 from partner_api.events import PersonConsidered, PersonResolved, PseudonymConverted
 from population_register.api import (
     Description,
@@ -66,7 +68,13 @@ class Asking:
         return self.rights.of.agency.pseudonym_sector
 
     def entry(self, subject: str, *, action: str, items: tuple[str, ...]) -> NewEntry:
-        """Return the access entry of an answer about a person."""
+        """Return the access entry of an answer about a person.
+
+        Args:
+            subject: Of `entry_subject`; empty, if a statement fills it in.
+            action: What was done.
+            items: What was asked for and may be given.
+        """
         call = self.call
         return NewEntry(
             entry_id=EntryId(new_id(call.at)),
@@ -81,6 +89,13 @@ class Asking:
             request_id=call.request_id,
             stated_purpose=self.frame.purpose,
         )
+
+    def entry_about(
+        self, keyring: Keyring, person_id: PersonId, *, action: str, items: tuple[str, ...]
+    ) -> NewEntry:
+        """Return the access entry of an answer about a person who is known already."""
+        entry = self.entry("", action=action, items=items)
+        return structs.replace(entry, subject=entry_subject(keyring, entry.entry_id, person_id))
 
     def comparing(self, keyring: Keyring, person_id: PersonId) -> NewEntry:
         """Return the access entry of somebody who is opened to be compared with a question.
@@ -143,8 +158,8 @@ def _answers(
     # One entry for each question: who was asked about twice sees it twice.
     accesses: list[tuple[NewEntry, PersonId]] = [
         (
-            asking.entry(
-                pseudonyms[each.person_id], action=PersonResolved.action, items=asking.fields
+            asking.entry_about(
+                desk.keyring, each.person_id, action=PersonResolved.action, items=asking.fields
             ),
             each.person_id,
         )
@@ -193,8 +208,9 @@ def convert_pseudonym(desk: Desk, asking: Asking, conversion: Conversion) -> Ans
         )
         if not isinstance(outcome, Match):
             return unmatched(outcome)
-        entry = asking.entry(
-            sector_pseudonym(desk.keyring, asking.sector, outcome.person_id),
+        entry = asking.entry_about(
+            desk.keyring,
+            outcome.person_id,
             action=PseudonymConverted.action,
             items=(f"pseudonym:{conversion.to_sector}",),
         )
