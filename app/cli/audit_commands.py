@@ -6,10 +6,10 @@ import click
 from sqlalchemy.orm import Session
 
 from app.cli.session import NOT_ALL_GOOD, as_json, resources, show
-from app.resources import Resources
 from audit.api import IsSubject, LogReport, NewEntry, verify_log
 from idp.api import tell_subjects
 from kernel.ids import PersonId
+from kernel.keyring import Keyring
 from partner_api.api import entry_subject
 
 
@@ -50,7 +50,7 @@ def verify(ctx: click.Context, kept: tuple[Path, ...], *, is_json: bool) -> None
             opened.signing,
             progress=tell,
             kept=notes,
-            is_subject=_is_subject(session, opened),
+            is_subject=tell_subject(session, opened.keyring),
         )
         bar.finish()
     show(is_json, _as_json(report), lines=_lines(report))
@@ -58,15 +58,15 @@ def verify(ctx: click.Context, kept: tuple[Path, ...], *, is_json: bool) -> None
         ctx.exit(NOT_ALL_GOOD)
 
 
-def _is_subject(session: Session, opened: Resources) -> IsSubject:
+def tell_subject(session: Session, keyring: Keyring) -> IsSubject:
     """Tell an entry that lies with another person by its subject, which is in the signed leaf."""
-    sub_at = tell_subjects(session, opened.keyring)
+    sub_at = tell_subjects(session, keyring)
 
     def is_subject(entry: NewEntry, person_id: PersonId) -> bool:
         if entry.actor.kind == "agency" and entry.client_id is not None:
-            return entry.subject == entry_subject(opened.keyring, entry.entry_id, person_id)
+            return entry.subject == entry_subject(keyring, entry.entry_id, person_id)
         if entry.client_id is None:
-            return entry.subject == opened.keyring.pseudonym("audit", person_id)
+            return entry.subject == keyring.pseudonym("audit", person_id)
         return entry.subject == sub_at(entry.client_id, person_id)
 
     return is_subject

@@ -49,7 +49,7 @@ from partner_api.agencies.service.answering import (
     renewed,
 )
 from partner_api.agencies.statements import admit, resolve
-from partner_api.agencies.subjects import SALT_BIND, entry_salt, entry_subject
+from partner_api.agencies.subjects import SALT_BIND, entry_salt, salted_subject
 from partner_api.attempt import Row
 from partner_api.events import PersonResolved
 from population_register.api import (
@@ -177,7 +177,7 @@ async def _resolve_by_numbers(
         binds = _binds(asking)
         binds["register_digests"] = digests
         binds["register_digest_count"] = len(set(digests))
-        binds[SALT_BIND] = entry_salt(desk.keyring, entry.entry_id)
+        binds[SALT_BIND] = salt = entry_salt(desk.keyring, entry.entry_id)
         binds.update(open_entry_binds(entry))
         row = await resolve().fetchrow(desk.pool, **binds)
         assert row is not None  # it always answers
@@ -187,7 +187,7 @@ async def _resolve_by_numbers(
         if row["entry_id"] is None:
             return asking, _unmatched(row)
         person_id = PersonId(row["person_id"])
-        subject = entry_subject(desk.keyring, entry.entry_id, person_id)
+        subject = salted_subject(salt, person_id)
         record = open_record(
             desk.keyring,
             recorded(replace(entry, subject=subject), person_id),

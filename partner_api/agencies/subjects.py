@@ -23,7 +23,12 @@ def entry_salt(keyring: Keyring, entry_id: EntryId) -> bytes:
 
 def entry_subject(keyring: Keyring, entry_id: EntryId, person_id: PersonId) -> str:
     """Return the subject of an agency's entry about a person: 64 hexadecimal digits."""
-    return sha256(entry_salt(keyring, entry_id) + person_id.bytes).hex()
+    return salted_subject(entry_salt(keyring, entry_id), person_id)
+
+
+def salted_subject(salt: bytes, person_id: PersonId) -> str:
+    """Return the same for an entry whose salt is at hand."""
+    return sha256(salt + person_id.bytes).hex()
 
 
 def subject_of(person_id: ColumnElement[object]) -> ColumnElement[str]:

@@ -8,6 +8,7 @@ import jwt
 import pytest
 from sqlalchemy import update
 
+from app.cli.audit_commands import tell_subject
 from audit.leaf import encode_leaf
 from kernel.ids import PartnerId
 from kernel.secret import b64url, sha256
@@ -109,6 +110,21 @@ class TestAnswers:
             assert entry.subject != entry_subject(
                 world.keyring, entry.entry_id, someone(world).person_id
             )
+
+    def test_verification_of_the_log_tells_an_entry_that_was_moved(
+        self, world: World, asker: Asker
+    ) -> None:
+        person, other = someone(world), someone(world)
+        asker.ask(identifiers={"inn": person.inn})
+        asker.ask(identifiers={"inn": person.inn}, attributes={"birthdate": person.birthdate})
+        entries = logged(world, person.person_id)
+
+        with world.session() as session:
+            is_subject = tell_subject(session, world.keyring)
+
+        assert len(entries) >= 3  # two answers, and who was considered for the second
+        assert all(is_subject(entry, person.person_id) for entry in entries)
+        assert not any(is_subject(entry, other.person_id) for entry in entries)
 
     def test_number_that_nobody_has_is_none(self, asker: Asker) -> None:
         assert asker.ask(identifiers={"inn": an_inn()}).json() == {"outcome": "none"}
