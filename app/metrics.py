@@ -37,6 +37,12 @@ class Metrics:
             "Requests that failed for a reason we did not foresee.",
             registry=self.registry,
         )
+        self.agency_alarms = Counter(
+            "civitas_agency_alarms",
+            "Officials whose questions in an hour look like browsing.",
+            ("pattern",),
+            registry=self.registry,
+        )
         # Looking a labelled child up costs more than counting in it.
         self._children: dict[tuple[str, str, int], Histogram] = {}
 
@@ -47,6 +53,10 @@ class Metrics:
         if child is None:
             child = self._children[key] = self.seconds.labels(method, route, str(status))
         child.observe(seconds)
+
+    def count_agency_alarm(self, pattern: str) -> None:
+        """Count an alarm about an official's questions."""
+        self.agency_alarms.labels(pattern).inc()
 
     def exposition(self) -> Response:
         """Write the metrics in Prometheus's text format; of all workers, if there are several."""

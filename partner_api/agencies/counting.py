@@ -6,7 +6,7 @@ yet is lost: the counts are for alarms, every answer about a person stands in th
 Concurrency: one per process; `_lock` guards what was counted and not written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
@@ -20,7 +20,7 @@ from kernel.clock import Clock
 from kernel.db import unit_of_work_of
 from kernel.ids import AgencyId
 from partner_api.agencies import store
-from partner_api.agencies.browsing import Counts, find_alarms
+from partner_api.agencies.browsing import Alarm, Counts, find_alarms
 
 log = structlog.get_logger("civitas.agencies")
 
@@ -34,9 +34,19 @@ Key = tuple[AgencyId, str, datetime]
 class Tally:
     """What officials asked and this process has not written yet."""
 
-    def __init__(self, sessions: sessionmaker[Session], clock: Clock) -> None:
+    def __init__(
+        self, sessions: sessionmaker[Session], clock: Clock, *, tell: Callable[[str], None]
+    ) -> None:
+        """Begin with nothing counted.
+
+        Args:
+            sessions: Opens a transaction for each writing.
+            clock: Tells when the last one was.
+            tell: Called with the pattern of each alarm that this process raises.
+        """
         self._sessions = sessions
         self._clock = clock
+        self._tell = tell
         self._lock = Lock()
         self._counts: dict[Key, Counts] = {}
         self._written_at = clock.now()
@@ -66,18 +76,23 @@ class Tally:
         if not counted:
             return
         try:
-            raise_alarms(self._sessions, counted, at=at)
+            raised = raise_alarms(self._sessions, counted, at=at)
         except SQLAlchemyError:  # away: an alarm late is better than a question refused
             log.warning("agencies.counts.not_written", exc_info=True)
             with self._lock:
                 for key, counts in counted.items():
                     self._counts[key] = counts + self._counts.get(key, Counts())
+        else:
+            for alarm in raised:
+                self._tell(alarm.pattern.value)
 
 
 def raise_alarms(
     sessions: sessionmaker[Session], counted: Mapping[Key, Counts], *, at: datetime
-) -> None:
-    """Add counts to those of every other process, and raise each alarm once an hour.
+) -> list[Alarm]:
+    """Add counts to those of every other process; return the alarms that were raised by it.
+
+    Each is raised once an hour, by whichever process comes first.
 
     Transaction:
         One; rows of counts are changed in the order of their keys.
@@ -101,6 +116,7 @@ def raise_alarms(
             asked=alarm.asked,
             matched=alarm.matched,
         )
+    return [alarm for *_, alarm in raised]
 
 
 def hour_of(at: datetime) -> datetime:

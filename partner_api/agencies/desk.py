@@ -4,6 +4,7 @@ Concurrency: one per process, used by the event loop and by worker threads. What
 agency carries its revision, and the statement that uses it asks whether it is still that one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
@@ -148,6 +149,7 @@ class Desk:
         keyring: Keyring,
         signing: SigningKeys,
         clock: Clock,
+        tell_alarm: Callable[[str], None],
     ) -> None:
         self.issuer = issuer
         self.verifier = verifier
@@ -156,7 +158,7 @@ class Desk:
         self.keyring = keyring
         self.signing = signing
         self.quota = Quota()
-        self.tally = Tally(sessions, clock)
+        self.tally = Tally(sessions, clock, tell=tell_alarm)
         self._agency_of: Memory[ClientId, AgencyId | None] = Memory(MOST_AGENCIES)
         self._rights: Memory[AgencyId, Rights] = Memory(MOST_AGENCIES)
 
@@ -342,5 +344,6 @@ def desk_of(request: Request) -> Desk:
             keyring=state.keyring,
             signing=state.signing,
             clock=state.clock,
+            tell_alarm=state.metrics.count_agency_alarm,
         )
     return desk

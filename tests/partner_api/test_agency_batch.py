@@ -185,6 +185,9 @@ class TestBrowsing:
 
         with world.session() as session:
             raised = [each for each in list_alarms(session) if each.agency_id == asker.agency_id]
+        assert (
+            'civitas_agency_alarms_total{pattern="many_names"}' in world.http.get("/metrics").text
+        )
         assert [(each.official, each.alarm) for each in raised] == [
             ("inspector-7", Alarm(pattern=Pattern.MANY_NAMES, asked=40, matched=0))
         ]
