@@ -36,6 +36,7 @@ from audit.leaf import decode_leaf
 from audit.model import LoggedEntry
 from audit.tables import audit_checkpoints, audit_entries, audit_tiles, audit_waiting_entries
 from audit.tiles import TilePlace
+from kernel.bulk import copy_rows
 from kernel.ids import EntryId, PersonId
 
 ENTRY_ID_BIND = "audit_entry_id"
@@ -78,22 +79,7 @@ def insert_entry(session: Session, *, person_id: PersonId, entry_id: EntryId, le
 
 def insert_entries(session: Session, rows: Sequence[tuple[PersonId, EntryId, bytes]]) -> None:
     """Append many entries, given as person, entry and leaf, in one statement."""
-    appended = (
-        func.unnest(
-            bindparam("person_ids", [person_id for person_id, _, _ in rows], type_=ARRAY(Uuid)),
-            bindparam("entry_ids", [entry_id for _, entry_id, _ in rows], type_=ARRAY(Uuid)),
-            bindparam("leaves", [leaf for _, _, leaf in rows], type_=ARRAY(LargeBinary)),
-        )
-        .table_valued(
-            column("person_id", Uuid()), column("entry_id", Uuid()), column("leaf", LargeBinary())
-        )
-        .render_derived()
-    )
-    session.execute(
-        insert(audit_waiting_entries).from_select(
-            ["person_id", "entry_id", "leaf"], select(appended), include_defaults=False
-        )
-    )
+    copy_rows(session, audit_waiting_entries, rows)
 
 
 def append_entry(

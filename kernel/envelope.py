@@ -15,6 +15,7 @@ Stored values carry this layout for as long as they exist. A change is a new sui
 read beside the old one; an old suite byte is never given a new meaning.
 """
 
+from functools import lru_cache
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -36,16 +37,21 @@ def associated_data(table: str, column: str, *row: UUID | str | int | bytes) -> 
 
     Every part is preceded by its length, so that two different places never give the same bytes.
     """
-    parts = [table.encode(), column.encode()]
+    place = _column_place(table, column)
     for part in row:
-        match part:
-            case UUID():
-                parts.append(part.bytes)
-            case bytes():
-                parts.append(part)
-            case _:
-                parts.append(str(part).encode())
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        if isinstance(part, UUID):
+            place += b"\x00\x00\x00\x10" + part.bytes
+        else:
+            said = part if isinstance(part, bytes) else str(part).encode()
+            place += len(said).to_bytes(4, "big") + said
+    return place
+
+
+@lru_cache(256)
+def _column_place(table: str, column: str) -> bytes:
+    return b"".join(
+        len(part).to_bytes(4, "big") + part for part in (table.encode(), column.encode())
+    )
 
 
 def seal(key: bytes, plaintext: bytes, *, key_version: int, associated_data: bytes) -> bytes:

@@ -21,6 +21,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session, sessionmaker
 from typing_extensions import override
 
+from kernel.bulk import copy_rows
 from kernel.db import AdvisoryLock, lock
 from kernel.envelope import KEY_BYTES, associated_data, key_version_of, seal, unseal
 from kernel.errors import Undecryptable
@@ -305,17 +306,8 @@ def insert_person_key(session: Session, new: NewPersonKey, *, at: datetime) -> N
 
 def insert_person_keys(session: Session, new: Sequence[NewPersonKey], *, at: datetime) -> None:
     """Store the keys of many new persons."""
-    if new:
-        session.execute(
-            insert(person_keys),
-            [
-                {
-                    "person_id": one.key.person_id,
-                    "zone": one.zone,
-                    "key_version": one.key_version,
-                    "wrapped_key": one.wrapped,
-                    "created_at": at,
-                }
-                for one in new
-            ],
-        )
+    copy_rows(
+        session,
+        person_keys,
+        ((one.key.person_id, one.zone, one.key_version, one.wrapped, at, None) for one in new),
+    )

@@ -144,6 +144,13 @@ def live_versions(versions: Iterable[SourceRecord]) -> list[SourceRecord]:
     ]
 
 
+def _live(versions: list[SourceRecord]) -> list[SourceRecord]:
+    """Return `live_versions`; most records have one version."""
+    if len(versions) == 1 and versions[0].kind is RecordKind.STATEMENT:
+        return versions
+    return live_versions(versions)
+
+
 def derive_history(
     records: Iterable[SourceRecord], roles: Mapping[AgencyId, AgencyRole]
 ) -> dict[str, tuple[AttributeValue, ...]]:
@@ -166,17 +173,22 @@ def derive_history(
         sorted(records, key=by_record), key=by_record
     ):
         ranks = _RANKS[roles[agency_id]]
-        for span in _spans(live_versions(versions)):
+        for span in _spans(_live(list(versions))):
+            said_by = span.said_by
             span.strength = (
                 ranks[span.name],
-                -span.said_by.valid_from.toordinal(),
+                -said_by.valid_from.toordinal(),
                 agency_id,
                 record_number,
-                -span.said_by.version,
+                -said_by.version,
                 span.ordinal,
                 span.start,
             )
-            spans.setdefault(span.name, []).append(span)
+            known = spans.get(span.name)
+            if known is None:
+                spans[span.name] = [span]
+            else:
+                known.append(span)
     history: dict[str, tuple[AttributeValue, ...]] = {}
     for name, attribute in ATTRIBUTES.items():
         found = spans.get(name)
@@ -212,7 +224,12 @@ def _one_word_a_day(spans: Iterable[_Span]) -> list[_Span]:
     kept: list[_Span] = []
     taken: dict[AgencyId, list[_Span]] = {}
     for span in spans:
-        own = taken.setdefault(span.said_by.agency_id, [])
+        own = taken.get(span.said_by.agency_id)
+        if own is None:
+            taken[span.said_by.agency_id] = [span]
+            if not _is_said(kept, span.value, span.start, span.end):
+                kept.append(span)
+            continue
         pieces = [(span.start, span.end)]
         for stronger in own:
             pieces = [
@@ -232,7 +249,10 @@ def _one_word_a_day(spans: Iterable[_Span]) -> list[_Span]:
 
 def _is_said(spans: Iterable[_Span], value: JSONValue, start: int, end: int) -> bool:
     """Tell whether one of the spans says the value of all these days."""
-    return any(span.start <= start and end <= span.end and span.value == value for span in spans)
+    for span in spans:  # noqa: SIM110 - asked for every value of every record; a loop is faster
+        if span.value == value and span.start <= start and end <= span.end:
+            return True
+    return False
 
 
 def _spans(versions: Sequence[SourceRecord]) -> list[_Span]:

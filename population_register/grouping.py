@@ -6,15 +6,15 @@ which identifier, so that as few people as possible change theirs.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from kernel.ids import PersonId
 from population_register.clustering import cluster, components, vote
 from population_register.scoring import Scorer
-from population_register.standings import Ref, Standing
+from population_register.standings import FEATURES, Ref, Standing
 
 
 class Verdict(NamedTuple):
@@ -29,23 +29,50 @@ class Verdict(NamedTuple):
         return vote(self.bits, self.against)
 
 
-Judge: TypeAlias = Callable[[Standing, Standing], Verdict]
+_PLACE = FEATURES.index("place")
 
 
-def judge_with(scorer: Scorer) -> Judge:
-    """Return a judge that is asked in either order and gives one answer, once for each pair."""
-    known: dict[tuple[Ref, Ref], Verdict] = {}
+class Judge:
+    """Says what the model says of two records: asked in either order, the same answer."""
 
-    def judge(one: Standing, other: Standing) -> Verdict:
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._known: dict[tuple[Ref, Ref], Verdict] = {}
+        self.link = scorer.model.link
+        self.ask = scorer.model.ask
+
+    def __call__(self, one: Standing, other: Standing) -> Verdict:
+        """Return what the model says."""
         if one.ref > other.ref:
             one, other = other, one
-        found = known.get((one.ref, other.ref))
+        found = self._known.get((one.ref, other.ref))
         if found is None:
-            found = Verdict(*scorer.bits_and_against(one.profile, other.profile))
-            known[one.ref, other.ref] = found
+            found = Verdict(*self._scorer.bits_and_against(one.profile, other.profile))
+            self._known[one.ref, other.ref] = found
         return found
 
-    return judge
+    def at_least(self, one: Standing, other: Standing) -> float | None:
+        """Return a score that two records reach in any case, if they say the same of all they know.
+
+        Most pairs of one person do: they are spared the comparison.
+        """
+        shared = 0
+        for number, (ours, theirs) in enumerate(zip(one.values, other.values, strict=False)):
+            if ours and theirs:
+                if ours != theirs or len(ours) > 1 or (number == _PLACE and ours[0][0] == "|"):
+                    return None
+                shared |= 1 << number
+        return self._scorer.least_bits(shared, FEATURES)
+
+    def is_for_one(self, one: Standing, other: Standing) -> bool:
+        """Tell whether two records speak for one person."""
+        least = self.at_least(one, other)
+        return (least is not None and least > 0) or self(one, other).vote > 0
+
+    def bits(self, one: Standing, other: Standing) -> float:
+        """Return the score of two records, or less, but not less than `link` if it is more."""
+        least = self.at_least(one, other)
+        return least if least is not None and least > self.link else self(one, other).bits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +92,6 @@ def divide(
     records: Mapping[Ref, Standing],
     judge: Judge,
     closed_keys: Collection[int],
-    *,
-    link: float,
-    ask: float,
 ) -> Division:
     """Divide records into persons.
 
@@ -75,8 +99,6 @@ def divide(
         records: All records that hang together; more may be given, never fewer.
         judge: Says what two of them look like.
         closed_keys: Keys of too many people: having one in common does not count.
-        link: The score from which on two records hang together.
-        ask: The score from which on a human should look.
     """
     edges: list[tuple[Ref, Ref, float]] = []
     asked: dict[tuple[Ref, Ref], float] = {}
@@ -88,9 +110,9 @@ def divide(
         if opened[one].isdisjoint(opened[other]):
             continue
         bits = judge(records[one], records[other]).bits
-        if bits > link:
+        if bits > judge.link:
             edges.append((one, other, bits))
-        if bits > ask:
+        if bits > judge.ask:
             asked[one, other] = bits
     clusters = cluster(
         records,

@@ -43,8 +43,8 @@ def insert_links(session: Session, agency_id: AgencyId, links: Mapping[bytes, Pe
         return 0
     ordered = sorted(links)
     new = rows_of(
-        record_digest=(LargeBinary(), ordered),
-        person_id=(Uuid(), [links[digest] for digest in ordered]),
+        record_digest=(LargeBinary, ordered),
+        person_id=(Uuid, [links[digest] for digest in ordered]),
     )
     done = session.execute(
         upsert(record_links)
@@ -65,9 +65,9 @@ def move_links(session: Session, moves: Iterable[tuple[AgencyId, bytes, PersonId
     moved = list(moves)
     if moved:
         now = rows_of(
-            agency_id=(Text(), [agency_id for agency_id, _, _ in moved]),
-            record_digest=(LargeBinary(), [digest for _, digest, _ in moved]),
-            person_id=(Uuid(), [person_id for _, _, person_id in moved]),
+            agency_id=(Text, [agency_id for agency_id, _, _ in moved]),
+            record_digest=(LargeBinary, [digest for _, digest, _ in moved]),
+            person_id=(Uuid, [person_id for _, _, person_id in moved]),
         )
         session.execute(
             update(record_links)
@@ -195,9 +195,9 @@ def delete_identifiers(session: Session, rows: Sequence[tuple[PersonId, str, byt
     if rows:
         table = person_identifiers.c
         named = rows_of(
-            digest=(LargeBinary(), [digest for _, _, digest in rows]),
-            kind=(Text(), [kind for _, kind, _ in rows]),
-            person_id=(Uuid(), [person_id for person_id, _, _ in rows]),
+            digest=(LargeBinary, [digest for _, _, digest in rows]),
+            kind=(Text, [kind for _, kind, _ in rows]),
+            person_id=(Uuid, [person_id for person_id, _, _ in rows]),
         )
         key = tuple_(table.digest, table.kind, table.person_id)
         session.execute(delete(person_identifiers).where(key.in_(select(named))))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import BigInteger, LargeBinary, Uuid, and_, delete, select, tuple_, update
+from sqlalchemy import BigInteger, LargeBinary, Uuid, and_, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -28,8 +28,8 @@ def find_bearers(session: Session, keys: Iterable[int]) -> dict[int, bytes]:
         select(linking_keys.c.key, linking_keys.c.bearers).where(
             linking_keys.c.key == any_key_of(wanted)
         )
-    )
-    return {key: bytes(bearers) for key, bearers in rows}
+    ).all()
+    return dict(map(tuple, rows))
 
 
 def insert_keys(session: Session, bearers: Mapping[int, bytes]) -> int:
@@ -42,7 +42,7 @@ def insert_keys(session: Session, bearers: Mapping[int, bytes]) -> int:
         return 0
     ordered = sorted(bearers)
     new = rows_of(
-        key=(BigInteger(), ordered), bearers=(LargeBinary(), [bearers[key] for key in ordered])
+        key=(BigInteger, ordered), bearers=(LargeBinary, [bearers[key] for key in ordered])
     )
     done = session.execute(
         upsert(linking_keys)
@@ -51,6 +51,21 @@ def insert_keys(session: Session, bearers: Mapping[int, bytes]) -> int:
         .execution_options(preserve_rowcount=True)
     )
     return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def are_as_read(session: Session, bearers: Mapping[int, bytes]) -> bool:
+    """Tell whether keys that somebody has are borne by the same as when they were read."""
+    if not bearers:
+        return True
+    read = rows_of(key=(BigInteger, list(bearers)), bearers=(LargeBinary, list(bearers.values())))
+    same = session.scalar(
+        select(func.count())
+        .select_from(linking_keys)
+        .join(
+            read, and_(read.c.key == linking_keys.c.key, read.c.bearers == linking_keys.c.bearers)
+        )
+    )
+    return same == len(bearers)
 
 
 def lock_keys(session: Session, keys: Iterable[int]) -> dict[int, bytes]:
@@ -64,8 +79,8 @@ def lock_keys(session: Session, keys: Iterable[int]) -> dict[int, bytes]:
         .where(linking_keys.c.key == any_key_of(keys))
         .order_by(linking_keys.c.key)
         .with_for_update()
-    )
-    return {key: bytes(bearers) for key, bearers in rows}
+    ).all()
+    return dict(map(tuple, rows))
 
 
 def update_keys(session: Session, bearers: Mapping[int, bytes]) -> None:
@@ -74,7 +89,7 @@ def update_keys(session: Session, bearers: Mapping[int, bytes]) -> None:
     if kept:
         ordered = sorted(kept)
         now = rows_of(
-            key=(BigInteger(), ordered), bearers=(LargeBinary(), [kept[key] for key in ordered])
+            key=(BigInteger, ordered), bearers=(LargeBinary, [kept[key] for key in ordered])
         )
         session.execute(
             update(linking_keys)
@@ -111,7 +126,7 @@ def find_persons(session: Session, person_ids: Iterable[PersonId]) -> list[Perso
         )
         .join(person_keys, person_keys.c.person_id == persons.c.person_id)
         .where(persons.c.person_id == any_id_of(person_ids))
-    )
+    ).all()
     return [PersonRow(*row) for row in rows]
 
 
@@ -176,7 +191,7 @@ def update_groups(session: Session, groups: Mapping[PersonId, PersonId | None]) 
     if groups:
         ordered = sorted(groups)
         now = rows_of(
-            person_id=(Uuid(), ordered), group_id=(Uuid(), [groups[person] for person in ordered])
+            person_id=(Uuid, ordered), group_id=(Uuid, [groups[person] for person in ordered])
         )
         session.execute(
             update(persons)
@@ -246,9 +261,9 @@ def delete_pairs(session: Session, pairs: Iterable[Pair]) -> None:
             match_pairs.c.person_id, match_pairs.c.record_digest, match_pairs.c.other_digest
         )
         named = rows_of(
-            person_id=(Uuid(), [row[0] for row in gone]),
-            record_digest=(LargeBinary(), [row[1] for row in gone]),
-            other_digest=(LargeBinary(), [row[2] for row in gone]),
+            person_id=(Uuid, [row[0] for row in gone]),
+            record_digest=(LargeBinary, [row[1] for row in gone]),
+            other_digest=(LargeBinary, [row[2] for row in gone]),
         )
         session.execute(delete(match_pairs).where(key.in_(select(named))))
 

@@ -142,7 +142,7 @@ class _Comparison(dict[tuple[Values, Values], tuple[int, float]]):
     the average of the feature: negative for rare values.
     """
 
-    __slots__ = ("_comparator", "_crowded", "_frequencies", "_rarest", "_usual")
+    __slots__ = ("_comparator", "_crowded", "_frequencies", "_rarest", "_usual", "most_common")
 
     def __init__(self, feature: Feature) -> None:
         super().__init__()
@@ -151,6 +151,10 @@ class _Comparison(dict[tuple[Values, Values], tuple[int, float]]):
         self._rarest = feature.rarest
         self._usual = log(max(feature.u[0], 1e-12))
         self._crowded = feature.crowded
+        self.most_common = 0.0
+        if feature.frequencies:
+            most = max(*feature.frequencies.values(), feature.rarest)
+            self.most_common = log(most) - self._usual
 
     def __missing__(self, both: tuple[Values, Values]) -> tuple[int, float]:
         level, shared = best_level(self._comparator, *both)
@@ -192,6 +196,7 @@ class Scorer:
             if feature.name != NAME_ORDER
         )
         self._patterns: dict[Levels, _Pattern] = {}
+        self._least: dict[int, float] = {}
         self._order = self._names.index(NAME_ORDER) if NAME_ORDER in self._names else None
         if self._order is not None:
             if self._order != len(self._names) - 1:
@@ -245,6 +250,25 @@ class Scorer:
                 levels.append(level)
                 rarities.append(rarity)
         return levels, rarities
+
+    def least_bits(self, shared: int, names: Sequence[str]) -> float:
+        """Return the least score of two records that say the same of some features and of no other.
+
+        Least, because every value is taken for the most common one.
+
+        Args:
+            shared: The features, as bits by their place in `names`.
+            names: Of features; always the same.
+        """
+        known = self._least.get(shared)
+        if known is None:
+            said = {name for number, name in enumerate(names) if shared >> number & 1}
+            if {"given_name", "family_name"} <= said:
+                said.add(NAME_ORDER)
+            levels = tuple(0 if name in said else MISSING for name in self._names)
+            rarity = sum(compared.most_common for name, compared in self._rows if name in said)
+            known = self._least[shared] = self.bits_of(levels, rarity)
+        return known
 
     def bits(self, left: Profile, right: Profile) -> float:
         """Return the score alone."""

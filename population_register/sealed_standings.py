@@ -15,41 +15,15 @@ from kernel.ids import PersonId
 from kernel.keyring import Keyring, PersonKey
 from population_register.blocking import register_keys
 from population_register.comparison import Profile
-from population_register.standings import Ref, Standing
-
-FEATURES: Final = (
-    "family_name",
-    "given_name",
-    "middle_name",
-    "birthdate",
-    "gender",
-    "birthplace",
-    "place",
-    "dwelling",
-    "snils",
-    "inn",
-    "enp",
-    "passport",
-    "foreign_passport",
-    "birth_certificate",
-)
-"""The features of a stored profile, in the order of the stored form; added at the end only."""
+from population_register.standings import FEATURES, Ref, Standing
 
 _IDENTITY: Final = ("family_name", "given_name", "middle_name", "birthdate")
-
-
-class _Stored(msgspec.Struct, frozen=True, array_like=True):
-    ref: bytes
-    values: tuple[tuple[str, ...], ...]
-    keys: tuple[int, ...]
-    mark: int
-    apart: tuple[bytes, ...] = ()
 
 
 class _StoredAll(msgspec.Struct, frozen=True, array_like=True):
     v: Literal[1]
     is_unanimous: bool
-    records: tuple[_Stored, ...]
+    records: tuple[Standing, ...]
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -69,7 +43,7 @@ def standing_of(
     """Return how a record of this profile stands."""
     return Standing(
         ref,
-        profile,
+        tuple(profile.get(name, ()) for name in FEATURES) if profile else (),
         frozenset(key_digest(keyring, kind, value) for kind, value in register_keys(profile)),
         _mark(profile),
         apart,
@@ -93,20 +67,7 @@ def seal_standings(key: PersonKey, standings: Iterable[Standing], *, is_unanimou
         standings: Of all records.
         is_unanimous: Whether every two of them are one person by themselves.
     """
-    form = _StoredAll(
-        1,
-        is_unanimous,
-        tuple(
-            _Stored(
-                standing.ref,
-                tuple(standing.profile.get(name, ()) for name in FEATURES),
-                tuple(standing.keys),
-                standing.mark,
-                tuple(standing.apart),
-            )
-            for standing in standings
-        ),
-    )
+    form = _StoredAll(1, is_unanimous, tuple(standings))
     return key.seal(_encoder.encode(form), associated_data=_place(key.person_id))
 
 
@@ -117,13 +78,4 @@ def open_standings(key: PersonKey, sealed: bytes) -> tuple[dict[Ref, Standing], 
         Undecryptable: Another person's, or changed.
     """
     read = _decoder.decode(key.unseal(sealed, associated_data=_place(key.person_id)))
-    return {
-        one.ref: Standing(
-            one.ref,
-            {name: found for name, found in zip(FEATURES, one.values, strict=False) if found},
-            frozenset(one.keys),
-            one.mark,
-            frozenset(one.apart),
-        )
-        for one in read.records
-    }, read.is_unanimous
+    return {standing.ref: standing for standing in read.records}, read.is_unanimous

@@ -3,10 +3,11 @@
 A standing depends on its record alone. No I/O: `sealed_standings` makes, seals and opens them.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from typing import Final, TypeAlias
 from uuid import UUID
+
+import msgspec
 
 from kernel.ids import PersonId
 from population_register.blocking import MOST_BEARERS
@@ -16,23 +17,46 @@ Ref: TypeAlias = bytes
 """Names a source record: the keyed digest of its agency and number. Sorts the same everywhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How one source record stands.
+FEATURES: Final = (
+    "family_name",
+    "given_name",
+    "middle_name",
+    "birthdate",
+    "gender",
+    "birthplace",
+    "place",
+    "dwelling",
+    "snils",
+    "inn",
+    "enp",
+    "passport",
+    "foreign_passport",
+    "birth_certificate",
+)
+"""The features of a stored profile, in the order of the stored form; added at the end only."""
+
+
+class Standing(msgspec.Struct, frozen=True, array_like=True):
+    """How one source record stands; stored as a list in this order.
 
     Attributes:
         ref: The record.
-        profile: As it is compared; empty while nothing it said counts.
+        values: Of each feature; empty while nothing that it said counts.
         keys: Digests of its blocking keys.
         mark: Equal for records that state the same names and birth date; counts who bears a key.
         apart: Records that a human ruled to be of somebody else.
     """
 
     ref: Ref
-    profile: Profile
+    values: tuple[tuple[str, ...], ...]
     keys: frozenset[int]
     mark: int
     apart: frozenset[Ref] = frozenset()
+
+    @property
+    def profile(self) -> Profile:
+        """Return the record as it is compared."""
+        return {name: said for name, said in zip(FEATURES, self.values, strict=False) if said}
 
 
 # Who bears a key
@@ -74,6 +98,3 @@ def is_closed(entries: Collection[Bearer]) -> bool:
 def borne(standings: Iterable[Standing]) -> set[tuple[int, int]]:
     """Return the keys and marks of records."""
     return {(key, standing.mark) for standing in standings for key in standing.keys}
-
-
-Standings: TypeAlias = Mapping[Ref, Standing]

@@ -166,10 +166,10 @@ def delete_source_records(session: Session, rows: Iterable[SourceRecordRow]) -> 
         table = source_records.c
         key = tuple_(table.person_id, table.agency_id, table.record_digest, table.version)
         named = rows_of(
-            person_id=(Uuid(), [row.person_id for row in gone]),
-            agency_id=(Text(), [row.agency_id for row in gone]),
-            record_digest=(LargeBinary(), [row.record_digest for row in gone]),
-            version=(Integer(), [row.version for row in gone]),
+            person_id=(Uuid, [row.person_id for row in gone]),
+            agency_id=(Text, [row.agency_id for row in gone]),
+            record_digest=(LargeBinary, [row.record_digest for row in gone]),
+            version=(Integer, [row.version for row in gone]),
         )
         session.execute(delete(source_records).where(key.in_(select(named))))
 
@@ -190,11 +190,11 @@ def update_persons(session: Session, rows: Sequence[DerivedRow], at: datetime) -
     if rows:
         person_ids, versions, records, standings, groups = zip(*rows, strict=True)
         now = rows_of(
-            person_id=(Uuid(), person_ids),
-            record_version=(Integer(), versions),
-            record_sealed=(LargeBinary(), records),
-            standings_sealed=(LargeBinary(), standings),
-            group_id=(Uuid(), groups),
+            person_id=(Uuid, person_ids),
+            record_version=(Integer, versions),
+            record_sealed=(LargeBinary, records),
+            standings_sealed=(LargeBinary, standings),
+            group_id=(Uuid, groups),
         )
         session.execute(
             update(persons)

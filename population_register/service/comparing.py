@@ -9,7 +9,7 @@ from kernel.ids import PersonId
 from kernel.keyring import Keyring
 from population_register import matching_store
 from population_register.blocking import MOST_BEARERS, NUMBERS
-from population_register.grouping import Joined, judge_with
+from population_register.grouping import Joined, Judge
 from population_register.scoring import Scorer
 from population_register.sealed_standings import key_digest
 from population_register.service.fragments import Fragment, Fragments
@@ -50,7 +50,8 @@ class Comparison:
         bearers: Who bears each key that was looked up, as stored.
         closed: Keys of too many people, as it will be.
         judge: What the model says of two records.
-        asked: Pairs with an open key in common that a human would be asked about, or better.
+        asked: Pairs with an open key in common that a human would be asked about, or better; with
+            their scores, or at least `link` of those above it.
         joined: Persons, and records that are nobody's yet, by what links them.
         reopened: Records that bear a key which opened or closed.
         erased: New records about persons whose data was destroyed.
@@ -62,8 +63,7 @@ class Comparison:
         self._session = session
         self._keyring = keyring
         self._fragments = fragments
-        self.model = scorer.model
-        self.judge = judge_with(scorer)
+        self.judge = Judge(scorer)
         self.changes: dict[Ref, Change] = {}
         self.bearers: dict[int, bytes] = {}
         self.closed: set[int] = set()
@@ -196,10 +196,10 @@ class Comparison:
                 self._meet(change, standing, fragment.person_id)
 
     def _meet(self, change: Change, other: Standing, node: object) -> None:
-        bits = self.judge(change.standing, other).bits
-        if bits > self.model.ask:
+        bits = self.judge.bits(change.standing, other)
+        if bits > self.judge.ask:
             self.asked[sides(change.ref, other.ref)] = bits
-            if bits > self.model.link:
+            if bits > self.judge.link:
                 self.joined.join(_node(change), node)
 
     def _is_about(self, standing: Standing, person_id: PersonId) -> bool:

@@ -23,7 +23,7 @@ from population_register.sealed_forms import (
 )
 from population_register.sealed_standings import seal_standings
 from population_register.service.fragments import Fragment, Fragments
-from population_register.standings import Standing
+from population_register.standings import FEATURES, Standing
 
 
 def open_source_record(key: PersonKey, row: store.SourceRecordRow) -> SourceRecord:
@@ -133,6 +133,7 @@ def _numbers(standings: Iterable[Standing]) -> set[tuple[str, str]]:
     return {
         (kind, value)
         for standing in standings
-        for kind in NUMBERS
-        for value in standing.profile.get(kind, ())
+        for kind, said in zip(FEATURES, standing.values, strict=False)
+        if said and kind in NUMBERS
+        for value in said
     }

@@ -132,7 +132,7 @@ class Matcher:
 
     def _follow(self, persons: set[PersonId]) -> None:
         """Join persons with those whom their records were linked with before."""
-        joined, link = self.comparison.joined, self.comparison.model.link
+        joined, link = self.comparison.joined, self.comparison.judge.link
         others: set[PersonId] = set()
         for pair in matching_store.find_pairs(self._session, persons):
             self._pairs.setdefault(pair.sides, pair)
@@ -190,9 +190,9 @@ class Matcher:
         )
 
     def _is_one(self, one: Standing, other: Standing) -> bool:
-        if not one.profile or not other.profile:
+        if not one.values or not other.values:
             return True
-        return self.comparison.judge(one, other).vote > 0 and not are_apart(one, other)
+        return self.comparison.judge.is_for_one(one, other) and not are_apart(one, other)
 
     def _standing(self, ref: Ref) -> Standing:
         change = self.comparison.changes.get(ref)
@@ -214,15 +214,12 @@ class Matcher:
             records.update(
                 (ref, standing)
                 for ref, standing in fragments[person_id].standings.items()
-                if standing.profile
+                if standing.values
             )
         before = {ref: fragments.homes[ref] for ref in records}
         records.update((ref, comparison.changes[ref].standing) for ref in one.new)
         comparison.look_up({key for standing in records.values() for key in standing.keys})
-        model = comparison.model
-        division = divide(
-            records, comparison.judge, comparison.closed, link=model.link, ask=model.ask
-        )
+        division = divide(records, comparison.judge, comparison.closed)
         self._between.update(division.between)
         best = {ref: found for ref in one.new if (found := self._likest(ref, before)) is not None}
         self._settle_homes(one, assign_homes(division.clusters, before, best), before, records)
@@ -259,9 +256,9 @@ class Matcher:
         for together in persons:
             for person_id in together:
                 fragment = self._fragments[person_id]
-                active = [s for s in fragment.standings.values() if s.profile]
+                active = [s for s in fragment.standings.values() if s.values]
                 fragment.is_unanimous = len(together) == 1 and all(
-                    judge(left, right).vote > 0 for left, right in combinations(active, 2)
+                    judge.is_for_one(left, right) for left, right in combinations(active, 2)
                 )
 
     def _settle_merges(self, persons: Sequence[set[PersonId]]) -> None:

@@ -72,9 +72,8 @@ class Settling:
             return False
         if not self.fragments.lock():
             return False
-        rest = [key for key, stored in known.items() if key not in self._keys and stored]
-        now = matching_store.find_bearers(self.session, rest)
-        return all(now.get(key) == known[key] for key in rest)
+        rest = {key: v for key, v in known.items() if v and key not in self._keys}
+        return matching_store.are_as_read(self.session, rest)
 
     def _changed_keys(self) -> dict[int, bytes]:
         """Return who will bear each key that changes hands."""
