@@ -78,6 +78,7 @@ from idp.statements import (
     spend_proof,
     token_binds,
 )
+from idp.store.accounts import confirmed_accounts
 from idp.token_verification import PresentedToken, TokenVerifier, challenge
 from idp.upstream import Upstream
 
@@ -121,6 +122,7 @@ __all__ = [
     "client_certificate_of",
     "client_token_binds",
     "close_accounts",
+    "confirmed_accounts",
     "create_account",
     "current_person",
     "delete_expired",

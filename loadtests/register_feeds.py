@@ -112,7 +112,7 @@ class Country:
             row[name] = person[name]
         match role:
             case AgencyRole.CIVIL_REGISTRY:
-                more = ("gender", "birthplace")
+                more: tuple[str, ...] = ("gender", "birthplace")
             case AgencyRole.INTERIOR:
                 more = ("gender", "passport", "registration_address")
             case AgencyRole.PENSION:

@@ -35,6 +35,9 @@ from population_register.mandate import (
 )
 from population_register.mandate import decide as decide_mandate
 from population_register.mandate_store import AgencyChange
+from population_register.matching_store import (
+    Merge,
+)
 from population_register.model import (
     Accepted,
     Agency,
@@ -52,6 +55,9 @@ from population_register.model import (
     Unchanged,
     civil_date,
 )
+from population_register.profiles import (
+    profile_of,
+)
 from population_register.reading import PREDICATES, attributes_of, conflicts, evaluate
 from population_register.resolving import (
     Description,
@@ -61,6 +67,9 @@ from population_register.resolving import (
     Possible,
     decide_by_counts,
     read_description,
+)
+from population_register.ruling_store import (
+    Ruling,
 )
 from population_register.sector_pseudonyms import sector_pseudonym
 from population_register.service.accepting import accept_record
@@ -78,6 +87,10 @@ from population_register.service.agencies import (
     parse_agency,
     retire_official_key,
 )
+from population_register.service.candidates import (
+    CandidatePerson,
+    find_candidates,
+)
 from population_register.service.evaluating import MatchingReport, evaluate_matching
 from population_register.service.extracts import write_extract
 from population_register.service.feeds import (
@@ -85,6 +98,9 @@ from population_register.service.feeds import (
     list_feeds,
     load_feed,
     write_rejections,
+)
+from population_register.service.groups import (
+    members_of,
 )
 from population_register.service.life import derive_life_events, note_birthdays
 from population_register.service.mandates import (
@@ -94,15 +110,32 @@ from population_register.service.mandates import (
     list_mandates,
     revoke_mandate,
 )
+from population_register.service.merging import (
+    ConfirmedAccounts,
+    Decider,
+    ask_agency,
+    merge_persons,
+    rule_apart,
+    undo_merge,
+    undo_ruling,
+)
 from population_register.service.persons import (
     find_person,
     list_source_records,
     open_record,
+    read_as_believed,
     read_children,
     read_record,
 )
 from population_register.service.receiving import Receipt, receive_record
 from population_register.service.resolving import find_outcomes, question_digests, read_records
+from population_register.service.reviewing import (
+    Case,
+    CaseView,
+    explain_person,
+    list_cases,
+    read_case,
+)
 from population_register.service.statistics import (
     add_recipient,
     count_people,
@@ -146,8 +179,13 @@ __all__ = [
     "AgencyRights",
     "AgencyRole",
     "AttributeValue",
+    "CandidatePerson",
+    "Case",
+    "CaseView",
     "Condition",
+    "ConfirmedAccounts",
     "CurrentRecord",
+    "Decider",
     "Description",
     "FeedCounts",
     "FeedFormat",
@@ -168,6 +206,7 @@ __all__ = [
     "Match",
     "MatchingQuality",
     "MatchingReport",
+    "Merge",
     "Nobody",
     "NotMandated",
     "Outcome",
@@ -179,6 +218,7 @@ __all__ = [
     "RecordOutcome",
     "RecordRefused",
     "Refused",
+    "Ruling",
     "SourceRecord",
     "ToldPage",
     "Unchanged",
@@ -192,6 +232,7 @@ __all__ = [
     "add_legal_basis",
     "add_official_key",
     "add_recipient",
+    "ask_agency",
     "attributes_of",
     "authority_of",
     "begin_upload",
@@ -206,6 +247,8 @@ __all__ = [
     "describe_agency",
     "evaluate",
     "evaluate_matching",
+    "explain_person",
+    "find_candidates",
     "find_outcomes",
     "find_person",
     "get_agency",
@@ -216,6 +259,7 @@ __all__ = [
     "identifier_holders",
     "list_agencies",
     "list_agency_changes",
+    "list_cases",
     "list_feed_statuses",
     "list_feeds",
     "list_legal_bases",
@@ -227,10 +271,15 @@ __all__ = [
     "list_subscriptions",
     "load_feed",
     "load_rights",
+    "members_of",
+    "merge_persons",
     "note_birthdays",
     "open_record",
     "parse_agency",
+    "profile_of",
     "question_digests",
+    "read_as_believed",
+    "read_case",
     "read_children",
     "read_description",
     "read_events",
@@ -239,10 +288,13 @@ __all__ = [
     "receive_record",
     "retire_official_key",
     "revoke_mandate",
+    "rule_apart",
     "sector_pseudonym",
     "subscribe",
     "take_snapshot",
     "unchanged_agency",
+    "undo_merge",
+    "undo_ruling",
     "unsubscribe",
     "write_extract",
     "write_rejections",

@@ -78,6 +78,27 @@ class RegisterBusy(Conflict):
     title = "The register is busy with the same persons; try again."
 
 
+class AlreadyDecided(Conflict):
+    """The two are one person already, or the decision was undone already."""
+
+    code = "already_decided"
+    title = "This was decided already."
+
+
+class SecondOfficialNeeded(Conflict):
+    """Both persons have a confirmed account: two officials put them together, not one."""
+
+    code = "second_official_needed"
+    title = "Both have a confirmed account: a second official has to confirm."
+
+
+class UnknownDecision(NotFound):
+    """There is no such merge or ruling."""
+
+    code = "unknown_decision"
+    title = "There is no such decision."
+
+
 class PersonUnknown(NotFound):
     """There is no such person, or the person's data was destroyed; the two look the same."""
 

@@ -19,13 +19,6 @@ class PersonCompared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PersonRederived:
-    """A person's record was derived anew, because a record came or went, or persons became one."""
-
-    action: ClassVar[str] = "population_register.person.rederived"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StatisticsRead:
     """A person was counted, or became a row without a name, for statistics."""
 
@@ -52,3 +45,31 @@ Enqueued by name, in the transaction that derived the event; arguments: person_i
 
 LIFE_EVENTS_TOLD_TASK = "population_register.life_events.told"
 """The job that tells a subscriber that its sequence goes on. Argument: agency_id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseOpened:
+    """An official looked at the records of two persons who may be one."""
+
+    action: ClassVar[str] = "population_register.case.opened"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonsMerged:
+    """An official decided that two persons are one."""
+
+    action: ClassVar[str] = "population_register.person.merged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonsUnmerged:
+    """An official decided that what was put together is not one person."""
+
+    action: ClassVar[str] = "population_register.person.unmerged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsRuledApart:
+    """An official decided that records are about two people, or took that back."""
+
+    action: ClassVar[str] = "population_register.person.ruled_apart"

@@ -44,7 +44,7 @@ def note_changed(session: Session, person_ids: Iterable[PersonId], at: datetime)
     """Note that persons changed, in the transaction of the change."""
     wanted = sorted(set(person_ids))
     if wanted:
-        named = rows_of(person_id=(Uuid(), wanted))
+        named = rows_of(person_id=(Uuid, wanted))
         session.execute(
             upsert(changed_persons)
             .from_select(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, Text, Uuid, bindparam, delete, select, tuple_, update
+from sqlalchemy import LargeBinary, Text, Uuid, and_, bindparam, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,23 @@ def find_record_links(
         select(record_links.c.record_digest, record_links.c.person_id).where(
             record_links.c.agency_id == agency_id,
             record_links.c.record_digest == any_of(list(digests)),
+        )
+    )
+    return {row.record_digest: PersonId(row.person_id) for row in rows}
+
+
+def find_homes(session: Session, records: Mapping[bytes, AgencyId]) -> dict[bytes, PersonId]:
+    """Return whom records are about now, given by digest with the agency of each."""
+    if not records:
+        return {}
+    wanted = rows_of(agency_id=(Text, list(records.values())), digest=(LargeBinary, list(records)))
+    rows = session.execute(
+        select(record_links.c.record_digest, record_links.c.person_id).join(
+            wanted,
+            and_(
+                record_links.c.agency_id == wanted.c.agency_id,
+                record_links.c.record_digest == wanted.c.digest,
+            ),
         )
     )
     return {row.record_digest: PersonId(row.person_id) for row in rows}

@@ -1,4 +1,4 @@
-"""`civitas matching`: how well records are put together to persons."""
+"""`civitas matching`: who is one person, by the records and by those who decide."""
 
 import resource
 import sys
@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from app.cli.reviewing import COMMANDS
 from app.cli.session import as_json, show
 from population_register.api import MatchingQuality, MatchingReport, evaluate_matching
 
@@ -17,7 +18,11 @@ _KIB = 1024
 
 @click.group()
 def matching() -> None:
-    """Measure how well records are put together to persons."""
+    """Decide who is one person, and measure how well the records do by themselves."""
+
+
+for _command in COMMANDS:
+    matching.add_command(_command)
 
 
 @matching.command()

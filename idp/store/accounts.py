@@ -1,5 +1,6 @@
 """Queries: accounts, sign-in names, failed attempts."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,6 +27,18 @@ class StoredPassword:
 
     account: Account
     password_hash_sealed: bytes
+
+
+def confirmed_accounts(session: Session, person_ids: Collection[PersonId], /) -> set[PersonId]:
+    """Return those of the persons who have a confirmed account that is open."""
+    found = session.scalars(
+        select(accounts.c.person_id).where(
+            accounts.c.person_id.in_(person_ids),
+            accounts.c.level == AssuranceLevel.CONFIRMED,
+            accounts.c.disabled_at.is_(None),
+        )
+    )
+    return {PersonId(person_id) for person_id in found}
 
 
 def insert_account(

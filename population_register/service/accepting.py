@@ -43,7 +43,7 @@ from population_register.service.deriving import open_source_record
 from population_register.service.fragments import Fragments
 from population_register.service.incoming import Incoming, incoming_of, open_early, seal_early
 from population_register.service.matching import Matcher
-from population_register.service.settling import Settling
+from population_register.service.settling import MOST_ATTEMPTS, Settling
 from population_register.standings import Ref, Standing
 
 _SAME_VERSION = FieldProblem(
@@ -56,7 +56,6 @@ _ERASED = FieldProblem(
     reason="person_erased",
     advice="The data of this person was destroyed; send no more of it.",
 )
-_MOST_ATTEMPTS = 20
 
 
 def accept_record(
@@ -147,7 +146,7 @@ class _Batch:
 
     def accept(self) -> list[RecordOutcome]:
         self._lock_withdrawals()
-        for _ in range(_MOST_ATTEMPTS):
+        for _ in range(MOST_ATTEMPTS):
             settling = self._plan()
             with self._session.begin_nested() as claim:
                 is_claimed = self._claim(settling)

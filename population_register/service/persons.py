@@ -1,27 +1,24 @@
 """Find people, and read what the register says about them. Every reading takes its access entry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
+import msgspec
 from sqlalchemy.orm import Session
 
-from audit.api import RecordedEntry
-from kernel.ids import PersonId
+from audit.api import RecordedEntry, record_accesses
+from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring
 from kernel.person_keys import load_wrapped_key
-from population_register import (
-    identifiers,
-    life_store,
-    linking_store,
-    matching_store,
-    store,
-)
+from population_register import identifiers, life_store, linking_store, matching_store, store
 from population_register.authority import derive_history
 from population_register.errors import PersonUnknown
 from population_register.identifiers import IdentifierKind
 from population_register.model import CurrentRecord, SourceRecord, civil_date
 from population_register.sealed_forms import identifier_digest, unseal_derived
 from population_register.service.deriving import open_source_record
+from population_register.service.groups import members_of
+from population_register.standings import Ref
 
 
 def find_persons(
@@ -135,8 +132,8 @@ def list_source_records(
 
     Args:
         session: The transaction.
-        keyring: Opens the person's key.
-        entry: The access entry of this reading.
+        keyring: Opens the person's key, and those of all whom the person is merged with.
+        entry: The access entry of this reading; the others get one like it.
         arrived_by: Leave out what arrived later than this instant.
 
     Returns:
@@ -145,12 +142,40 @@ def list_source_records(
     Raises:
         Undecryptable: 500. The data was destroyed, or a value was changed.
     """
-    key = keyring.person_key(
-        entry.person_id, load_wrapped_key(session, entry.person_id), because=entry
-    )
-    rows = store.source_records_of(session, [entry.person_id], arrived_by=arrived_by)
-    records = [open_source_record(key, row) for row in rows.get(entry.person_id, ())]
-    return sorted(records, key=lambda r: (r.agency_id, r.record_number, r.version))
+    members = members_of(session, entry.person_id)
+    found = _open_records(session, keyring, entry, members, arrived_by=arrived_by)
+    return sorted(found.values(), key=lambda r: (r.agency_id, r.record_number, r.version))
+
+
+def _open_records(
+    session: Session,
+    keyring: Keyring,
+    entry: RecordedEntry,
+    person_ids: Iterable[PersonId],
+    *,
+    arrived_by: datetime | None,
+) -> dict[tuple[Ref, int], SourceRecord]:
+    """Open the records of persons, each with an access entry; destroyed ones are absent."""
+    others = sorted(set(person_ids) - {entry.person_id})
+    others = sorted(set(others) - matching_store.find_erased(session, others))
+    like = [
+        msgspec.structs.replace(
+            entry.entry,
+            entry_id=EntryId(new_id(entry.entry.occurred_at)),
+            subject=keyring.pseudonym("audit", person_id),
+        )
+        for person_id in others
+    ]
+    entries = [entry, *record_accesses(session, list(zip(like, others, strict=True)))]
+    rows = store.source_records_of(session, [entry.person_id, *others], arrived_by=arrived_by)
+    found: dict[tuple[Ref, int], SourceRecord] = {}
+    for one in entries:
+        key = keyring.person_key(
+            one.person_id, load_wrapped_key(session, one.person_id), because=one
+        )
+        for row in rows.get(one.person_id, ()):
+            found[row.record_digest, row.version] = open_source_record(key, row)
+    return found
 
 
 def read_as_believed(
@@ -163,18 +188,42 @@ def read_as_believed(
 ) -> CurrentRecord:
     """Read what the register would have said at one instant about a day: the two times apart.
 
+    Who was merged with whom, and which records lay with whom, counts as it did then.
+
     Args:
         session: The transaction.
         keyring: Opens the person's key.
-        entry: The access entry of this reading.
+        entry: The access entry of this reading; whoever else's records are opened gets one like it.
         about: The day in the person's life.
-        believed_at: What arrived later is left out, corrections of mistakes too.
+        believed_at: What arrived, or was decided, later is left out, corrections of mistakes too.
 
     Returns:
         A record of version 0: it is derived on the spot, not stored.
+
+    Raises:
+        Undecryptable: 500. The data was destroyed, or a value was changed.
     """
-    said = list_source_records(session, keyring, entry, arrived_by=believed_at)
+    members = _members_at(session, entry.person_id, believed_at)
+    theirs: dict[Ref, AgencyId] = {}
+    for decision in linking_store.list_decisions(session, members):
+        if decision.decided_at <= believed_at:
+            if decision.outcome == "left":
+                theirs.pop(decision.record_digest, None)
+            else:
+                theirs[decision.record_digest] = decision.agency_id
+    homes = linking_store.find_homes(session, theirs)
+    said = _open_records(session, keyring, entry, homes.values(), arrived_by=believed_at)
     roles = {agency.agency_id: agency.role for agency in store.list_agencies(session)}
-    return CurrentRecord(
-        person_id=entry.person_id, version=0, on=about, history=derive_history(said, roles)
-    )
+    history = derive_history((r for (ref, _), r in said.items() if ref in theirs), roles)
+    return CurrentRecord(person_id=entry.person_id, version=0, on=about, history=history)
+
+
+def _members_at(session: Session, person_id: PersonId, at: datetime) -> set[PersonId]:
+    """Return the persons who were one with a person at an instant, the person included."""
+    members = {person_id}
+    while True:
+        merges = matching_store.find_merges(session, members, at=at)
+        known = members | {one for merge in merges for one in merge.persons}
+        if known == members:
+            return members
+        members = known

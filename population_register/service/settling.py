@@ -4,7 +4,7 @@ A *claim* takes the locks and sees that nothing has changed since it was read; w
 it is right. Both accepting records and deciding by hand come through here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -15,12 +15,14 @@ from sqlalchemy.orm import Session
 from kernel.ids import AgencyId, PersonId, new_id
 from kernel.keyring import Keyring, PersonKey
 from population_register import linking_store, matching_store, store
+from population_register.errors import RegisterBusy
 from population_register.grouping import survivors
 from population_register.linking_store import LinkDecision
 from population_register.matching_store import Merge
 from population_register.model import SourceRecord
-from population_register.scoring import Scorer
+from population_register.scoring import Scorer, register_scorer
 from population_register.sealed_forms import decision_place
+from population_register.service.comparing import Change
 from population_register.service.deriving import PersonChanges, open_source_record, reseal
 from population_register.service.fragments import Fragment, Fragments
 from population_register.service.matching import Matcher, Settlement
@@ -34,6 +36,7 @@ from population_register.standings import (
 )
 
 BY_MODEL = "model"
+MOST_ATTEMPTS = 20
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -100,20 +103,25 @@ class Settling:
 
     # Writing
 
-    def write(self, incoming: Arrivals) -> None:
-        """Write everything, and derive anew whoever has changed."""
+    def write(self, incoming: Arrivals, *, regrouped: Iterable[PersonId] = ()) -> None:
+        """Write everything, and derive anew whoever has changed.
+
+        Args:
+            incoming: What has come.
+            regrouped: Persons of whom merges began or ended by hand, stored already.
+        """
         settlement = self.settlement
         known = self.matcher.comparison.bearers
         matching_store.update_keys(self.session, {k: v for k, v in self._keys.items() if known[k]})
-        regrouped = self._write_merges()
-        dirty = {p for _, *persons in settlement.moved for p in persons} | regrouped
+        changed = self._write_merges(regrouped)
+        dirty = {p for _, *persons in settlement.moved for p in persons} | changed
         dirty.update(incoming)
         dirty.update(p for p, f in self.fragments.by_id.items() if f.standings != f.were)
         self._derive(dirty, incoming)
         matching_store.delete_pairs(self.session, settlement.pairs_gone.values())
         matching_store.insert_pairs(self.session, settlement.pairs_come.values())
 
-    def _write_merges(self) -> set[PersonId]:
+    def _write_merges(self, regrouped: Iterable[PersonId]) -> set[PersonId]:
         """Store automatic merges and their ends; return whose groups are others now."""
         settlement = self.settlement
         matching_store.undo_merges(
@@ -139,6 +147,7 @@ class Settling:
         )
         touched = {p for pair in settlement.joined for p in pair}
         touched.update(p for merge in settlement.parted for p in merge.persons)
+        touched.update(regrouped)
         return regroup(self.session, self.fragments, touched)
 
     def _derive(
@@ -270,6 +279,53 @@ class Settling:
         return LinkDecision(
             person_id, decision_id, agency_id, ref, self.at, outcome, other, evidence
         )
+
+
+def settle(
+    session: Session,
+    keyring: Keyring,
+    fragments: Fragments,
+    plan: Callable[[], Sequence[Change]],
+    *,
+    at: datetime,
+    scorer: Scorer | None = None,
+) -> Settling:
+    """Decide anew about records that humans ruled on, and claim it; the caller writes.
+
+    Args:
+        session: The transaction.
+        keyring: Seals and finds.
+        fragments: The persons.
+        plan: Loads the persons concerned, with all whom they are merged with, and returns the
+            records that stand otherwise from now on. Called again if others were faster.
+        at: When it is decided.
+        scorer: Of the register's model, when not the shipped one.
+
+    Raises:
+        RegisterBusy: 409. Others change the same persons all the time.
+    """
+    scorer = scorer or register_scorer()
+    for _ in range(MOST_ATTEMPTS):
+        matcher = Matcher(session, keyring, scorer, fragments, at=at)
+        settlement = matcher.settle(plan())
+        fragments.load_groups(list(fragments.by_id))
+        settling = Settling(
+            session=session,
+            keyring=keyring,
+            scorer=scorer,
+            fragments=fragments,
+            matcher=matcher,
+            settlement=settlement,
+            at=at,
+        )
+        with session.begin_nested() as claim:
+            is_claimed = settling.claim()
+            if not is_claimed:
+                claim.rollback()
+        if is_claimed:
+            return settling
+        fragments.forget()
+    raise RegisterBusy
 
 
 def regroup(session: Session, fragments: Fragments, touched: set[PersonId]) -> set[PersonId]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
@@ -76,6 +76,16 @@ def installation(
 ) -> Iterator[Installation]:
     with temporary_database(server_url) as url:
         yield Installation(url, tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def agency(installation: Installation) -> str:
+    """The civil registry, as the demonstration enters it."""
+    engine = make_engine(installation.database_url)
+    with unit_of_work_of(make_sessions(engine)) as session:
+        add_agency(session, DEMO_FEEDS[0].agency, datetime(2026, 11, 23, tzinfo=UTC))
+    engine.dispose()
+    return DEMO_FEEDS[0].agency.agency_id
 
 
 @pytest.fixture(autouse=True)
@@ -298,15 +308,6 @@ class TestPartners:
 
 
 class TestFeed:
-    @pytest.fixture
-    def agency(self, installation: Installation) -> str:
-        """The civil registry, as the demonstration enters it."""
-        engine = make_engine(installation.database_url)
-        with unit_of_work_of(make_sessions(engine)) as session:
-            add_agency(session, DEMO_FEEDS[0].agency, datetime(2026, 11, 23, tzinfo=UTC))
-        engine.dispose()
-        return DEMO_FEEDS[0].agency.agency_id
-
     def test_feed_is_loaded_once_with_a_report_of_what_was_rejected(
         self, installation: Installation, agency: str, tmp_path: Path
     ) -> None:
@@ -507,3 +508,48 @@ class TestUpstreams:
         done = installation.run(*self.ARGUMENTS, "--key-file", "-", stdin="x")
 
         assert done.exit_code == 2
+
+
+class TestDecidingWhoIsWho:
+    """What the records leave open, somebody decides; and takes it back."""
+
+    ONE: ClassVar[dict[str, Any]] = {
+        **{name: FEED[0][name] for name in ("version", "valid_from")},
+        "family_name": "Волкова",
+        "given_name": "Анна",
+        "middle_name": "Дмитриевна",
+    }
+    ROWS: ClassVar[list[dict[str, Any]]] = [
+        {**ONE, "record_number": "77", "birthdate": "1986-03-14", "snils": "900-000-003 84"},
+        {**ONE, "record_number": "78", "birthdate": "1986-04-13"},
+    ]
+
+    def test_from_the_question_to_a_merge_and_back(
+        self, installation: Installation, agency: str, tmp_path: Path
+    ) -> None:
+        feed = tmp_path / "doubtful.ndjson"
+        feed.write_text("".join(json.dumps(row) + "\n" for row in self.ROWS), encoding="utf-8")
+        installation.run("feed", "load", str(feed), "--agency", agency)
+        by = ("--official", "operator-1", "--reason", "saw both passports")
+
+        (case,) = installation.json("matching", "review")["cases"]
+        view = installation.json("matching", "review", *case["persons"])
+        merged = installation.json("matching", "merge", *case["persons"], *by)
+        left = installation.json("matching", "review")["cases"]
+        believed = ("matching", "believed", case["persons"][1], "--about", "2026-01-01", "--at")
+        now = installation.json(*believed, "2100-01-01")["attributes"]
+        installation.json("matching", "unmerge", merged["merge_id"], *by)
+        again = installation.json("matching", "unmerge", merged["merge_id"], *by, exit_code=1)
+        reviewed = installation.json("matching", "review")["cases"]
+        ruled = installation.json(
+            "matching", "decide", *case["persons"], "--verdict", "different", *by
+        )
+
+        assert any(w.startswith("same family name: +") for w in view["compared"][0]["evidence"])
+        assert (left, reviewed) == ([], [case])
+        assert now["snils"]["value"] == "900-000-003 84"
+        assert again["error"] == "already_decided"
+        assert ruled["decision_id"]
+        assert installation.json("matching", "review")["cases"] == []
+        why = installation.json("matching", "explain", case["persons"][0])["decisions"]
+        assert [one["outcome"] for one in why] in (["new"], ["ask"])
