@@ -9,7 +9,7 @@ The floor of a question by number is what no implementation can be below: the ce
 request with one write and one read, two ES256 verifications and two AEAD openings, all measured in
 the same run. A question by name goes one at a time: what counts is how long an official waits.
 
-`CIVITAS_BENCH_PEOPLE` is how many people the register has (20,000).
+`CIVITAS_BENCH_PEOPLE` is how many people there are (20,000); two in three are known to the agency.
 """
 
 import json
@@ -111,8 +111,11 @@ class World:
         self.people: list[Someone] = []
         self.token = ""
 
-    def fill(self, people: int) -> None:
-        """Make the agency and the people, through the register's own path."""
+    def fill(self, people: int) -> int:
+        """Make the agency and the people, through the register's own path; return how many.
+
+        Not everybody is known to the tax service.
+        """
         at = datetime.now(UTC)
         with unit_of_work_of(self.resources.sessions) as session:
             agency = Agency(
@@ -153,10 +156,13 @@ class World:
             )
             store.insert_binding(session, Binding(CLIENT, TAX), at)
             save_limit(session, PartnerId("bench"), requests_per_minute=1_000_000_000)
+        loaded = 0
         records = self._records(people, at)
         while batch := list(islice(records, BATCH)):
             with unit_of_work_of(self.resources.sessions) as session:
                 accept_records(session, self.resources.keyring, TAX, batch, at=at)
+            loaded += len(batch)
+        return loaded
 
     def _records(self, people: int, at: datetime) -> Iterator[SourceRecord]:
         """Return one record of each person, as the tax service wrote it down."""
@@ -267,7 +273,7 @@ def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
     people = PEOPLE if machine.seconds >= 1 else min(PEOPLE, 1_000)
     with open_resources(settings, SystemClock()) as resources:
         world = World(resources)
-        world.fill(people)
+        loaded = world.fill(people)
         world.authenticate()
     machine.settle(url)
     environment = {
@@ -283,7 +289,7 @@ def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
     ):
         return [
             *_by_number(machine, world, server, ceiling_load),
-            *_by_name(machine, world, server, people),
+            *_by_name(machine, world, server, loaded),
         ]
 
 

@@ -5,6 +5,7 @@ AES-256 on that block is a permutation of all UUIDs. Nothing is stored; only the
 pseudonym back, and so convert it between two sectors; an invented one deciphers to nobody.
 """
 
+from functools import lru_cache
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -44,6 +45,11 @@ def person_behind(keyring: Keyring, sector: str, pseudonym: str) -> PersonId:
 
 
 def _cipher(keyring: Keyring, sector: str) -> Cipher[ECB]:
-    key = keyring.blind_index("agency_pseudonym", sector)  # 32 bytes, of this sector only
+    return _cipher_of(keyring.blind_index("agency_pseudonym", sector))
+
+
+@lru_cache(maxsize=1024)
+def _cipher_of(key: bytes) -> Cipher[ECB]:
+    """Return the cipher of a sector's key: 32 bytes, made once, the sectors are a few hundred."""
     # ECB of exactly one block is the bare permutation; there is no second block to leak equality.
     return Cipher(AES(key), ECB())  # noqa: S305
