@@ -92,6 +92,10 @@ _ACTIONS: Mapping[str, str] = {
     "consent.record.ended_by_death": _("Ended a consent because of a death"),
     "population_register.statistics.read": _("Counted you for statistics that name nobody"),
     "population_register.person.compared": _("Compared you with whom it reported about"),
+    "population_register.case.opened": _("Looked whether two records are both about you"),
+    "population_register.person.merged": _("Found that two records are both about you"),
+    "population_register.person.unmerged": _("Found that two records are not both about you"),
+    "population_register.person.ruled_apart": _("Decided that a record is about somebody else"),
     "population_register.person.rederived": _("Put your data together anew"),
     "vault.document.stored": _("Put a document into your vault"),
 }
