@@ -95,7 +95,7 @@ _ACTIONS: Mapping[str, str] = {
     "population_register.case.opened": _("Looked whether two records are both about you"),
     "population_register.person.merged": _("Found that two records are both about you"),
     "population_register.person.unmerged": _("Found that two records are not both about you"),
-    "population_register.person.ruled_apart": _("Decided that a record is about somebody else"),
+    "population_register.person.ruled_apart": _("Decided whether a record is about somebody else"),
     "population_register.person.rederived": _("Put your data together anew"),
     "vault.document.stored": _("Put a document into your vault"),
 }

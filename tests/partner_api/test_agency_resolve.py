@@ -24,6 +24,7 @@ from population_register.api import (
     revoke_mandate,
 )
 from population_register.sector_pseudonyms import sector_pseudonym
+from population_register.service.merging import Decider, merge_persons, undo_merge
 from tests.partner_api.agency_world import (
     BASIS,
     CONVERT,
@@ -229,6 +230,27 @@ class TestAnswers:
         }
 
         assert len(pseudonyms) == 2
+
+    def test_pseudonym_of_before_a_merge_names_who_answers_for_both(
+        self, world: World, asker: Asker
+    ) -> None:
+        one, other = someone(world), someone(world)
+        people = (one, other)
+        before = [asker.ask(identifiers={"inn": each.inn}).json()["pseudonym"] for each in people]
+        by = Decider(official="operator-1", reason="one person", at=world.clock.now())
+        with world.session() as session:
+            merge = merge_persons(session, world.keyring, *(p.person_id for p in people), by=by)
+        merged = [asker.ask(pseudonym=each).json()["pseudonym"] for each in before]
+        by_number = asker.ask(identifiers={"inn": other.inn}).json()["pseudonym"]
+        together = asker.ask(identifiers={"inn": one.inn}).json()["pseudonym"]
+        with world.session() as session:
+            undo_merge(session, world.keyring, merge.merge_id, by=by)
+        after = [asker.ask(identifiers={"inn": each.inn}).json()["pseudonym"] for each in people]
+
+        assert before[0] != before[1]
+        assert set(merged) == {by_number} == {together}
+        assert by_number in before
+        assert after == before
 
     def test_person_whose_data_was_destroyed_is_nobody(self, world: World, asker: Asker) -> None:
         person = someone(world)
