@@ -29,6 +29,7 @@ ORDER = (
     "vault_stream",
     "token_endpoint",
     "log_sequencing",
+    "register_load",
 )
 
 

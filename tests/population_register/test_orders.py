@@ -23,7 +23,9 @@ pytestmark = [pytest.mark.db]
 
 _ANNA = {**ANNA, "snils": "900-000-002 83"}
 _TWIN = {**_ANNA, "given_name": "Мария", "snils": "900-000-001 82"}
-_SAID: tuple[dict[str, Any], ...] = (
+_WITH_INN = {**_ANNA, "inn": "500100732259", "gender": "female"}
+_NAMESAKE = {**_ANNA, "birthdate": "2008-11-30", "inn": "771234567890", "gender": "male"}
+SAID: tuple[dict[str, Any], ...] = (
     _ANNA,
     {k: v for k, v in _ANNA.items() if k != "snils"},
     {**_ANNA, "family_name": "Лебедева"},
@@ -34,10 +36,14 @@ _SAID: tuple[dict[str, Any], ...] = (
     {k: v for k, v in _TWIN.items() if k != "snils"},
     {**_TWIN, "snils": _ANNA["snils"]},
     {"snils": _ANNA["snils"]},
+    _WITH_INN,
+    {k: v for k, v in _WITH_INN.items() if k != "snils"},
+    _NAMESAKE,
+    {k: v for k, v in _NAMESAKE.items() if k != "snils"},
     {"family_name": "Volkova", "given_name": "Anna", "birthdate": "1986-03-14"},
     {"family_name": "Волкова", "given_name": "Аня", "birthdate": "1986"},
 )
-"""What agencies say of Anna, of her twin, or of nobody knows whom."""
+"""What agencies say of Anna, of her twin, of a namesake with her number, of nobody knows whom."""
 
 
 @st.composite
@@ -57,7 +63,7 @@ def feeds(draw: st.DrawFn) -> list[SourceRecord]:
                     kind=kind,
                     corrects=version - 1 if kind is RecordKind.CORRECTION else None,
                     valid_from=date(2020 + version, 1, 1),
-                    attributes={} if is_withdrawal else draw(st.sampled_from(_SAID)),
+                    attributes={} if is_withdrawal else draw(st.sampled_from(SAID)),
                 )
             )
     return records
