@@ -43,7 +43,7 @@ _LN2 = log(2)
 
 Values: TypeAlias = tuple[str, ...]
 
-_MOST_REMEMBERED = 1 << 16  # pairs of values, for each feature
+_MOST_REMEMBERED = 1 << 14  # pairs of values, for each feature
 _MOST_PATTERNS = 1 << 16
 
 

@@ -5,10 +5,12 @@ loses nothing and doubles nothing: whatever was not committed is read again, wha
 """
 
 import csv
+import gc
 import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -49,6 +51,7 @@ BATCH_BYTES = 4 << 20
 """Most bytes of feed in memory; ends a batch of unusually long rows early."""
 
 MAX_PROBLEMS_PER_ROW = 20
+_OBJECTS_PER_COLLECTION = 100_000
 _CHUNK_BYTES = 1 << 20
 
 Progress = Callable[[FeedReport], None]
@@ -171,19 +174,31 @@ def continue_feed(
         FeedRefused: 400. The header can't be read; no row was taken.
     """
     agency_id = report.agency_id
-    while report.finished_at is None:
-        start = Position(report.offset, report.lines)
-        for batch in _batches(
-            file, feed_format, mapping, start=start, agency_id=agency_id, clock=clock
-        ):
-            report = _load_batch(
-                sessions, keyring, clock, mapping=mapping, report=report, batch=batch
-            )
-            if progress is not None:
-                progress(report)
-            if report.offset != batch.end.offset:
-                break  # another process loads the same feed: go on from where it is
+    with _rare_collections():
+        while report.finished_at is None:
+            start = Position(report.offset, report.lines)
+            for batch in _batches(
+                file, feed_format, mapping, start=start, agency_id=agency_id, clock=clock
+            ):
+                report = _load_batch(
+                    sessions, keyring, clock, mapping=mapping, report=report, batch=batch
+                )
+                if progress is not None:
+                    progress(report)
+                if report.offset != batch.end.offset:
+                    break  # another process loads the same feed: go on from where it is
     return report
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let the interpreter look for cycles rarely: a batch makes none, and many objects."""
+    before = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_PER_COLLECTION, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _content_digest(file: BinaryIO) -> "hashlib._Hash":
