@@ -56,7 +56,7 @@ _TEXTS = (
     "client_name", "scope", "sector_identifier_uri", "token_endpoint_auth_method",
     "token_endpoint_auth_signing_alg", "id_token_signed_response_alg",
     "request_object_signing_alg", "authorization_signed_response_alg",
-    "introspection_signed_response_alg",
+    "introspection_signed_response_alg", "access_token_format",
     "userinfo_signed_response_alg", "subject_type", "application_type", *ADDRESSES,
     *mtls.SUBJECT_FIELDS, *ENCRYPTION_FIELDS,
 )  # fmt: skip

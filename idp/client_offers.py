@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from idp import grant_management
+from idp.access_tokens import FORMATS
 from idp.assurance import ACR_VALUES
 from idp.claims import CLAIMS_OF_SCOPE
 from idp.client_authentication import FAPI2_METHODS, METHODS
@@ -141,6 +142,10 @@ _OFFERS: tuple[_Offer, ...] = (
     _Offer(
         lambda m, fapi2: m.introspection_signed_response_alg in _id_token_algorithms(fapi2=fapi2),
         "introspection_signed_response_alg is not offered.",
+    ),
+    _Offer(
+        lambda m, _: m.access_token_format in {None, *FORMATS},
+        "access_token_format is jwt or opaque.",
     ),
     _Offer(
         lambda m, fapi2: (

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from idp.access_tokens import AccessTokens
 from idp.model import Client
 from idp.mtls import Authorities
 from idp.policy import Policy
@@ -29,6 +30,11 @@ class Provider:
     authorities: Authorities | None = None
     mtls_url: str | None = None
     statement_issuers: StatementIssuers = field(default_factory=lambda: NOBODY)
+    access_tokens: AccessTokens = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        access_tokens = AccessTokens(issuer=self.issuer, keyring=self.keyring, signing=self.signing)
+        object.__setattr__(self, "access_tokens", access_tokens)
 
     def sub(self, client: Client, person_id: PersonId) -> str:
         """Return the pairwise `sub` by which a client knows a person.

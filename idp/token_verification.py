@@ -22,11 +22,11 @@ from idp.errors import (
     UseDPoPNonce,
     UseResourceNonce,
 )
-from idp.jose import NotVerified, PublicKey
+from idp.jose import NotVerified
 from idp.model import Disclosure, VerifiedToken
 from idp.mtls import ClientCertificate, is_bound_to
 from idp.provider import Provider
-from idp.tokens import AccessToken, our_keys, verify_access_token
+from idp.tokens import AccessToken
 from kernel.secret import Secret, b64url, sha256
 
 MOST_REMEMBERED = 10_000
@@ -80,8 +80,6 @@ class TokenVerifier:
         self._resources = frozenset(resources)
         # One process's event loop is the only user of this dictionary.
         self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
-        self._keys: tuple[PublicKey, ...] = ()
-        self._published: object = None
         self._nonce_key = provider.dpop_nonce_key
 
     def verify(self, presented: PresentedToken, *, at: datetime) -> VerifiedToken:
@@ -155,9 +153,7 @@ class TokenVerifier:
                 return known
             del self._remembered[digest]
         try:
-            access = verify_access_token(
-                token.reveal(), self._our_keys(), issuer=self._provider.issuer, at=at
-            )
+            access = self._provider.access_tokens.read(token, at=at)
         except NotVerified as error:
             raise InvalidToken(
                 headers=challenge("bearer", "invalid_token"), reason=str(error)
@@ -184,12 +180,6 @@ class TokenVerifier:
         if len(self._remembered) > MOST_REMEMBERED:
             self._remembered.popitem(last=False)
         return known
-
-    def _our_keys(self) -> tuple[PublicKey, ...]:
-        published = self._provider.signing.public_jwks("oidc")
-        if published is not self._published:  # the keys were reloaded
-            self._keys, self._published = our_keys(self._provider.signing), published
-        return self._keys
 
 
 def _disclosures(access: AccessToken) -> tuple[Disclosure, ...]:

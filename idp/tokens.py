@@ -208,9 +208,17 @@ def verify_access_token(
         RFC 9068, 4.
     """
     verified = verify_jws(compact, keys, algorithms=(ACCESS_TOKEN_ALG,))
-    claims: Mapping[str, Any] = verified.claims
     if verified.header.get("typ") != ACCESS_TOKEN_TYPE:  # an ID token is not an access token
         raise NotVerified("typ")
+    return access_token_of(verified.claims, issuer=issuer, at=at)
+
+
+def access_token_of(claims: Mapping[str, Any], *, issuer: str, at: datetime) -> AccessToken:
+    """Read the claims of an access token that are known to be ours.
+
+    Raises:
+        NotVerified: Another issuer's, or expired.
+    """
     if claims.get("iss") != issuer:
         raise NotVerified("iss")
     if not at.timestamp() < claims["exp"]:

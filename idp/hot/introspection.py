@@ -23,7 +23,7 @@ from idp.statements import (
     token_is_revoked,
 )
 from idp.tables import grants, refresh_tokens
-from idp.tokens import AccessToken, our_keys, verify_access_token
+from idp.tokens import AccessToken
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
 from kernel.secret import MalformedToken, Secret
@@ -165,12 +165,7 @@ def _named(token: Secret[str], caller: Caller) -> tuple[AccessToken | None, str,
         binds = {"token_slot": refresh.slot, "token_digest": refresh.digest}
         return None, "refresh_token", binds
     try:
-        access = verify_access_token(
-            token.reveal(),
-            our_keys(caller.provider.signing),
-            issuer=caller.provider.issuer,
-            at=caller.at,
-        )
+        access = caller.provider.access_tokens.read(token, at=caller.at)
     except NotVerified:
         return None, "nothing", {}
     if not access.is_held_by(caller.client.client_id):

@@ -15,7 +15,6 @@ from idp.jose import NotVerified
 from idp.ring_tokens import REFRESH_TOKEN
 from idp.statements import AT, admit, has_row, one_row
 from idp.tables import grants, refresh_tokens, revoked_access_tokens
-from idp.tokens import our_keys, verify_access_token
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
 from kernel.secret import MalformedToken, Secret
@@ -99,12 +98,7 @@ def _named(token: Secret[str], caller: Caller) -> tuple[str, dict[str, object]]:
     else:
         return "refresh_token", {"token_slot": refresh.slot, "token_digest": refresh.digest}
     try:
-        access = verify_access_token(
-            token.reveal(),
-            our_keys(caller.provider.signing),
-            issuer=caller.provider.issuer,
-            at=caller.at,
-        )
+        access = caller.provider.access_tokens.read(token, at=caller.at)
     except NotVerified:
         return "nothing", {}
     if not access.is_held_by(caller.client.client_id):

@@ -118,8 +118,7 @@ def respond(caller: Caller, issue: Issue, encrypt: Callable[[str], str]) -> Resp
     exchange = issue.exchange
     if exchange is not None:
         expires_at = min(expires_at, exchange.expires_at)
-    access_token = tokens.sign(
-        provider.signing,
+    access_token = provider.access_tokens.issue(
         tokens.access_token_claims(
             subject,
             issuer=provider.issuer,
@@ -139,8 +138,8 @@ def respond(caller: Caller, issue: Issue, encrypt: Callable[[str], str]) -> Resp
             at=at,
             expires_at=expires_at,
         ),
-        typ=tokens.ACCESS_TOKEN_TYPE,
-        alg=tokens.ACCESS_TOKEN_ALG,
+        form=client.metadata.access_token_format,
+        at=at,
     )
     answer: dict[str, object] = {
         "access_token": access_token,

@@ -92,12 +92,7 @@ async def _acceptable(
 ) -> tokens.AccessToken:
     """Return the subject token, if it is a person's, and of a client of the same group."""
     try:
-        subject = tokens.verify_access_token(
-            subject_token.reveal(),
-            tokens.our_keys(caller.provider.signing),
-            issuer=caller.provider.issuer,
-            at=caller.at,
-        )
+        subject = caller.provider.access_tokens.read(subject_token, at=caller.at)
     except NotVerified as error:
         raise InvalidRequest(_REFUSED, reason=str(error)) from error
     if subject.grant_id is None:

@@ -101,6 +101,7 @@ class ClientMetadata:
     tls_client_auth_san_uri: str | None = None
     tls_client_auth_san_ip: str | None = None
     tls_client_auth_san_email: str | None = None
+    access_token_format: str | None = None  # ours: `idp.access_tokens`; a JWT if not said
     authorization_details_types: tuple[str, ...] = ()
     descriptive: JSONObject = field(default_factory=dict)
 

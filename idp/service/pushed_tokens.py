@@ -55,8 +55,7 @@ def push(
         amr=tuple(granted.amr),
         auth_time=granted.auth_time,
     )
-    access_token = tokens.sign(
-        provider.signing,
+    access_token = provider.access_tokens.issue(
         tokens.access_token_claims(
             subject,
             issuer=provider.issuer,
@@ -68,8 +67,8 @@ def push(
             at=at,
             expires_at=at + provider.policy.access_token,
         ),
-        typ=tokens.ACCESS_TOKEN_TYPE,
-        alg=tokens.ACCESS_TOKEN_ALG,
+        form=client.metadata.access_token_format,
+        at=at,
     )
     answer: dict[str, object] = {
         "access_token": access_token,

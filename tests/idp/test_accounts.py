@@ -1,7 +1,10 @@
 """Accounts, passwords, sessions of browsers."""
 
+import os
+import sys
 from dataclasses import replace
 from datetime import timedelta
+from threading import get_native_id
 from time import process_time
 
 import pytest
@@ -225,6 +228,20 @@ class TestPasswords:
         # Hashing is all of it or none of it: a skipped one would be a hundred times cheaper.
         assert 0.2 < unknown / known < 5
         assert 0.2 < long / known < 5
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="priorities of threads are Linux's")
+    def test_threads_that_hash_step_back_and_no_other_does(self) -> None:
+        hasher = PasswordHasher(PROFILES["test"])
+
+        def niceness() -> int:
+            return os.getpriority(os.PRIO_PROCESS, get_native_id())
+
+        before = niceness()
+        theirs = hasher._pool.submit(niceness).result()  # noqa: SLF001
+        hasher.close()
+
+        assert (before, theirs) == (niceness(), 19)
+        assert before < theirs
 
     def test_too_many_at_once_are_turned_away(self) -> None:
         hasher = PasswordHasher(replace(PROFILES["test"], threads=1, waiting=0))
