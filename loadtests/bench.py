@@ -28,6 +28,9 @@ ORDER = (
     "agency_resolve",
     "vault_stream",
     "token_endpoint",
+    "protocol_reads",
+    "growth",
+    "sign_ins",
     "log_sequencing",
     "register_load",
 )

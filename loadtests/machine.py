@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPResponse
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -143,6 +144,7 @@ class Machine:
         self.seconds = seconds
         self.connections = connections
         self._stack = ExitStack()
+        self._numbers = count()
 
     def __enter__(self) -> Self:
         RESULTS.mkdir(parents=True, exist_ok=True)
@@ -167,6 +169,11 @@ class Machine:
             self._database = self._start_database()
         with psycopg.connect(self._database, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self.url_of(name)
+
+    def url_of(self, name: str) -> str:
+        """Return the address of a database that was made."""
+        assert self._database is not None
         return self._database.replace("@/civitas?", f"@/{name}?")
 
     def settle(self, url: str) -> None:
@@ -279,7 +286,7 @@ class Machine:
             seconds: Not longer than this; `self.seconds` by default.
             connections: As many at a time; `self.connections` by default.
         """
-        path = self.folder / "requests"
+        path = self.folder / f"requests-{next(self._numbers)}"
         write_requests(path, requests)
         arguments = [
             sys.executable,
@@ -296,6 +303,7 @@ class Machine:
             done = subprocess.run(
                 arguments, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
             )
+        path.unlink()
         if done.returncode:
             raise RuntimeError(f"The load generator failed:\n{done.stderr[-4000:]}")
         return Round(cpu_seconds=server.cpu_seconds() - before, **json.loads(done.stdout))
@@ -324,7 +332,7 @@ class Machine:
             for load, prepared, rounds in zip(loads, prepare, taken, strict=True):
                 requests = prepared(number)
                 done = self.load(load.server, requests, repeat=load.repeat, seconds=seconds)
-                if set(done.statuses) != {"200"} or done.failures:
+                if not set(done.statuses) <= {"200", "201"} or done.failures:
                     raise RuntimeError(f"not what was meant: {done.statuses}, {done.failures}")
                 if number:
                     rounds.append(done)
@@ -392,6 +400,6 @@ def send_once(server: Running, request: bytes) -> bytes:
         answer = HTTPResponse(connection)
         answer.begin()
         body = answer.read()
-    if answer.status != HTTPStatus.OK:
+    if answer.status not in (HTTPStatus.OK, HTTPStatus.CREATED):
         raise RuntimeError(f"{answer.status}: {body[:2000]!r}")
     return body

@@ -42,7 +42,14 @@ from loadtests.figures import Figure
 from loadtests.machine import Load, Machine, http_request
 from loadtests.primitives import sum_of
 from partner_api.store import save_limit
-from population_register.model import Accepted, Agency, AgencyRole, RecordKind, SourceRecord
+from population_register.model import (
+    Accepted,
+    Agency,
+    AgencyRole,
+    LinkOutcome,
+    RecordKind,
+    SourceRecord,
+)
 from population_register.service.accepting import accept_record
 from population_register.service.agencies import add_agency
 
@@ -61,6 +68,9 @@ ITEMS = (
     "registration_address",
     "over_18",
 )
+_BEGINNINGS = ("Бар", "Вол", "Гор", "Дол", "Зем", "Кар", "Лав", "Мор", "Нест", "Пол", "Руд", "Сал")
+_ENDINGS = ("ашова", "евская", "икова", "ыгина", "онова", "укова", "янина")
+_GIVEN_NAMES = ("Анна", "Вера", "Дарья", "Жанна", "Ксения", "Нина", "Ольга", "Римма", "Юлия")
 MOST_RATE = 8_000
 """Requests a second that are prepared; more than any run has reached."""
 
@@ -157,12 +167,13 @@ class World:
             kind=RecordKind.STATEMENT,
             valid_from=date(2020, 1, 1),
             attributes={
-                "family_name": "Волкова",
-                "given_name": "Анна",
+                # The register takes people who differ in little for one person.
+                "family_name": _BEGINNINGS[number % 12] + _ENDINGS[number % 7],
+                "given_name": _GIVEN_NAMES[number % 9],
                 "middle_name": "Дмитриевна",
                 "gender": "female",
-                "birthdate": "1986-03-14",
-                "birthplace": {"formatted": "г. Вологда"},
+                "birthdate": str(date(1931, 1, 1) + timedelta(days=37 * number)),
+                "birthplace": f"с. {_BEGINNINGS[number % 11]}ово",
                 "citizenships": ["RUS"],
                 "passport": {
                     "series_number": f"99 01 {number:06}",
@@ -171,13 +182,14 @@ class World:
                     "division_code": "350-001",
                 },
                 "registration_address": {
-                    "formatted": "160000, Вологодская область, г. Вологда, ул. Мира, д. 1, кв. 1"
+                    "formatted": f"{160_000 + number}, г. Вологда, ул. Мира, д. {number}, кв. 1"
                 },
             },
             arrived_at=self.at,
         )
         outcome = accept_record(session, self.resources.keyring, record, self.at)
         assert isinstance(outcome, Accepted)
+        assert outcome.outcome is LinkOutcome.NEW
         return outcome.person_id
 
     def _token(self, session: Session, person_id: PersonId) -> Token:
