@@ -54,7 +54,7 @@ _LATIN_TO_CYRILLIC = str.maketrans("ABCEHKMOPTXY", "АВСЕНКМОРТХУ")
 _ROMAN_LOOKALIKES = str.maketrans("ІХСМVУ", "IXCMVV")
 
 _BIRTH_CERTIFICATE = re.compile(
-    r"(?P<roman>[IVXLCІХСУ]{1,6})[- ]?(?P<letters>[А-ЯЁA-Z]{2})\s*(?:№\s*)?(?P<number>[0-9]{6})"
+    r"(?P<roman>[IVXLCІХСУ]{1,7})[- ]?(?P<letters>[А-ЯЁA-Z]{2})\s*(?:№\s*)?(?P<number>[0-9]{6})"
 )
 _ROMAN = re.compile(r"(?:X{0,3}|XL)(?:IX|IV|V?I{0,3})")
 _FOREIGN_PASSPORT = re.compile(r"(?P<state>[A-Z]{1,3})[:/ ](?P<number>[A-Z0-9]{5,9})")

@@ -168,7 +168,7 @@ def main(path: Path) -> None:
         learned,
         prior=2.0**_REGISTER_PRIOR_BITS,
         kin_prior=2.0**_REGISTER_PRIOR_BITS,
-        link=3.0,
+        link=8.0,
         ask=-7.0,
         features=_with_other_numbers(
             [_shipped(f, by_splink.get(f.name)) for f in learned.features]

@@ -1,7 +1,7 @@
 """Promise 2 under load, with real commits: a read that starts after a withdrawal is refused."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter
 
@@ -35,6 +35,7 @@ class Race:
     access: Access
     consent: ConsentRecord
     withdrawn: float = inf
+    has_read: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def read_on(self, client: httpx.AsyncClient) -> list[Read]:
         """Read until three reads have begun after the withdrawal."""
@@ -44,6 +45,7 @@ class Race:
             started = perf_counter()
             response = await client.get(self.path, headers=headers)
             reads.append(Read(started, response.status_code))
+            self.has_read.set()
         return reads
 
     def withdraw(self) -> None:
@@ -54,7 +56,7 @@ class Race:
         transport = httpx.ASGITransport(app=self.world.app)
         async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as client:
             readers = [asyncio.create_task(self.read_on(client)) for _ in range(READERS)]
-            await asyncio.sleep(0.05)
+            await self.has_read.wait()
             await anyio.to_thread.run_sync(self.withdraw)
             return [read for reader in readers for read in await reader]
 

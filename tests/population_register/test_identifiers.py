@@ -35,6 +35,7 @@ BIRTH = IdentifierKind.BIRTH_CERTIFICATE
         (FOREIGN, "D C01X00T47", "D:C01X00T47"),
         (BIRTH, "IV-МЮ № 123456", "IV-МЮ123456"),
         (BIRTH, "iv-мю 123456", "IV-МЮ123456"),
+        (BIRTH, "XXXVIII-АА 000001", "XXXVIII-АА000001"),
         (BIRTH, "ІХ-AB123456", "IX-АВ123456"),  # Cyrillic and Latin lookalikes in the wrong place
     ],
 )
