@@ -798,12 +798,15 @@ class TestIdentification:
         assert session_of(world, browser).amr == ("pwd", "mfa")
         assert through(english(world), region).headers["location"] == "/account"
 
-    @pytest.mark.parametrize("password", ["", "wrong password"])
+    # Of one name, one birthdate and numbers that are alike, the register could make one person.
+    @pytest.mark.parametrize(
+        ("password", "birthdate"), [("", "1973-01-02"), ("wrong password", "1975-06-17")]
+    )
     def test_without_its_password_the_account_stays_shut(
-        self, world: IdpWorld, region: RegionalProvider, password: str
+        self, world: IdpWorld, region: RegionalProvider, password: str, birthdate: str
     ) -> None:
         snils = next(_snils)
-        person = world.someone(snils=snils, birthdate="1973-01-02")
+        person = world.someone(snils=snils, birthdate=birthdate)
         region.people["olga"] |= {"snils": snils}
         browser = english(world)
 
