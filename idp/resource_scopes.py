@@ -12,6 +12,7 @@ RESOURCE_SCOPES: Final = (
     "register.feed.report",
     "register.resolve",
     "register.events",
+    "register.worklist",
     "register.mandates",
 )
-"""Agencies' records, their reports, their questions; the administration of mandates."""
+"""Agencies' records, reports, questions and work lists; the administration of mandates."""

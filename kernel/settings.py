@@ -3,6 +3,7 @@
 Each field's description is the row of `docs/settings.md`.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
@@ -102,6 +103,11 @@ class Settings(BaseSettings):
     )
     feed_limit_bytes: int = Field(
         1 << 30, ge=1, description="Largest feed an agency may send over HTTP, in bytes."
+    )
+    holidays: frozenset[date] = Field(
+        frozenset(),
+        description="Days on which agencies don't work, beside weekends, as a JSON list of "
+        "`YYYY-MM-DD`: work lists are due after ten working days.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severity that is logged."

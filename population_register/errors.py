@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from kernel.errors import Conflict, DomainError, InvalidRequest, NotFound
+from kernel.errors import Conflict, DomainError, InvalidRequest, NotFound, TooManyRequests
 
 
 class Problem(Protocol):
@@ -155,6 +155,63 @@ class MandateMissing(DomainError):
     code = "mandate_missing"
     status = 403
     title = "The agency has no mandate for this legal basis."
+
+
+class UnknownWorkItem(NotFound):
+    """There is no such item in the agency's work list."""
+
+    code = "unknown_work_item"
+    title = "There is no such item in the work list."
+
+
+class WorkItemDone(Conflict):
+    """An item of a work list was answered before, or what was found is no longer so."""
+
+    code = "work_item_done"
+    title = "This was answered before, or it is no longer so."
+
+
+class AnswerRefused(InvalidRequest):
+    """An answer to an item of a work list is not of its form."""
+
+    code = "answer_refused"
+    title = "An answer is `corrected` or `refused`, and a refusal has a reason."
+
+
+class DisputeRefused(InvalidRequest):
+    """What a person disputes, or their words, can't be taken.
+
+    Attributes:
+        field: Which part of the form is at fault: `words` or `suggested`.
+    """
+
+    code = "dispute_refused"
+    title = "Say what is wrong, in at most 1000 characters."
+
+    def __init__(self, detail: str = "", /, *, field: str = "words", **context: object) -> None:
+        super().__init__(detail, field=field, **context)
+        self.field = field
+
+
+class ValueNotStated(NotFound):
+    """No agency says such a value of the person, or not this one."""
+
+    code = "value_not_stated"
+    title = "No agency says this about you now."
+
+
+class AlreadyDisputed(Conflict):
+    """The person disputes the value already, and the agency has not answered yet."""
+
+    code = "already_disputed"
+    title = "You dispute this value already; the agency has not answered yet."
+
+
+class TooManyDisputes(TooManyRequests):
+    """A person has disputed as many values today as anybody may in a day."""
+
+    code = "too_many_disputes"
+    title = "You have disputed as many values today as one may in a day."
 
 
 class VersionTaken(Conflict):

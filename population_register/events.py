@@ -73,3 +73,24 @@ class RecordsRuledApart:
     """An official decided that records are about two people, or took that back."""
 
     action: ClassVar[str] = "population_register.person.ruled_apart"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsistencyChecked:
+    """A person's records were looked through for contradictions and impossible histories."""
+
+    action: ClassVar[str] = "population_register.consistency.checked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRead:
+    """An agency read in its work list what it has to look at about a person."""
+
+    action: ClassVar[str] = "population_register.finding.read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingAnswered:
+    """An agency answered what was found about a person, or what the person disputes."""
+
+    action: ClassVar[str] = "population_register.finding.answered"

@@ -1,9 +1,12 @@
-"""Background work of the register: loading what agencies sent, deriving life events."""
+"""Background work of the register: feeds, life events, and looking for what can't be true."""
 
 from uuid import UUID
 
 from kernel.db import unit_of_work_of
+from kernel.ids import PersonId
 from kernel.jobs import JobContext, Tasks
+from population_register.service.consistency import check_person, check_register
+from population_register.service.deriving import RECHECK_TASK
 from population_register.service.life import derive_life_events, note_birthdays
 from population_register.service.uploads import LOAD_TASK, load_upload, sweep_uploads
 
@@ -36,3 +39,23 @@ def note_calendar(context: JobContext) -> None:
     """Note whoever has a birthday that matters, today or on a day that no worker saw."""
     with unit_of_work_of(context.sessions) as session:
         note_birthdays(session, context.keyring, at=context.clock.now())
+
+
+@tasks.task("population_register.consistency.check", cron="23 1 1 * *")
+def check(context: JobContext) -> None:
+    """Look at everybody, once a month."""
+    check_register(
+        context.sessions, context.keyring, context.clock, holidays=context.settings.holidays
+    )
+
+
+@tasks.task(RECHECK_TASK)
+def recheck(context: JobContext, person_id: str) -> None:
+    """Look again at one person; what is no longer found is closed."""
+    check_person(
+        context.sessions,
+        context.keyring,
+        PersonId(UUID(person_id)),
+        holidays=context.settings.holidays,
+        at=context.clock.now(),
+    )

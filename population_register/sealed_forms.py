@@ -184,6 +184,11 @@ def unseal_derived(key: PersonKey, sealed_record: bytes) -> tuple[int, History]:
     return derived.version, StoredHistory(derived.history)
 
 
+def encode_value(value: JSONValue) -> str:
+    """Return a value as text; equal values give equal text, however their parts are ordered."""
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
 # Digests
 
 

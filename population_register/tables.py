@@ -459,3 +459,51 @@ kinships = Table(
     CheckConstraint("role IN ('mother', 'father')", name="role"),
     Index("ix_kinships_parent_id", "parent_id"),
 )
+
+# What can't be true of a person, or what the person says is not: found once while it is open.
+findings = Table(
+    "findings",
+    metadata,
+    Column("person_id", Uuid, nullable=False),
+    Column("finding_id", Uuid, nullable=False),
+    Column("rule", Text, nullable=False, comment="of consistency.RULES, or value_disputed"),
+    Column("identity_digest", LargeBinary, nullable=False, comment="keyed; of what was found"),
+    Column("content_sealed", LargeBinary, nullable=False, comment="person key"),
+    Column("opened_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Column("closed_as", Text),
+    PrimaryKeyConstraint("person_id", "finding_id"),
+    CheckConstraint("closed_as IN ('corrected', 'answered')", name="closed_as"),
+    CheckConstraint("(closed_at IS NULL) = (closed_as IS NULL)", name="closed_somehow"),
+    # The same thing is not found twice while it is open, however many look at once.
+    Index(
+        "uq_findings_open",
+        "person_id",
+        "identity_digest",
+        unique=True,
+        postgresql_where="closed_at IS NULL",
+    ),
+)
+
+# What an agency has to look at. Found by the agency, and by its person's findings.
+work_items = Table(
+    "work_items",
+    metadata,
+    Column("agency_id", Text, ForeignKey("agencies.agency_id"), nullable=False),
+    Column("finding_id", Uuid, nullable=False),
+    Column("person_id", Uuid, nullable=False),
+    Column("due_on", Date, nullable=False, comment="last day for an answer"),
+    Column("answered_at", Instant),
+    Column("answer", Text),
+    Column("answered_by", Text, comment="the agency's official"),
+    Column("answer_sealed", LargeBinary, comment="person key"),
+    PrimaryKeyConstraint("agency_id", "finding_id"),
+    CheckConstraint("answer IN ('corrected', 'refused')", name="answer"),
+    CheckConstraint(
+        "(answered_at IS NULL) = (answer IS NULL) AND (answered_at IS NULL) = (answered_by IS NULL)"
+        " AND (answered_at IS NULL) = (answer_sealed IS NULL)",
+        name="answered_whole",
+    ),
+    Index("ix_work_items_person_id", "person_id", "finding_id"),
+    info={"lookup": True},
+)

@@ -46,8 +46,24 @@ class ChildViewed:
     action: ClassVar[str] = "portal.child.viewed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueDisputed:
+    """A person disputed a value that an agency says of them."""
+
+    action: ClassVar[str] = "portal.value.disputed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputesViewed:
+    """A person looked at what they dispute, and at what agencies answered."""
+
+    action: ClassVar[str] = "portal.disputes.viewed"
+
+
 OwnEvent: TypeAlias = (
     type[RecordViewed]
+    | type[ValueDisputed]
+    | type[DisputesViewed]
     | type[DocumentsListed]
     | type[DocumentRead]
     | type[DocumentStored]

@@ -11,11 +11,13 @@ from consent.api import ITEMS, PURPOSES, ConsentRecord, Ending, ItemName, Purpos
 from kernel.languages import Language
 from portal.events import (
     ChildViewed,
+    DisputesViewed,
     DocumentDeleted,
     DocumentRead,
     DocumentsListed,
     DocumentStored,
     RecordViewed,
+    ValueDisputed,
 )
 from portal.record_view import LABELS
 
@@ -71,6 +73,8 @@ class ConsentView:
 _ACTIONS: Mapping[str, str] = {
     RecordViewed.action: _("You looked at your data"),
     ChildViewed.action: _("A parent looked at your data"),
+    ValueDisputed.action: _("You disputed a value"),
+    DisputesViewed.action: _("You looked at what you dispute"),
     DocumentsListed.action: _("You looked at the list of your documents"),
     DocumentRead.action: _("You downloaded a document"),
     DocumentStored.action: _("You stored a document"),
@@ -97,9 +101,15 @@ _ACTIONS: Mapping[str, str] = {
     "population_register.person.unmerged": _("Found that two records are not both about you"),
     "population_register.person.ruled_apart": _("Decided whether a record is about somebody else"),
     "population_register.person.rederived": _("Put your data together anew"),
+    "population_register.consistency.checked": _("Looked through your data for contradictions"),
+    "population_register.finding.read": _("Read what it has to check about you"),
+    "population_register.finding.answered": _("Answered what it had to check about you"),
     "vault.document.stored": _("Put a document into your vault"),
 }
-_LEGAL_PURPOSES: Mapping[str, str] = {"statistics": _("Statistics of the population")}
+_LEGAL_PURPOSES: Mapping[str, str] = {
+    "statistics": _("Statistics of the population"),
+    "consistency": _("Keeping the register free of mistakes"),
+}
 _OTHER_ACTION = _("Another access to your data")
 
 _REASONS: Mapping[str, str] = {

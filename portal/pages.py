@@ -9,28 +9,29 @@ from uuid import UUID
 
 import orjson
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Query, Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
 
 from audit.api import prove_inclusion
 from consent.api import get_consent, issue_receipt, withdraw
 from idp.api import (
     CurrentPerson,
-    current_person,
     end_session,
     leave,
     list_sessions,
     provider_of,
     unlink_upstream,
 )
-from kernel.db import UnitOfWork, unit_of_work_of
+from kernel.db import UnitOfWork
 from kernel.errors import DomainError
 from kernel.form_guard import FIELD, FormFromOurPage
-from kernel.ids import ConsentId, DocumentId, EntryId, PersonId, SessionId
+from kernel.ids import ConsentId, DocumentId, EntryId, SessionId
 from kernel.pages import PagePart, RefusalText, language_of, render
-from portal import service
+from population_register.api import DisputeRefused
+from portal import dispute_pages, service
 from portal.service import Visit
 from portal.upstreams import view_upstreams
+from portal.visits import CurrentVisit, find_visit, see
 from vault.api import (
     DocumentKind,
     MalformedUpload,
@@ -40,6 +41,7 @@ from vault.api import (
 )
 
 router = APIRouter(include_in_schema=False)
+router.include_router(dispute_pages.router)
 
 _ONE_FORM = [FormFromOurPage]
 
@@ -49,31 +51,10 @@ def _(message: str) -> str:
     return message
 
 
-def _visit(request: Request, person: CurrentPerson) -> Visit:
-    """Say who is here (a dependency of every route).
-
-    Raises:
-        NotSignedIn: 401. Nobody is; shown as the sign-in page.
-    """
-    return _visit_of(request, person.person_id)
-
-
-def _visit_of(request: Request, person_id: PersonId) -> Visit:
-    return Visit(
-        person_id=person_id,
-        at=request.app.state.clock.now(),
-        request_id=str(getattr(request.state, "request_id", "")),
-        language=language_of(request),
-    )
-
-
-CurrentVisit = Annotated[Visit, Depends(_visit, scope="function")]
-
-
 @router.get("/")
 def start() -> Response:
     """Go to the account: there is nothing else at the front door."""
-    return _see("/account")
+    return see("/account")
 
 
 @router.get("/account")
@@ -103,7 +84,7 @@ def show_new_document(request: Request, visit: CurrentVisit) -> Response:
 @router.post("/account/documents/new")
 async def store_document(request: Request) -> Response:
     """Take a document; it is sealed while it arrives, and no transaction waits for it."""
-    visit = await to_thread.run_sync(_find_visit, request)
+    visit = await to_thread.run_sync(find_visit, request)
     state = request.app.state
     limit: int = state.settings.document_limit_bytes
     upload = await read_upload(request, limit=limit)
@@ -117,7 +98,7 @@ async def store_document(request: Request) -> Response:
             kind=kind, title=title, limit=limit,
         )
     )  # fmt: skip
-    return _see("/account/documents")
+    return see("/account/documents")
 
 
 @router.get("/account/documents/{document_id:uuid}/content")
@@ -149,7 +130,7 @@ def delete_document(
     """Delete a document for ever."""
     keyring = request.app.state.keyring
     service.erase_document(session, keyring, visit, DocumentId(document_id))
-    return _see("/account/documents")
+    return see("/account/documents")
 
 
 @router.get("/account/consents")
@@ -183,7 +164,7 @@ def show_withdraw(
 def withdraw_consent(session: UnitOfWork, visit: CurrentVisit, consent_id: UUID) -> Response:
     """Withdraw a consent: the next read that begins after this answer is refused."""
     record = withdraw(session, visit.person_id, ConsentId(consent_id), at=visit.at)
-    return _see(f"/account/consents?withdrawn={record.consent_id}")
+    return see(f"/account/consents?withdrawn={record.consent_id}")
 
 
 @router.get("/account/consents/{consent_id:uuid}/receipt")
@@ -262,7 +243,7 @@ def disconnect_upstream(
     """Let an account of a regional system open the person's account no more."""
     at = request.app.state.clock.now()
     unlink_upstream(session, provider_of(request), person, upstream_id, at=at)
-    return _see("/account/upstreams")
+    return see("/account/upstreams")
 
 
 @router.post("/account/sessions/{session_id:uuid}/end", dependencies=_ONE_FORM)
@@ -275,13 +256,7 @@ def end_one_session(
     )
     if session_id == person.session_id:
         return leave(request, session, known_to, then=None)
-    return _see("/account/sessions")
-
-
-def _find_visit(request: Request) -> Visit:
-    """Say who is here, in a transaction that ends at once."""
-    with unit_of_work_of(request.app.state.sessions) as session:
-        return _visit_of(request, current_person(request, session).person_id)
+    return see("/account/sessions")
 
 
 def _new_document_page(
@@ -319,7 +294,7 @@ def _show_unsuitable(
         else _("This file is empty, or it is not of a format for this kind of document")
     )
     return _new_document_page(
-        request, _find_visit(request), status=refusal.status, headers=headers,
+        request, find_visit(request), status=refusal.status, headers=headers,
         errors={"file": sentence},
     )  # fmt: skip
 
@@ -335,13 +310,10 @@ def _file(content: Mapping[str, object], name: str) -> Response:
     )
 
 
-def _see(address: str) -> RedirectResponse:
-    return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
-
-
 PART = PagePart(
     package="portal",
     texts={
+        **dispute_pages.TEXTS,
         "entry_not_in_tree_yet": RefusalText(
             heading=_("The proof is not ready yet"),
             advice=_("The entry is written down. Its proof will be ready in a few seconds."),
@@ -355,5 +327,9 @@ PART = PagePart(
             advice=_("Nothing was changed. Try again in a few minutes."),
         ),
     },
-    refusal_pages={UnsuitableDocument: _show_unsuitable, MalformedUpload: _show_unsuitable},
+    refusal_pages={
+        UnsuitableDocument: _show_unsuitable,
+        MalformedUpload: _show_unsuitable,
+        DisputeRefused: dispute_pages.show_refused_dispute,
+    },
 )

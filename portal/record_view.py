@@ -1,6 +1,6 @@
 """Write a person's record in the person's own words: groups, labels, values. No I/O."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
@@ -40,11 +40,17 @@ class Statement:
         lines: The value, one line or several.
         source: Name of the agency.
         as_of: The day from which the agency says so.
+        attribute: Whose value it is.
+        source_id: The agency.
+        is_disputed: Whether the person disputes it, and the agency has not answered yet.
     """
 
     lines: tuple[str, ...]
     source: str
     as_of: date
+    attribute: str
+    source_id: str
+    is_disputed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +221,7 @@ def groups_of(
     *,
     agencies: Mapping[str, str],
     language: Language,
+    disputed: Collection[tuple[str, str]] = (),
 ) -> list[Group]:
     """Arrange a record for the page; groups without a value are left out.
 
@@ -223,6 +230,7 @@ def groups_of(
         others: What other agencies say instead, by attribute.
         agencies: Names of agencies in `language`; an unknown one is shown by its identifier.
         language: Of the page.
+        disputed: Attributes and agencies of values that are disputed, and not answered yet.
     """
 
     def statement(name: str, value: StatedValue) -> Statement:
@@ -230,6 +238,9 @@ def groups_of(
             lines=tuple(lines_of(name, value.value, language)),
             source=agencies.get(value.source, value.source),
             as_of=value.as_of,
+            attribute=name,
+            source_id=value.source,
+            is_disputed=(name, value.source) in disputed,
         )
 
     groups = []

@@ -33,9 +33,11 @@ from kernel.ids import DocumentId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring
 from kernel.languages import Language
 from population_register.api import (
+    WAITING,
     attributes_of,
     conflicts,
     list_agencies,
+    list_disputes,
     list_legal_bases,
     read_children,
     read_record,
@@ -133,18 +135,28 @@ def write_down(
     Returns:
         What everything that opens their data asks for.
     """
-    pseudonym = keyring.pseudonym("audit", visit.person_id)
-    entry = NewEntry(
+    entry = own_entry(keyring, visit, event, items, visit.person_id)
+    return record_access(session, entry, person_id=visit.person_id)
+
+
+def own_entry(
+    keyring: Keyring,
+    visit: Visit,
+    event: OwnEvent,
+    items: tuple[str, ...],
+    person_id: PersonId,
+) -> NewEntry:
+    """Make the entry of what a person does with their data, in the log of one who is them too."""
+    return NewEntry(
         entry_id=EntryId(new_id(visit.at)),
         action=event.action,
         outcome="allowed",
-        actor=Actor(kind="person", id=pseudonym),
-        subject=pseudonym,
+        actor=Actor(kind="person", id=keyring.pseudonym("audit", visit.person_id)),
+        subject=keyring.pseudonym("audit", person_id),
         occurred_at=visit.at,
         items=items,
         request_id=visit.request_id,
     )
-    return record_access(session, entry, person_id=visit.person_id)
 
 
 def view_record(session: Session, keyring: Keyring, visit: Visit) -> list[Group]:
@@ -159,8 +171,13 @@ def view_record(session: Session, keyring: Keyring, visit: Visit) -> list[Group]
     return groups_of(
         stated,
         {name: conflicts(record, name) for name in stated},
-        agencies=_agency_names(session, visit.language),
+        agencies=agency_names(session, visit.language),
         language=visit.language,
+        disputed={
+            (dispute.attribute, dispute.source)
+            for dispute in list_disputes(session, keyring, entry)
+            if dispute.status in WAITING
+        },
     )
 
 
@@ -192,7 +209,7 @@ def view_children(session: Session, keyring: Keyring, visit: Visit) -> list[list
 def view_documents(session: Session, keyring: Keyring, visit: Visit) -> list[DocumentView]:
     """Return the person's documents, the latest stored first."""
     entry = write_down(session, keyring, visit, DocumentsListed)
-    agencies = _agency_names(session, visit.language)
+    agencies = agency_names(session, visit.language)
     documents = list_documents(session, keyring, entry)
     return [_document_view(document, agencies, visit.language) for document in documents]
 
@@ -207,7 +224,7 @@ def view_document(
     """
     entry = write_down(session, keyring, visit, DocumentsListed)
     document, _versions = get_document(session, keyring, entry, document_id)
-    return _document_view(document, _agency_names(session, visit.language), visit.language)
+    return _document_view(document, agency_names(session, visit.language), visit.language)
 
 
 def read_document(
@@ -331,7 +348,7 @@ def view_log(session: Session, visit: Visit, *, before: EntryId | None) -> LogPa
     logged = list_entries(session, visit.person_id, before=before, limit=ENTRIES_A_PAGE + 1)
     shown = logged[:ENTRIES_A_PAGE]
     names = {
-        **_agency_names(session, visit.language),
+        **agency_names(session, visit.language),
         **partner_names(session, {each.entry.actor.id for each in shown}),
         **_recipient_names(session, visit),  # as the person saw them, where they did
         **upstream_names(session, visit.language),
@@ -380,7 +397,8 @@ def _find_version(session: Session, person_id: PersonId, document_id: DocumentId
     return sealed_version(row)
 
 
-def _agency_names(session: Session, language: Language) -> dict[str, str]:
+def agency_names(session: Session, language: Language) -> dict[str, str]:
+    """Return how agencies are called in a language, by identifier."""
     return {
         agency.agency_id: agency.name_ru if language.code == "ru" else agency.name_en
         for agency in list_agencies(session)

@@ -31,6 +31,7 @@ __all__ = ["main"]
         "mandate": "app.cli.mandates:mandate",
         "upstream": "app.cli.upstreams:upstream",
         "feed": "app.cli.feeds:feed",
+        "register": "app.cli.register:register",
         "matching": "app.cli.matching:matching",
         "event": "app.cli.life_events:event",
         "statistics": "app.cli.statistics:statistics",

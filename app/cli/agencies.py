@@ -139,8 +139,8 @@ def add_one_client(
     """Register a client of AGENCY_ID: METADATA is a JSON file, or - for standard input.
 
     The fields are those of RFC 7591: `jwks` with its public keys, or the fields of mutual TLS;
-    `scope` of register.feed, register.feed.report, register.resolve and register.events, all of
-    them when left out.
+    `scope` of register.feed, register.feed.report, register.resolve, register.events and
+    register.worklist, all of them when left out.
     The client speaks for this agency for ever.
     """
     asked = read_json_object(metadata)

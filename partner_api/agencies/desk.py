@@ -21,6 +21,7 @@ from idp.api import (
     PublicKey,
     TokenVerifier,
     VerifiedToken,
+    assertion_binds,
     challenge,
     client_certificate_of,
     client_token_binds,
@@ -66,7 +67,10 @@ FEED: Final = "register.feed"
 FEED_REPORT: Final = "register.feed.report"
 EVENTS: Final = "register.events"
 RESOLVE: Final = "register.resolve"
+WORKLIST: Final = "register.worklist"
 MANDATES: Final = "register.mandates"
+
+_TRIES: Final = 3
 
 MOST_AGENCIES: Final = 1_000
 MOST_DECIDED: Final = 200
@@ -279,6 +283,38 @@ class Desk:
             audience=self.issuer + PATH,
             at=call.at,
         )
+
+    async def admit_official(self, request: Request, call: Call) -> Official:
+        """Spend the proof of a request, and the assertion that names its official.
+
+        Raises:
+            InvalidToken: 401. The token or the client is good for nothing any more.
+            InvalidResourceProof: 401. The proof was used before.
+            OfficialUnproven: 403. The assertion is not good, or was used before.
+
+        Transaction:
+            One of its own, committed before anything is done.
+        """
+        statement = admit(has_agency=True, has_assertion=True)
+        rights = await self.rights(call.agency)
+        for _ in range(_TRIES):
+            try:
+                official = self.official(request, call, rights)
+            except OfficialUnproven:
+                # What is remembered may be old: a key was added a moment ago.
+                rights = await self.learn(call.agency)
+                official = self.official(request, call, rights)
+            row = await statement.fetchrow(
+                self.pool,
+                **call.binds(),
+                **assertion_binds(official.digest, official.expires_at),
+                register_revision=rights.of.agency.revision,
+            )
+            assert row is not None  # it always answers
+            if check_admitted(row):
+                return official
+            rights = await self.learn(call.agency)
+        raise RuntimeError("an agency's rights change faster than they can be read")
 
     async def admit(self, call: Call) -> None:
         """Spend the proof of a request that is not about a person, or about one it brings.

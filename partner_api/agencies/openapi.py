@@ -109,6 +109,12 @@ def _query(name: str, description: str, *, required: bool) -> dict[str, Any]:
 
 _LINES = {"application/x-ndjson": {"schema": {"type": "string"}}}
 
+_ITEM_ID = {
+    "name": "item_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
 _FEED_ID = {
     "name": "feed_id",
     "in": "path",
@@ -242,6 +248,28 @@ OPERATIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
         )
     },
     ("/agency/v1/events", "get"): {"parameters": [_TOKEN, _PROOF]},
+    ("/agency/v1/worklist", "get"): {
+        "parameters": [
+            _query("status", "open, overdue, answered, corrected; with commas.", required=False),
+            {
+                **_query("after", "`next` of the part before.", required=False),
+                "schema": {"type": "string", "format": "uuid"},
+            },
+            _TOKEN,
+            _PROOF,
+            _OFFICIAL,
+        ]
+    },
+    ("/agency/v1/worklist/{item_id}/answer", "post"): {
+        "parameters": [_ITEM_ID, _TOKEN, _PROOF, _OFFICIAL],
+        "requestBody": _body(
+            {
+                "answer": {"type": "string", "enum": ["corrected", "refused"]},
+                "explanation": {"type": "string", "maxLength": 1000},
+            },
+            ["answer"],
+        ),
+    },
     ("/agency/v1/records", "post"): {
         "parameters": [_TOKEN, _PROOF],
         "requestBody": {

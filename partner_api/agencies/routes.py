@@ -8,15 +8,30 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from kernel.db import unit_of_work_of
+from kernel.errors import InvalidRequest
 from kernel.web import read_json
-from partner_api.agencies.desk import EVENTS, FEED, FEED_REPORT, PATH, Call, desk_of
-from partner_api.agencies.schemas import FeedList, FeedState, RecordReceipt, ToldEvents
+from partner_api.agencies.desk import EVENTS, FEED, FEED_REPORT, PATH, WORKLIST, Call, desk_of
+from partner_api.agencies.official import Official
+from partner_api.agencies.schemas import (
+    FeedList,
+    FeedState,
+    RecordReceipt,
+    ToldEvents,
+    WorkItemState,
+    WorkList,
+)
 from partner_api.agencies.uploads import upload_feed
 from population_register.api import (
     MOST_EVENTS,
+    MOST_LISTED,
+    STATUSES,
+    WAITING,
     FeedFormat,
+    Reader,
+    answer_work,
     get_feed_status,
     list_feed_statuses,
+    list_work,
     read_events,
     receive_record,
     write_rejections,
@@ -25,6 +40,7 @@ from population_register.api import (
 router = APIRouter(prefix=PATH, tags=["agency"])
 
 LONGEST_RECORD = 256 * 1024  # bytes
+LONGEST_ANSWER = 16 * 1024  # bytes
 
 
 async def begin_record(request: Request) -> tuple[Call, dict[str, Any]]:
@@ -156,3 +172,78 @@ def feed_rejections(request: Request, feed_id: UUID, call: Reported) -> Response
         media_type="text/csv; charset=utf-8" if is_csv else "application/x-ndjson",
         headers={"Cache-Control": "no-store"},
     )
+
+
+async def begin_work(request: Request) -> Reader:
+    """Verify the token and who asks, spend the proof and the assertion."""
+    desk = desk_of(request)
+    call = await desk.begin(request, WORKLIST)
+    return _reader(call, await desk.admit_official(request, call))
+
+
+async def begin_answer(request: Request) -> tuple[Reader, str, str]:
+    """Verify the token and who answers, read the answer, spend the proof and the assertion."""
+    desk = desk_of(request)
+    call = await desk.begin(request, WORKLIST)
+    body = await read_json(request, limit=LONGEST_ANSWER)
+    answer, explanation = body.pop("answer", None), body.pop("explanation", "")
+    if body or not isinstance(answer, str) or not isinstance(explanation, str):
+        raise InvalidRequest("An answer has `answer`, and may have `explanation`; both are text.")
+    return _reader(call, await desk.admit_official(request, call)), answer, explanation
+
+
+def _reader(call: Call, official: Official) -> Reader:
+    return Reader(
+        agency_id=call.agency,
+        official=official.official_id,
+        at=call.at,
+        request_id=call.request_id,
+    )
+
+
+@router.get("/worklist")
+def show_work_list(
+    request: Request,
+    response: Response,
+    by: Annotated[Reader, Depends(begin_work)],
+    status: Annotated[str, Query(max_length=64)] = "",
+    after: Annotated[UUID | None, Query()] = None,
+) -> WorkList:
+    """List what has to be looked at, the oldest first, a hundred at a time.
+
+    `status` is a list with commas of `open`, `overdue`, `answered`, `corrected`; those that wait
+    for an answer when left out. Each item opens a person's data, and the person sees it.
+    """
+    wanted = tuple(each for each in STATUSES if each in status.split(",")) if status else WAITING
+    if status and len(wanted) != len(status.split(",")):
+        raise InvalidRequest(f"A status is one of: {', '.join(STATUSES)}.")
+    desk = desk_of(request)
+    with unit_of_work_of(desk.sessions) as session:
+        items = list_work(session, desk.keyring, by=by, statuses=wanted, after=after)
+    response.headers["Cache-Control"] = "no-store"
+    return WorkList(
+        items=[WorkItemState.of(item) for item in items],
+        next=items[-1].item_id if len(items) == MOST_LISTED else None,
+    )
+
+
+@router.post("/worklist/{item_id}/answer")
+def answer_work_item(
+    request: Request,
+    response: Response,
+    item_id: UUID,
+    begun: Annotated[tuple[Reader, str, str], Depends(begin_answer)],
+) -> WorkItemState:
+    """Answer an item, once: `corrected`, or `refused` with an `explanation`.
+
+    `corrected` says that the correction was sent, or will be by the due day; what is still found
+    after it is open again. The person sees the answer to what they dispute.
+    """
+    by, answer, explanation = begun
+    desk = desk_of(request)
+    with unit_of_work_of(desk.sessions) as session:
+        item = answer_work(
+            session, desk.keyring, item_id, by=by, answer=answer, explanation=explanation
+        )
+    response.headers["Cache-Control"] = "no-store"
+    return WorkItemState.of(item)

@@ -1,12 +1,12 @@
 """What agencies receive as JSON. Names are those of the published description."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from population_register.api import FeedStatus, LifeEventKind
+from population_register.api import RULE_WORDS, FeedStatus, LifeEventKind, WorkItem
 
 
 class RecordReceipt(BaseModel):
@@ -91,3 +91,65 @@ class ToldEvents(BaseModel):
 
     events: list[ToldEvent]
     position: int
+
+
+class RuleWords(BaseModel):
+    """What an item is about, in words."""
+
+    ru: str
+    en: str
+
+
+class WorkItemState(BaseModel):
+    """One item of an agency's work list.
+
+    `record_numbers` are the agency's own; `agencies` the others that have the item. Of a dispute,
+    `words` and `suggested` are the person's.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    item_id: UUID
+    rule: str
+    title: RuleWords
+    attributes: list[str]
+    record_numbers: list[str]
+    agencies: list[str]
+    words: str
+    suggested: str
+    pseudonym: str
+    opened_at: datetime
+    due_on: date
+    status: Literal["open", "overdue", "answered", "corrected"]
+    answered_at: datetime | None
+    answer: Literal["corrected", "refused"] | None
+    explanation: str
+
+    @classmethod
+    def of(cls, item: WorkItem) -> Self:
+        """Return an item as its agency sees it."""
+        ru, en = RULE_WORDS[item.rule]
+        return cls(
+            item_id=item.item_id,
+            rule=item.rule,
+            title=RuleWords(ru=ru, en=en),
+            attributes=list(item.attributes),
+            record_numbers=list(item.record_numbers),
+            agencies=list(item.agencies),
+            words=item.words,
+            suggested=item.suggested,
+            pseudonym=item.pseudonym,
+            opened_at=item.opened_at,
+            due_on=item.due_on,
+            status=item.status,
+            answered_at=item.answered_at,
+            answer=item.answer,
+            explanation=item.explanation,
+        )
+
+
+class WorkList(BaseModel):
+    """A part of an agency's work list, the oldest first; `next` is the `after` of what follows."""
+
+    items: list[WorkItemState]
+    next: UUID | None

@@ -7,12 +7,14 @@ on are seen together.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId, PersonId
+from kernel.jobs import enqueue
 from kernel.keyring import Keyring, PersonKey, insert_person_keys
-from population_register import life_store, linking_store, store
+from population_register import finding_store, life_store, linking_store, store
 from population_register.authority import derive_history
 from population_register.blocking import NUMBERS
 from population_register.model import AgencyRole, History, SourceRecord
@@ -24,6 +26,9 @@ from population_register.sealed_forms import (
 from population_register.sealed_standings import seal_standings
 from population_register.service.fragments import Fragment, Fragments
 from population_register.standings import FEATURES, Standing
+
+RECHECK_TASK: Final = "population_register.consistency.recheck"
+"""Looks again at a person about whom something was found, now that their record has changed."""
 
 
 def open_source_record(key: PersonKey, row: store.SourceRecordRow) -> SourceRecord:
@@ -108,6 +113,10 @@ class PersonChanges:
         store.update_persons(self.session, changed, self.at)
         # Whose life events are to be derived; see `service/life.py`.
         life_store.note_changed(self.session, (row[0] for row in (*new, *changed)), self.at)
+        for person_id in finding_store.people_with_open_findings(
+            self.session, (row[0] for row in changed)
+        ):
+            enqueue(self.session, RECHECK_TASK, person_id=str(person_id))
 
     def write_identifiers(self, fragments: Fragments) -> None:
         """Replace the numbers by which persons are found."""

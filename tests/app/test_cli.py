@@ -553,3 +553,40 @@ class TestDecidingWhoIsWho:
         assert installation.json("matching", "review")["cases"] == []
         why = installation.json("matching", "explain", case["persons"][0])["decisions"]
         assert [one["outcome"] for one in why] in (["new"], ["ask"])
+
+
+class TestWorkLists:
+    """What can't be true is found, listed for its agency, and answered for it."""
+
+    ROW: ClassVar[dict[str, Any]] = {
+        **{name: FEED[0][name] for name in ("version", "valid_from")},
+        "record_number": "91",
+        "family_name": "Жигулёва",
+        "given_name": "Тамара",
+        "birthdate": "1901-08-09",
+    }
+
+    def test_from_the_check_to_an_answer(
+        self, installation: Installation, agency: str, tmp_path: Path
+    ) -> None:
+        feed = tmp_path / "impossible.ndjson"
+        feed.write_text(json.dumps(self.ROW) + "\n", encoding="utf-8")
+        installation.run("feed", "load", str(feed), "--agency", agency)
+        by = ("--official", "operator-1")
+
+        counts = installation.json("register", "check")
+        (item,) = installation.json("register", "worklist", agency, *by)
+        shown = installation.run("register", "worklist", agency, *by)
+        answer = ("register", "answer", agency, item["item_id"])
+        unexplained = installation.json(*answer, "refused", *by, exit_code=1)
+        installation.json(*answer, "refused", "--explanation", "Жива", *by)
+        again = installation.json(*answer, "corrected", *by, exit_code=1)
+
+        assert (counts["opened"], counts["known"]) == (1, 0)
+        assert (item["rule"], item["record_numbers"]) == ("lives_too_long", ["91"])
+        assert "Older than 120" in shown.stdout
+        assert (unexplained["error"], again["error"]) == ("answer_refused", "work_item_done")
+        assert installation.json("register", "worklist", agency, *by) == []
+        (counted,) = installation.json("register", "worklists")
+        assert (counted["agency"], counted["answered"], counted["open"]) == (agency, 1, 0)
+        assert "people were looked at" in installation.run("register", "check").stdout

@@ -85,16 +85,74 @@ def _entry(**changes: Any) -> Any:
 
 
 _STATED_OTHERWISE = SimpleNamespace(
-    lines=["Кузнецова-Белова"], source="Социальный фонд", as_of=date(2015, 1, 12)
-)
+    lines=["Кузнецова-Белова"], source="Социальный фонд", as_of=date(2015, 1, 12),
+    attribute="family_name", source_id="pension", is_disputed=True,
+)  # fmt: skip
 
 
 def _row(ru: str, en: str, *lines: str, others: Sequence[Any] = ()) -> Any:
-    stated = SimpleNamespace(lines=list(lines), source="МВД России", as_of=date(2019, 4, 2))
+    stated = SimpleNamespace(
+        lines=list(lines), source="МВД России", as_of=date(2019, 4, 2), attribute="family_name",
+        source_id="interior", is_disputed=False,
+    )  # fmt: skip
     return SimpleNamespace(label=_words(ru, en), stated=stated, others=list(others))
 
 
+_DISPUTED = SimpleNamespace(
+    attribute="birthdate", source_id="interior", label=_words("Дата рождения", "Date of birth"),
+    lines=["3 февраля 1990 г."], source="МВД России", as_of=date(2019, 4, 2),
+)  # fmt: skip
+DISPUTE_NEW: dict[str, Any] = {
+    "section": "overview", "value": _DISPUTED, "words": "", "suggested": "", "longest_words": 1000,
+    "longest_suggestion": 300, "errors": {},
+}  # fmt: skip
+
+
+def _dispute(ru: str, en: str, colour: str, *, explanation: str = "") -> Any:
+    return SimpleNamespace(
+        **{**vars(_DISPUTED), "words": "Я родилась третьего марта.\nВ паспорте опечатка.",
+           "suggested": "3 марта 1990", "opened_at": AT, "due_on": date(2026, 11, 19),
+           "state": _words(ru, en), "colour": colour, "waits": not explanation,
+           "answered_at": AT if explanation else None, "explanation": explanation}
+    )  # fmt: skip
+
+
 SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "dispute-new": ("portal/dispute_new.html", DISPUTE_NEW),
+    "dispute-new-failed": (
+        "portal/dispute_new.html",
+        {
+            **DISPUTE_NEW,
+            "suggested": "3 марта 1990",
+            "errors": {
+                "words": _words(
+                    "Напишите, что неверно: не больше 1000 знаков",
+                    "Say what is wrong, in at most 1000 characters",
+                )
+            },
+        },
+    ),
+    "disputes": (
+        "portal/disputes.html",
+        {
+            "section": "overview",
+            "sent_to": ["МВД России"],
+            "disputes": [
+                _dispute("Ведомство ещё не ответило", "The agency has not answered yet", "blue"),
+                _dispute("Срок ответа прошёл", "The agency is late", "red"),
+                _dispute(
+                    "Ведомство считает свою запись верной",
+                    "The agency says that its record is right",
+                    "orange",
+                    explanation="Запись акта о рождении № 12 подтверждает третье февраля.",
+                ),
+            ],
+        },
+    ),
+    "disputes-none": (
+        "portal/disputes.html",
+        {"section": "overview", "sent_to": [], "disputes": []},
+    ),
     "sign-in": ("idp/sign_in.html", SIGN_IN),
     "sign-in-failed": (
         "idp/sign_in.html",

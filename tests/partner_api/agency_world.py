@@ -39,7 +39,7 @@ CONVERT = "/agency/v1/pseudonyms/convert"
 RECORDS = "/agency/v1/records"
 BASIS = "tax_code_85"
 PURPOSE = "case 12-345"
-SCOPE = ("register.feed", "register.feed.report", "register.resolve")
+SCOPE = ("register.feed", "register.feed.report", "register.resolve", "register.worklist")
 FIELDS = ("family_name", "given_name", "birthdate", "inn", "over_18")
 
 _numbers = count(1)

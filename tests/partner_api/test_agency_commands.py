@@ -106,7 +106,9 @@ def test_client_is_bound_to_one_agency_with_the_scopes_it_may_have(run: Run) -> 
     administrator = answer(run("mandate", "client", "-", "--json", send=metadata))
     listed = answer(run("agency", "client", "list", "--json"))
 
-    assert added["scope"] == "register.feed register.feed.report register.resolve register.events"
+    assert added["scope"] == (
+        "register.feed register.feed.report register.resolve register.events register.worklist"
+    )
     assert administrator["scope"] == "register.mandates"
     assert {each["client_id"]: each["agency"] for each in listed} == {
         added["client_id"]: "tax",

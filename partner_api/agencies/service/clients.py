@@ -11,12 +11,12 @@ from idp.api import ClientProfile, Provider, add_client, add_partner, list_partn
 from kernel.errors import InvalidRequest
 from kernel.ids import AgencyId, ClientId
 from partner_api.agencies import store
-from partner_api.agencies.desk import EVENTS, FEED, FEED_REPORT, MANDATES, RESOLVE
+from partner_api.agencies.desk import EVENTS, FEED, FEED_REPORT, MANDATES, RESOLVE, WORKLIST
 from partner_api.agencies.official import check_official_key
 from partner_api.agencies.store import Binding, RaisedAlarm
 from population_register.api import add_official_key, get_agency
 
-AGENCY_SCOPES: Final = (FEED, FEED_REPORT, RESOLVE, EVENTS)
+AGENCY_SCOPES: Final = (FEED, FEED_REPORT, RESOLVE, EVENTS, WORKLIST)
 
 ADMINISTRATION: Final = "register-administration"
 """The partner that owns the clients of whoever administers mandates."""

@@ -1,0 +1,343 @@
+"""Look for what can't be true: the whole population, or one person after their records changed.
+
+Whoever is looked at sees it in their access log. What is found goes to the work lists of the
+agencies whose records are concerned; what is no longer found is closed by itself.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from audit.api import Actor, NewEntry, RecordedEntry, record_accesses
+from kernel.clock import Clock
+from kernel.db import unit_of_work_of
+from kernel.ids import AgencyId, EntryId, PersonId, new_id
+from kernel.keyring import Keyring, PersonKey
+from population_register import finding_store, store
+from population_register.attributes import ATTRIBUTES
+from population_register.consistency import DISPUTED, Case, Finding, find_all, words_on
+from population_register.events import ConsistencyChecked
+from population_register.finding_store import FindingRow, SealedPerson
+from population_register.model import CurrentRecord, JSONValue, SourceRecord, civil_date
+from population_register.reading import attributes_of, conflicts
+from population_register.sealed_findings import (
+    FindingContent,
+    identity_digest,
+    seal_finding,
+    unseal_finding,
+)
+from population_register.sealed_forms import encode_value, unseal_derived
+from population_register.service.deriving import open_source_record
+from population_register.working_days import after_working_days
+
+BATCH: Final = 200  # people a transaction
+WORKING_DAYS: Final = 10
+"""How long an agency has for an answer."""
+
+PURPOSE: Final = "consistency"
+"""What the access log says it was for."""
+
+Progress = Callable[[int], None]
+"""Told how many people were done with."""
+
+_ACTOR = Actor(kind="system", id="consistency")
+_ITEMS = tuple(ATTRIBUTES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckCounts:
+    """What a check came to.
+
+    Attributes:
+        people: Looked at.
+        opened: Findings that were not open before.
+        known: Findings that were.
+        corrected: Findings that were open and are no longer so.
+        reopened: Answers that something was corrected, taken back: it was not, and time is over.
+    """
+
+    people: int = 0
+    opened: int = 0
+    known: int = 0
+    corrected: int = 0
+    reopened: int = 0
+
+    def __add__(self, other: "CheckCounts") -> "CheckCounts":
+        """Return the counts of two parts of a check together."""
+        return CheckCounts(
+            people=self.people + other.people,
+            opened=self.opened + other.opened,
+            known=self.known + other.known,
+            corrected=self.corrected + other.corrected,
+            reopened=self.reopened + other.reopened,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedPerson:
+    """A person with everything that was ever sent about them, opened under access entries.
+
+    Attributes:
+        person_id: Who stands for all of `keys`.
+        keys: Of the persons who are this one person.
+    """
+
+    person_id: PersonId
+    keys: Mapping[PersonId, PersonKey]
+    record: CurrentRecord
+    said: Sequence[SourceRecord]
+
+    @property
+    def case(self) -> Case:
+        """What the rules look at."""
+        return Case(record=self.record, words=words_on(self.said, self.record.on))
+
+
+def check_register(
+    sessions: sessionmaker[Session],
+    keyring: Keyring,
+    clock: Clock,
+    *,
+    holidays: Collection[date] = (),
+    progress: Progress | None = None,
+) -> CheckCounts:
+    """Look at everybody once, and see to the work lists.
+
+    Persons who are merged are looked at together. Can be broken off and begun again at any moment:
+    what was found stays found, and is not found twice.
+
+    Transaction:
+        One for each batch; locks nobody.
+    """
+    counts = CheckCounts()
+    after: PersonId | None = None
+    while True:
+        with unit_of_work_of(sessions) as session:
+            heads = finding_store.next_people(session, after, BATCH)
+            checking = _Checking(session, keyring, clock.now(), holidays)
+            counts += checking.check(heads)
+        if progress is not None:
+            progress(counts.people)
+        if len(heads) < BATCH:
+            return counts
+        after = heads[-1].person_id
+
+
+def check_person(
+    sessions: sessionmaker[Session],
+    keyring: Keyring,
+    person_id: PersonId,
+    *,
+    holidays: Collection[date] = (),
+    at: datetime,
+) -> CheckCounts:
+    """Look at one person: what was found may be so no longer. Somebody unknown is nobody."""
+    with unit_of_work_of(sessions) as session:
+        people = finding_store.find_people(session, [person_id])
+        return _Checking(session, keyring, at, holidays).check(people[:1])
+
+
+def open_people(
+    session: Session,
+    keyring: Keyring,
+    heads: Sequence[SealedPerson],
+    because: Callable[[PersonId], NewEntry],
+) -> list[OpenedPerson]:
+    """Open people with all that was sent about them; each person's key has its access entry.
+
+    Args:
+        session: The transaction.
+        keyring: Opens.
+        heads: One of each group of merged persons.
+        because: Makes the access entries.
+    """
+    merged = [head.person_id for head in heads if head.group_id is not None]
+    everybody = {head.person_id: head for head in heads}
+    if merged:
+        everybody.update(
+            (person.person_id, person) for person in finding_store.find_people(session, merged)
+        )
+    ordered = sorted(everybody)
+    entries = dict(
+        zip(
+            ordered,
+            record_accesses(session, [(because(person), person) for person in ordered]),
+            strict=True,
+        )
+    )
+    keys = {
+        person: keyring.person_key(person, everybody[person].wrapped_key, because=entries[person])
+        for person in ordered
+    }
+    rows = store.source_records_of(session, ordered)
+    groups: dict[PersonId | None, list[PersonId]] = {}
+    for person in ordered:
+        if everybody[person].group_id is not None:
+            groups.setdefault(everybody[person].group_id, []).append(person)
+    opened: list[OpenedPerson] = []
+    for head in heads:
+        members = groups.get(head.group_id, [head.person_id])
+        opened.append(
+            OpenedPerson(
+                person_id=head.person_id,
+                keys={member: keys[member] for member in members},
+                record=_record(keys[head.person_id], head, entries[head.person_id]),
+                said=[
+                    open_source_record(keys[member], row)
+                    for member in members
+                    for row in rows.get(member, ())
+                ],
+            )
+        )
+    return opened
+
+
+def _record(key: PersonKey, person: SealedPerson, entry: RecordedEntry) -> CurrentRecord:
+    version, history = unseal_derived(key, person.sealed_record)
+    return CurrentRecord(
+        person_id=person.person_id,
+        version=version,
+        on=civil_date(entry.entry.occurred_at),
+        history=history,
+    )
+
+
+def stated_values(record: CurrentRecord) -> Iterable[tuple[str, AgencyId, JSONValue]]:
+    """Return every value that the person is shown: attribute, who says so, and what."""
+    for name, chosen in attributes_of(record).items():
+        for value in (chosen, *conflicts(record, name)):
+            yield name, value.source, value.value
+
+
+def dispute_identity(name: str, source: AgencyId, value: JSONValue) -> str:
+    """Return what is the same whenever one value of one agency is disputed."""
+    return f"{DISPUTED}\x1f{name}\x1f{source}\x1f{encode_value(value)}"
+
+
+class _Checking:
+    """One transaction of a check."""
+
+    def __init__(
+        self, session: Session, keyring: Keyring, at: datetime, holidays: Collection[date]
+    ) -> None:
+        self._session = session
+        self._keyring = keyring
+        self._at = at
+        self._today = civil_date(at)
+        self._due_on = after_working_days(self._today, WORKING_DAYS, holidays)
+
+    def check(self, heads: Sequence[SealedPerson]) -> CheckCounts:
+        """Look at people, and write what was found."""
+        people = open_people(self._session, self._keyring, heads, self._entry)
+        members = {member for person in people for member in person.keys}
+        known = finding_store.open_findings(self._session, members)
+        holders = finding_store.agencies_of(self._session, known) if known else {}
+        counts = CheckCounts(people=len(people))
+        for person in people:
+            own = [row for member in person.keys for row in known.get(member, ())]
+            counts += self._settle(person, own, holders)
+        return counts
+
+    def _settle(
+        self,
+        person: OpenedPerson,
+        known: Sequence[FindingRow],
+        holders: Mapping[UUID, set[AgencyId]],
+    ) -> CheckCounts:
+        found = {
+            identity_digest(self._keyring, finding.identity): finding
+            for finding in find_all(person.case)
+        }
+        shown = set()
+        if any(row.rule == DISPUTED for row in known):
+            shown = {
+                identity_digest(self._keyring, dispute_identity(*value))
+                for value in stated_values(person.record)
+            }
+        corrected = 0
+        still: dict[bytes, FindingRow] = {}
+        for row in known:
+            if row.identity_digest in shown:
+                continue
+            if row.identity_digest in found and row.identity_digest not in still:
+                still[row.identity_digest] = row
+                continue
+            corrected += finding_store.close_finding(
+                self._session, row.person_id, row.finding_id, at=self._at, how="corrected"
+            )
+        opened = 0
+        for digest, finding in found.items():
+            if digest in still:
+                self._widen(person, finding, still[digest], holders)
+            else:
+                opened += self._open(person, finding, digest)
+        reopened = finding_store.reopen_work_items(
+            self._session, {row.finding_id: row.person_id for row in still.values()}, self._today
+        )
+        return CheckCounts(opened=opened, known=len(still), corrected=corrected, reopened=reopened)
+
+    def _open(self, person: OpenedPerson, finding: Finding, digest: bytes) -> bool:
+        row = FindingRow(
+            person_id=person.person_id,
+            finding_id=(finding_id := new_id(self._at)),
+            rule=finding.rule,
+            identity_digest=digest,
+            content_sealed=seal_finding(
+                person.keys[person.person_id],
+                finding_id,
+                FindingContent(
+                    attributes=finding.suspicion.attributes, sources=finding.suspicion.sources
+                ),
+            ),
+            opened_at=self._at,
+        )
+        if not finding_store.insert_finding(self._session, row):
+            return False
+        self._assign(row, finding.agencies)
+        return True
+
+    def _widen(
+        self,
+        person: OpenedPerson,
+        finding: Finding,
+        row: FindingRow,
+        holders: Mapping[UUID, set[AgencyId]],
+    ) -> None:
+        """Give a finding that is open to agencies that have joined in it."""
+        new = set(finding.agencies) - holders.get(row.finding_id, set())
+        if not new:
+            return
+        key = person.keys[row.person_id]
+        known = unseal_finding(key, row.finding_id, row.content_sealed)
+        content = FindingContent(
+            attributes=known.attributes,
+            sources=tuple(sorted({*known.sources, *finding.suspicion.sources})),
+        )
+        sealed = seal_finding(key, row.finding_id, content)
+        finding_store.update_content(self._session, row.person_id, row.finding_id, sealed)
+        self._assign(row, new)
+
+    def _assign(self, row: FindingRow, agencies: Iterable[AgencyId]) -> None:
+        finding_store.insert_work_items(
+            self._session,
+            agencies,
+            person_id=row.person_id,
+            finding_id=row.finding_id,
+            due_on=self._due_on,
+        )
+
+    def _entry(self, person_id: PersonId) -> NewEntry:
+        return NewEntry(
+            entry_id=EntryId(new_id(self._at)),
+            action=ConsistencyChecked.action,
+            outcome="allowed",
+            actor=_ACTOR,
+            purpose=PURPOSE,
+            items=_ITEMS,
+            subject=self._keyring.pseudonym("audit", person_id),
+            occurred_at=self._at,
+        )

@@ -1,0 +1,461 @@
+"""Agencies' work lists: what each has to look at about whom, until when, and what it answered."""
+
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final, TypeAlias, get_args
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from audit.api import Actor, NewEntry, RecordedEntry, record_accesses
+from kernel.ids import AgencyId, EntryId, PersonId, new_id
+from kernel.keyring import Keyring, PersonKey
+from population_register import finding_store
+from population_register.consistency import DISPUTED
+from population_register.errors import (
+    AlreadyDisputed,
+    AnswerRefused,
+    DisputeRefused,
+    PersonUnknown,
+    TooManyDisputes,
+    UnknownWorkItem,
+    ValueNotStated,
+    WorkItemDone,
+)
+from population_register.events import FindingAnswered, FindingRead
+from population_register.finding_store import Answer, FindingRow, Status, WorkRow
+from population_register.model import LEGAL_TIME, JSONValue, civil_date
+from population_register.sealed_findings import (
+    AnswerContent,
+    FindingContent,
+    identity_digest,
+    seal_answer,
+    seal_finding,
+    unseal_answer,
+    unseal_finding,
+)
+from population_register.sector_pseudonyms import sector_pseudonym
+from population_register.service.agencies import get_agency
+from population_register.service.consistency import (
+    WORKING_DAYS,
+    dispute_identity,
+    open_people,
+    stated_values,
+)
+from population_register.working_days import after_working_days
+
+ANSWERS: Final[tuple[Answer, ...]] = get_args(Answer)
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+WAITING: Final[tuple[Status, ...]] = ("open", "overdue")
+"""What an agency still has to answer."""
+
+LONGEST_TEXT: Final = 1000  # characters of an explanation, and of a person's words
+LONGEST_SUGGESTION: Final = 300  # characters
+MOST_LISTED: Final = 100  # items of one reading
+DISPUTES_A_DAY: Final = 5
+
+_CONTROL: Final = frozenset({"Cc", "Cs", "Co", "Cn"})  # categories of Unicode
+
+Because: TypeAlias = Callable[[PersonId], NewEntry]
+"""Makes the access entry by which a person's data is opened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Who reads a work list, or answers, for the access log.
+
+    Attributes:
+        official: Which of the agency's people; stands in the log and beside the answer.
+        by_command: Whether an operator does it at a terminal, for the agency.
+    """
+
+    agency_id: AgencyId
+    official: str
+    at: datetime
+    request_id: str | None = None
+    by_command: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """One item of a work list, as its agency sees it.
+
+    Attributes:
+        rule: A code of `consistency.RULE_WORDS`.
+        attributes: Whose values are concerned.
+        record_numbers: The agency's own records to look at.
+        agencies: The other agencies that have the same item.
+        words: Of a dispute: what is wrong, in the person's words.
+        suggested: Of a dispute: what it should be.
+        pseudonym: The person's in the agency's sector.
+    """
+
+    item_id: UUID
+    rule: str
+    attributes: tuple[str, ...]
+    record_numbers: tuple[str, ...]
+    agencies: tuple[AgencyId, ...]
+    words: str
+    suggested: str
+    pseudonym: str
+    opened_at: datetime
+    due_on: date
+    status: Status
+    answered_at: datetime | None
+    answer: Answer | None
+    explanation: str
+
+
+def list_work(
+    session: Session,
+    keyring: Keyring,
+    *,
+    by: Reader,
+    statuses: Iterable[Status] = WAITING,
+    after: UUID | None = None,
+    limit: int = MOST_LISTED,
+) -> list[WorkItem]:
+    """Return a part of an agency's work list, the oldest first.
+
+    Each item opens what was found about a person, so each leaves an access entry.
+
+    Args:
+        session: The transaction.
+        keyring: Opens.
+        by: Whose list, and who reads it.
+        statuses: Of which items; those that wait for an answer when left out.
+        after: The last item of the part before.
+        limit: At most so many, and never more than a hundred.
+
+    Raises:
+        UnknownAgency: 404. No such agency, or it was closed.
+    """
+    agency = get_agency(session, by.agency_id)
+    today = civil_date(by.at)
+    rows = finding_store.list_work(
+        session,
+        by.agency_id,
+        statuses=tuple(statuses),
+        after=after,
+        limit=min(limit, MOST_LISTED),
+        today=today,
+    )
+    sector = agency.pseudonym_sector
+    keys = _open_keys(session, keyring, by, rows, sector=sector, action=FindingRead.action)
+    return [
+        _work_item(
+            keys[row.person_id],
+            row,
+            pseudonym=sector_pseudonym(keyring, sector, row.person_id),
+            today=today,
+        )
+        for row in rows
+    ]
+
+
+def answer_work(
+    session: Session,
+    keyring: Keyring,
+    item_id: UUID,
+    *,
+    by: Reader,
+    answer: str,
+    explanation: str,
+) -> WorkItem:
+    """Answer an item of an agency's work list.
+
+    Args:
+        session: The transaction.
+        keyring: Seals.
+        item_id: Which.
+        by: Whose list, and who answers.
+        answer: `corrected`, or `refused`: the agency's record is right.
+        explanation: For the person and for us; needed when the agency refuses.
+
+    Raises:
+        UnknownAgency: 404. No such agency, or it was closed.
+        AnswerRefused: 400. No such answer, too long, or a refusal without a reason.
+        UnknownWorkItem: 404. Not in this agency's list.
+        WorkItemDone: 409. Answered before, or no longer so.
+
+    Transaction:
+        Locks the item; of answers that race, one is taken.
+    """
+    agency = get_agency(session, by.agency_id)
+    said: Answer | None = next((each for each in ANSWERS if each == answer), None)
+    explanation = _clean(explanation)
+    if said is None or (said == "refused" and not explanation):
+        raise AnswerRefused
+    if len(explanation) > LONGEST_TEXT or not _is_plain(explanation):
+        raise AnswerRefused(f"An explanation is plain text of at most {LONGEST_TEXT} characters.")
+    row = finding_store.lock_work(session, by.agency_id, item_id)
+    if row is None:
+        raise UnknownWorkItem(item_id=str(item_id))
+    if row.closed_at is not None or row.answer is not None:
+        raise WorkItemDone(item_id=str(item_id))
+    sector = agency.pseudonym_sector
+    keys = _open_keys(session, keyring, by, [row], sector=sector, action=FindingAnswered.action)
+    key = keys[row.person_id]
+    sealed = seal_answer(key, by.agency_id, item_id, AnswerContent(explanation=explanation))
+    finding_store.answer_work(
+        session, row, answer=said, answered_by=by.official, answer_sealed=sealed, at=by.at
+    )
+    if row.rule == DISPUTED:
+        finding_store.close_finding(session, row.person_id, item_id, at=by.at, how="answered")
+    answered = finding_store.lock_work(session, by.agency_id, item_id)
+    assert answered is not None  # it is locked by us
+    return _work_item(
+        key,
+        answered,
+        pseudonym=sector_pseudonym(keyring, sector, row.person_id),
+        today=civil_date(by.at),
+    )
+
+
+def count_work(session: Session, at: datetime) -> Sequence[tuple[AgencyId, dict[Status, int]]]:
+    """Return how many items of each status every agency has; opens nothing."""
+    return finding_store.count_work(session, civil_date(at))
+
+
+def _open_keys(
+    session: Session,
+    keyring: Keyring,
+    by: Reader,
+    rows: Sequence[WorkRow],
+    *,
+    sector: str,
+    action: str,
+) -> dict[PersonId, PersonKey]:
+    """Write an access entry for each item, and open the keys of their persons."""
+    entries = [
+        NewEntry(
+            entry_id=EntryId(new_id(by.at)),
+            action=action,
+            outcome="allowed",
+            actor=Actor(kind="operator", id=by.official)
+            if by.by_command
+            else Actor(kind="agency", id=by.agency_id, official=by.official),
+            subject=keyring.pseudonym("audit", row.person_id)
+            if by.by_command
+            else sector_pseudonym(keyring, sector, row.person_id),
+            occurred_at=by.at,
+            request_id=by.request_id,
+        )
+        for row in rows
+    ]
+    recorded = record_accesses(
+        session, [(entry, row.person_id) for entry, row in zip(entries, rows, strict=True)]
+    )
+    return {
+        row.person_id: keyring.person_key(row.person_id, row.wrapped_key, because=entry)
+        for row, entry in zip(rows, recorded, strict=True)
+    }
+
+
+def _work_item(key: PersonKey, row: WorkRow, *, pseudonym: str, today: date) -> WorkItem:
+    content = unseal_finding(key, row.finding_id, row.content_sealed)
+    return WorkItem(
+        item_id=row.finding_id,
+        rule=row.rule,
+        attributes=content.attributes,
+        record_numbers=tuple(
+            number for agency_id, number in content.sources if agency_id == row.agency_id
+        ),
+        agencies=tuple(
+            sorted({agency for agency, _ in content.sources if agency != row.agency_id})
+        ),
+        words=content.words,
+        suggested=content.suggested,
+        pseudonym=pseudonym,
+        opened_at=row.opened_at,
+        due_on=row.due_on,
+        status=row.status(today),
+        answered_at=row.answered_at,
+        answer=row.answer,
+        explanation=_explanation(key, row),
+    )
+
+
+def _explanation(key: PersonKey, row: WorkRow) -> str:
+    if row.answer_sealed is None:
+        return ""
+    return unseal_answer(key, row.agency_id, row.finding_id, row.answer_sealed).explanation
+
+
+def _clean(text: str) -> str:
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text has no characters but those that are read, and line ends."""
+    return not any(
+        unicodedata.category(character) in _CONTROL for character in text if character != "\n"
+    )
+
+
+# What people dispute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    """A value that a person disputes, as the person sees it.
+
+    Attributes:
+        source: The agency that says it.
+        value: As it was when it was disputed.
+        explanation: The agency's.
+    """
+
+    dispute_id: UUID
+    attribute: str
+    source: AgencyId
+    value: JSONValue
+    words: str
+    suggested: str
+    opened_at: datetime
+    due_on: date
+    status: Status
+    answered_at: datetime | None
+    answer: Answer | None
+    explanation: str
+
+
+def open_dispute(
+    session: Session,
+    keyring: Keyring,
+    person_id: PersonId,
+    *,
+    attribute: str,
+    source: AgencyId,
+    words: str,
+    suggested: str,
+    because: Because,
+    holidays: Collection[date] = (),
+    at: datetime,
+) -> UUID:
+    """Dispute a value: the agency that says it gets it on its work list.
+
+    Args:
+        session: The transaction.
+        keyring: Opens and seals.
+        person_id: Whose value.
+        attribute: Which.
+        source: The agency that says it.
+        words: What is wrong, in the person's words.
+        suggested: What it should be; may be empty.
+        because: Makes the access entries.
+        holidays: On which agencies don't work.
+        at: Now.
+
+    Raises:
+        DisputeRefused: 400. No words, too many, or something that is no text.
+        PersonUnknown: 404. The register has no such person any more.
+        ValueNotStated: 404. That agency does not say such a value now.
+        AlreadyDisputed: 409. And the agency has not answered yet.
+        TooManyDisputes: 429. Five were opened today.
+
+    Transaction:
+        Locks the person's row: disputes of one person follow one another.
+    """
+    words, suggested = _clean(words), _clean(suggested)
+    if not words or len(words) > LONGEST_TEXT or not _is_plain(words):
+        raise DisputeRefused(field="words")
+    if len(suggested) > LONGEST_SUGGESTION or not _is_plain(suggested):
+        raise DisputeRefused(
+            f"Say in at most {LONGEST_SUGGESTION} characters what it should be.", field="suggested"
+        )
+    finding_store.lock_person(session, person_id)
+    people = finding_store.find_people(session, [person_id])
+    own = [person for person in people if person.person_id == person_id]
+    if not own:
+        raise PersonUnknown(person_id=str(person_id))
+    (person,) = open_people(session, keyring, own, because)
+    values = [
+        value
+        for name, agency_id, value in stated_values(person.record)
+        if (name, agency_id) == (attribute, source)
+    ]
+    if not values:
+        raise ValueNotStated(attribute=attribute)
+    digest = identity_digest(keyring, dispute_identity(attribute, source, values[0]))
+    if any(
+        row.identity_digest == digest
+        for row in finding_store.open_findings(session, [person_id]).get(person_id, ())
+    ):
+        raise AlreadyDisputed
+    today = civil_date(at)
+    midnight = datetime(today.year, today.month, today.day, tzinfo=LEGAL_TIME)
+    opened_today = finding_store.count_opened(session, person_id, DISPUTED, since=midnight)
+    if opened_today >= DISPUTES_A_DAY:
+        raise TooManyDisputes
+    dispute_id = new_id(at)
+    content = FindingContent(
+        attributes=(attribute,),
+        sources=tuple(
+            sorted(
+                {
+                    (said.agency_id, said.record_number)
+                    for said in person.case.words
+                    if said.agency_id == source and attribute in said.attributes
+                }
+            )
+        ),
+        source=source,
+        value=values[0],
+        words=words,
+        suggested=suggested,
+    )
+    is_new = finding_store.insert_finding(
+        session,
+        FindingRow(
+            person_id=person_id,
+            finding_id=dispute_id,
+            rule=DISPUTED,
+            identity_digest=digest,
+            content_sealed=seal_finding(person.keys[person_id], dispute_id, content),
+            opened_at=at,
+        ),
+    )
+    if not is_new:
+        raise AlreadyDisputed
+    finding_store.insert_work_items(
+        session,
+        [source],
+        person_id=person_id,
+        finding_id=dispute_id,
+        due_on=after_working_days(today, WORKING_DAYS, holidays),
+    )
+    return dispute_id
+
+
+def list_disputes(session: Session, keyring: Keyring, entry: RecordedEntry) -> list[Dispute]:
+    """Return what the person of an access entry disputes and disputed, the latest first.
+
+    At most a hundred; as they stand on the day of the access.
+    """
+    rows = finding_store.work_about(session, entry.person_id, DISPUTED, MOST_LISTED)
+    if not rows:
+        return []
+    key = keyring.person_key(entry.person_id, rows[0].wrapped_key, because=entry)
+    today = civil_date(entry.entry.occurred_at)
+    return [_dispute(key, row, today) for row in rows]
+
+
+def _dispute(key: PersonKey, row: WorkRow, today: date) -> Dispute:
+    content = unseal_finding(key, row.finding_id, row.content_sealed)
+    return Dispute(
+        dispute_id=row.finding_id,
+        attribute=content.attributes[0],
+        source=row.agency_id,
+        value=content.value,
+        words=content.words,
+        suggested=content.suggested,
+        opened_at=row.opened_at,
+        due_on=row.due_on,
+        status=row.status(today),
+        answered_at=row.answered_at,
+        answer=row.answer,
+        explanation=_explanation(key, row),
+    )

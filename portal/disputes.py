@@ -1,0 +1,167 @@
+"""What a person says is wrong in their data: one value of one agency, and what it answers."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from kernel.ids import AgencyId
+from kernel.keyring import Keyring
+from population_register.api import (
+    Dispute,
+    ValueNotStated,
+    attributes_of,
+    conflicts,
+    list_disputes,
+    open_dispute,
+    read_record,
+)
+from portal.events import DisputesViewed, RecordViewed, ValueDisputed
+from portal.record_view import LABELS, lines_of
+from portal.service import Visit, agency_names, own_entry, write_down
+
+
+def _(message: str) -> str:
+    """Mark a text for extraction; it is translated where it is shown."""
+    return message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputedValue:
+    """A value that the person is about to dispute, as it stands on the form."""
+
+    attribute: str
+    source_id: str
+    label: str
+    lines: tuple[str, ...]
+    source: str
+    as_of: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeView:
+    """One dispute as it is shown.
+
+    Attributes:
+        colour: Of the tag that says how it stands.
+        waits: Whether the agency has not answered yet.
+    """
+
+    dispute_id: UUID
+    label: str
+    lines: tuple[str, ...]
+    source: str
+    words: str
+    suggested: str
+    opened_at: datetime
+    due_on: date
+    state: str
+    colour: str
+    waits: bool
+    answered_at: datetime | None
+    explanation: str
+
+
+def view_value(
+    session: Session, keyring: Keyring, visit: Visit, *, attribute: str, source: str
+) -> DisputedValue:
+    """Return the value that a person is about to dispute.
+
+    Raises:
+        ValueNotStated: 404. That agency does not say such a value of this person now. Nothing is
+            written.
+        PersonUnknown: 404. The register has no such person any more.
+    """
+    items = (attribute,) if attribute in LABELS else ()
+    entry = write_down(session, keyring, visit, RecordViewed, items)
+    record = read_record(session, keyring, entry)
+    chosen = attributes_of(record).get(attribute)
+    said = () if chosen is None else (chosen, *conflicts(record, attribute))
+    for value in said:
+        if value.source == source:
+            return DisputedValue(
+                attribute=attribute,
+                source_id=source,
+                label=visit.language.text(LABELS[attribute]),
+                lines=tuple(lines_of(attribute, value.value, visit.language)),
+                source=agency_names(session, visit.language).get(source, source),
+                as_of=value.as_of,
+            )
+    raise ValueNotStated(attribute=attribute)
+
+
+def send_dispute(
+    session: Session,
+    keyring: Keyring,
+    visit: Visit,
+    *,
+    attribute: str,
+    source: str,
+    words: str,
+    suggested: str,
+    holidays: Collection[date],
+) -> UUID:
+    """Dispute a value.
+
+    Raises:
+        DisputeRefused: 400. No words, too many, or something that is no text.
+        ValueNotStated: 404. That agency does not say such a value of this person now.
+        AlreadyDisputed: 409. And the agency has not answered yet.
+        TooManyDisputes: 429. Enough for today.
+    """
+    items = (attribute,) if attribute in LABELS else ()
+    return open_dispute(
+        session,
+        keyring,
+        visit.person_id,
+        attribute=attribute,
+        source=AgencyId(source),
+        words=words,
+        suggested=suggested,
+        because=partial(own_entry, keyring, visit, ValueDisputed, items),
+        holidays=holidays,
+        at=visit.at,
+    )
+
+
+def view_disputes(session: Session, keyring: Keyring, visit: Visit) -> list[DisputeView]:
+    """Return what the person disputes and disputed, the latest first."""
+    entry = write_down(session, keyring, visit, DisputesViewed)
+    agencies = agency_names(session, visit.language)
+    return [
+        _dispute_view(dispute, visit, source=agencies.get(dispute.source, dispute.source))
+        for dispute in list_disputes(session, keyring, entry)
+    ]
+
+
+_STATES = {
+    "open": (_("The agency has not answered yet"), "blue"),
+    "overdue": (_("The agency is late"), "red"),
+    "corrected": (_("The agency says this no more"), "green"),
+}
+_ANSWERS = {
+    "corrected": (_("The agency has corrected it, or is about to"), "green"),
+    "refused": (_("The agency says that its record is right"), "orange"),
+}
+
+
+def _dispute_view(dispute: Dispute, visit: Visit, *, source: str) -> DisputeView:
+    words, colour = _STATES.get(dispute.status) or _ANSWERS[dispute.answer or "corrected"]
+    return DisputeView(
+        dispute_id=dispute.dispute_id,
+        label=visit.language.text(LABELS[dispute.attribute]),
+        lines=tuple(lines_of(dispute.attribute, dispute.value, visit.language)),
+        source=source,
+        words=dispute.words,
+        suggested=dispute.suggested,
+        opened_at=dispute.opened_at,
+        due_on=dispute.due_on,
+        state=visit.language.text(words),
+        colour=colour,
+        waits=dispute.status in {"open", "overdue"},
+        answered_at=dispute.answered_at,
+        explanation=dispute.explanation,
+    )

@@ -1,0 +1,208 @@
+"""What can't be true of one person: each rule finds it, and is silent where a doubt remains."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from kernel.ids import AgencyId, PersonId, new_id
+from population_register.authority import derive_history
+from population_register.consistency import RULE_WORDS, RULES, Case, Finding, find_all, words_on
+from population_register.model import AgencyRole, CurrentRecord, RecordKind, SourceRecord
+from tests.population_register.register_builders import NOON, a_record, a_withdrawal
+
+TODAY = date(2026, 11, 23)
+ROLES = {AgencyId(role.value): role for role in AgencyRole}
+BORN = {"birthdate": "1986-03-14"}
+
+
+def a_case(*records: SourceRecord) -> Case:
+    record = CurrentRecord(
+        person_id=PersonId(new_id(NOON)),
+        version=1,
+        on=TODAY,
+        history=derive_history(records, ROLES),
+    )
+    return Case(record=record, words=words_on(records, TODAY))
+
+
+def says(agency: str, number: str = "1", **attributes: Any) -> SourceRecord:  # noqa: ANN401
+    return a_record(agency, number, attributes=attributes)
+
+
+def found(*records: SourceRecord) -> list[Finding]:
+    return find_all(a_case(*records))
+
+
+def rules(*records: SourceRecord) -> list[str]:
+    return [finding.rule for finding in found(*records)]
+
+
+def passport(number: str, **parts: str) -> dict[str, str]:
+    return {"series_number": f"45 19 {number}", **parts}
+
+
+def parent(role: str = "mother", name: str = "Ольга", birthdate: str = "1965") -> dict[str, str]:
+    return {"role": role, "given_name": name, "birthdate": birthdate}
+
+
+IMPOSSIBLE: list[tuple[str, Sequence[SourceRecord]]] = [
+    ("values_in_conflict", [says("tax", **BORN), says("pension", birthdate="1968-03-14")]),
+    ("values_in_conflict", [says("civil_registry", given_name="Анна"),
+                            says("tax", given_name="Алла")]),
+    ("values_in_conflict", [says("interior", citizenships=["RUS"]),
+                            says("tax", citizenships=["KAZ"])]),
+    ("values_in_conflict", [says("interior", passport=passport("111111")),
+                            says("tax", passport=passport("222222"))]),
+    ("born_in_future", [says("civil_registry", birthdate="2027")]),
+    ("died_in_future", [says("civil_registry", deathdate="2026-12")]),
+    ("died_before_birth", [says("civil_registry", deathdate="1986-03-13"), says("tax", **BORN)]),
+    ("died_before_birth", [says("civil_registry", deathdate="1985"), says("tax", **BORN)]),
+    ("lives_too_long", [says("tax", birthdate="1906-11-23")]),
+    ("died_but_active", [says("civil_registry", deathdate="2020-05"),
+                         says("interior", passport=passport("111111", issued_on="2020-06-01"))]),
+    ("died_but_active", [says("civil_registry", deathdate="2020"),
+                         says("interior", arrivals=[{"arrived_on": "2021-01-01"}])]),
+    ("died_but_active", [says("civil_registry", deathdate="2020"),
+                         says("tax", self_employed={"registered_on": "2021-01-01"})]),
+    ("active_before_birth", [says("tax", **BORN),
+                             says("education", education=[
+                                 {"level": "higher", "issued_on": "1980-07-01"}])]),
+    ("two_open_passports", [says("interior", passport=passport("111111")),
+                            says("interior", "2", passport=passport("222222"))]),
+    ("passport_too_early", [says("civil_registry", birthdate="2010-01-02"),
+                            says("interior", passport=passport("1", issued_on="2024-01-01"))]),
+    ("passport_of_a_foreigner", [says("interior", citizenships=["UZB"]),
+                                 says("tax", passport=passport("111111"))]),
+    ("two_numbers", [says("pension", snils="900-000-002 83"),
+                     says("pension", "2", snils="900-000-001 82")]),
+    ("overlapping_registrations", [says("interior", registration_address={"formatted": "Тула"}),
+                                   says("interior", "2",
+                                        registration_address={"formatted": "Омск"})]),
+    ("overlapping_stays", [says("interior", arrivals=[
+        {"arrived_on": "2024-01-01", "departed_on": "2024-03-01"}, {"arrived_on": "2024-02-01"}])]),
+    ("parent_not_older", [says("civil_registry", **BORN,
+                               parents=[parent(birthdate="1986-03-14")])]),
+    ("parent_not_older", [says("civil_registry", **BORN),
+                          says("tax", children=[{"given_name": "Ия", "birthdate": "1985"}])]),
+    ("parent_too_young", [says("civil_registry", **BORN, parents=[parent(birthdate="1975")])]),
+    ("parent_too_young", [says("tax", **BORN,
+                               children=[{"given_name": "Ия", "birthdate": "1998-03-13"}])]),
+    ("parents_of_one_role", [says("civil_registry", parents=[parent()]),
+                             says("tax", parents=[parent(name="Елена")])]),
+    ("parents_of_one_role", [says("civil_registry", parents=[parent(), parent(birthdate="1960")])]),
+]  # fmt: skip
+
+POSSIBLE: dict[str, Sequence[SourceRecord]] = {
+    "nothing": [],
+    "one word": [says("tax", **BORN)],
+    "year and day of it": [says("civil_registry", birthdate="1986"), says("tax", **BORN)],
+    "ё and е": [says("civil_registry", given_name="Пётр"), says("tax", given_name="ПЕТР")],
+    "citizenships in another order": [says("interior", citizenships=["RUS", "KAZ"]),
+                                      says("tax", citizenships=["KAZ", "RUS"])],
+    "one passport, issuer differs": [says("interior", passport=passport("1", issuer="МВД")),
+                                     says("tax", passport=passport("1"))],
+    "addresses of two agencies": [says("interior", registration_address={"formatted": "Тула"}),
+                                  says("tax", registration_address={"formatted": "г. Тула"})],
+    "died in the year of birth": [says("civil_registry", birthdate="1986-03-14", deathdate="1986")],
+    "born today": [says("civil_registry", birthdate=TODAY.isoformat())],
+    "119": [says("tax", birthdate="1906-11-24")],
+    "120 and dead": [says("tax", birthdate="1900", deathdate="1980")],
+    "act on the day of death": [says("civil_registry", deathdate="2020-05-06"),
+                                says("interior", arrivals=[{"arrived_on": "2020-05-06"}])],
+    "act in the year of death": [says("civil_registry", deathdate="2020"),
+                                 says("interior", arrivals=[{"arrived_on": "2020-12-31"}])],
+    "a passport that ran out": [
+        says("interior", passport=passport("111111", expires_on=TODAY.isoformat())),
+        says("interior", "2", passport=passport("222222"))],
+    "a passport in the record of yesterday": [
+        a_record("interior", valid_to=TODAY, attributes={"passport": passport("111111")}),
+        says("interior", "2", passport=passport("222222"))],
+    "a passport at fourteen": [says("civil_registry", birthdate="2010-01-02"),
+                               says("interior", passport=passport("1", issued_on="2024-01-02"))],
+    "two citizenships": [says("interior", citizenships=["UZB", "RUS"],
+                              passport=passport("111111"))],
+    "an address that ended": [
+        says("interior", registration_address={"formatted": "Тула",
+                                               "registered_until": TODAY.isoformat()}),
+        says("interior", "2", registration_address={"formatted": "Омск"})],
+    "out and in on one day": [says("interior", arrivals=[
+        {"arrived_on": "2024-01-01", "departed_on": "2024-03-01"}, {"arrived_on": "2024-03-01"}])],
+    "one stay of two agencies": [
+        says("interior", arrivals=[{"arrived_on": "2024-01-01", "departed_on": "2024-03-01"}]),
+        says("tax", arrivals=[{"arrived_on": "2024-01-01"}])],
+    "parent of twelve years": [says("tax", **BORN,
+                                    children=[{"given_name": "Ия", "birthdate": "1998-03-14"}])],
+    "parent of a year": [says("civil_registry", **BORN, parents=[parent(birthdate="1974")])],
+    "one mother said twice": [says("civil_registry", parents=[parent(birthdate="1965-05-06")]),
+                              says("tax", parents=[parent()])],
+    "mother and father": [says("civil_registry",
+                               parents=[parent(), parent("father", "Пётр")])],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "records"), IMPOSSIBLE, ids=[f"{i} {rule}" for i, (rule, _) in enumerate(IMPOSSIBLE)]
+)
+def test_what_cannot_be_is_found(rule: str, records: Sequence[SourceRecord]) -> None:
+    assert rules(*records) == [rule]
+    assert rules(*reversed(records)) == [rule]
+
+
+@pytest.mark.parametrize("records", POSSIBLE.values(), ids=POSSIBLE)
+def test_what_may_be_is_left_alone(records: Sequence[SourceRecord]) -> None:
+    assert rules(*records) == []
+
+
+def test_every_rule_has_a_case_that_it_finds_and_words() -> None:
+    assert {rule for rule, _ in IMPOSSIBLE} == set(RULES)
+    assert all(ru and en and ru != en for ru, en in RULE_WORDS.values())
+
+
+def test_finding_names_the_records_of_every_agency_in_it() -> None:
+    (finding,) = found(
+        says("tax", "Н-7", **BORN),
+        says("tax", "Н-8", snils="900-000-002 83"),
+        says("pension", "П-3", birthdate="1968-03-14"),
+        says("health", "З-1", **BORN),
+    )
+
+    assert finding.agencies == ("health", "pension", "tax")
+    assert finding.suspicion.sources == (("health", "З-1"), ("pension", "П-3"), ("tax", "Н-7"))
+    assert finding.suspicion.attributes == ("birthdate",)
+
+
+def test_agency_that_agrees_with_the_value_that_counts_is_left_out() -> None:
+    (finding,) = found(
+        says("civil_registry", **BORN),
+        says("pension", **BORN),
+        says("tax", birthdate="1968-03-14"),
+    )
+
+    assert finding.agencies == ("civil_registry", "tax")
+
+
+def test_same_thing_has_one_identity_whoever_says_it_and_another_value_another() -> None:
+    (one,) = found(says("tax", **BORN), says("pension", birthdate="1968-03-14"))
+    (more,) = found(
+        says("tax", "9", **BORN),
+        says("pension", birthdate="1968-03-14"),
+        says("employment", birthdate="1968-03-14"),
+    )
+    (other,) = found(says("tax", **BORN), says("pension", birthdate="1969-03-14"))
+
+    assert one.identity == more.identity != other.identity
+
+
+def test_only_what_counts_on_the_day_is_looked_at() -> None:
+    first = a_record("tax", attributes={"birthdate": "1968-03-14"})
+    corrected = a_record("tax", version=2, kind=RecordKind.CORRECTION, corrects=1, attributes=BORN)
+    begins = a_record("tax", "2", valid_from=TODAY + timedelta(days=1),
+                      attributes={"birthdate": "1950-01-01"})  # fmt: skip
+    pension = says("pension", **BORN)
+
+    assert rules(first, pension) == ["values_in_conflict"]
+    assert rules(first, corrected, pension) == []
+    assert rules(corrected, begins, pension) == []
+    assert words_on([first, a_withdrawal("tax")], TODAY) == []
