@@ -13,13 +13,14 @@ from itertools import combinations
 from population_register.blocking import BlockingReport, pairs
 from population_register.clustering import cluster, vote
 from population_register.comparison import Levels, Profile
-from population_register.learning import Patterns, learn
+from population_register.learning import Patterns, learn, without_defaults
 from population_register.scoring import Model, Scorer, odds_bits
 
 Progress = Callable[[str, int], None]
 """Told the name of a step and how many pairs it has done."""
 
 _TELL_EVERY = 20_000
+_HOPELESS = -20.0  # bits; no threshold worth a thought lies lower
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ def match(
         progress: Is told how far it is.
         model: A model to score with, instead of one learned from the records.
     """
+    profiles = without_defaults(profiles, kinds)
     report = BlockingReport()
     found = ScoredPairs()
     names: dict[Levels, int] = {}
@@ -193,6 +195,24 @@ def pair_quality(matched: Matched, truth: Sequence[str]) -> Quality:
             else:
                 wrong += 1
     return Quality(right=right, wrong=wrong, missed=all_true - right)
+
+
+def best_threshold(matched: Matched, truth: Sequence[str]) -> tuple[float, float]:
+    """Return the best F1 of single pairs that any threshold would have given, and that threshold.
+
+    Needs the truth, so nothing may be decided by it: it shows what the learned prior cost.
+    """
+    found = matched.pairs
+    likely = (index for index, bits in enumerate(found.bits) if bits > _HOPELESS)
+    order = sorted(likely, key=lambda index: -found.bits[index])
+    all_true = sum(size * (size - 1) // 2 for size in Counter(truth).values())
+    right, best = 0, (0.0 if all_true else 1.0, matched.model.link)
+    for said, index in enumerate(order, start=1):
+        right += truth[found.left[index]] == truth[found.right[index]]
+        f1 = 2 * right / (said + all_true)
+        if f1 > best[0]:
+            best = f1, found.bits[index]
+    return best
 
 
 def cluster_quality(matched: Matched, truth: Sequence[str]) -> Quality:

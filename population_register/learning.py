@@ -11,7 +11,7 @@ of candidates does not make the priors too high, as learning on candidates alone
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import exp, log
 
 from population_register.comparison import (
@@ -36,6 +36,7 @@ _SMOOTHING = 8.0  # pairs; keeps a level that never occurred possible
 _KIN_SMOOTHING = 60.0
 _STOP = 1e-4
 _MANY_CARRIERS = 40
+_MOST_COMMON_DAY = 0.01  # of all records; a busy day of births has far fewer
 
 _M = {
     "name": (0.86, 0.05, 0.025, 0.015, 0.005, 0.015, 0.01, 0.02),
@@ -152,6 +153,61 @@ def learn(
 # What values are common, and which belong to several people
 
 
+def without_defaults(profiles: Sequence[Profile], kinds: Mapping[str, str]) -> list[Profile]:
+    """Return the profiles without what was only written because a form wanted something.
+
+    A number, telephone or mailbox of more than forty records that are plainly not one person, and
+    a birth date of more than forty records and one in a hundred. Such a value says nothing where
+    it is equal, and nothing where it differs from a true one; so it is left out.
+    """
+    defaults: dict[str, frozenset[str]] = {}
+    for name, kind in kinds.items():
+        if kind in _NUMBERED or kind == "date":
+            carriers = _carriers(name, profiles)
+            known = sum(map(len, carriers.values()))
+            least = (
+                _MANY_CARRIERS
+                if kind in _NUMBERED
+                else max(_MANY_CARRIERS, _MOST_COMMON_DAY * known)
+            )
+            found = frozenset(
+                value
+                for value, bearers in carriers.items()
+                if len(bearers) > least and _are_mostly_others(bearers, name)
+            )
+            if found:
+                defaults[name] = found
+    if not defaults:
+        return list(profiles)
+    return [_without(profile, defaults) for profile in profiles]
+
+
+def _without(profile: Profile, defaults: Mapping[str, frozenset[str]]) -> Profile:
+    kept: dict[str, tuple[str, ...]] = {}
+    for feature, values in profile.items():
+        left_out = defaults.get(feature, frozenset())
+        rest = tuple(value for value in values if value not in left_out)
+        if rest:
+            kept[feature] = rest
+    return kept
+
+
+def _are_mostly_others(bearers: Sequence[Profile], shared: str) -> bool:
+    """Tell whether of the bearers of one value most are plainly not one person."""
+    step = max(1, len(bearers) // _MANY_CARRIERS)
+    pairs = list(pairwise(bearers[::step]))
+    told = sum(_are_plainly_two(one, other, without=shared) for one, other in pairs)
+    return told * 2 > len(pairs)
+
+
+def _carriers(name: str, profiles: Sequence[Profile]) -> dict[str, list[Profile]]:
+    carriers: dict[str, list[Profile]] = {}
+    for profile in profiles:
+        for value in profile.get(name, ()):
+            carriers.setdefault(value, []).append(profile)
+    return carriers
+
+
 def _with_values(feature: Feature, profiles: Sequence[Profile]) -> Feature:
     if feature.kind in _NUMBERED:
         return replace(feature, crowded=_crowded(feature.name, profiles))
@@ -178,19 +234,15 @@ def _counted(kind: str, value: str) -> tuple[str, ...]:
 
 def _crowded(name: str, profiles: Sequence[Profile]) -> frozenset[str]:
     """Return the numbers among whose carriers there are plainly two people."""
-    carriers: dict[str, list[Profile]] = {}
-    for profile in profiles:
-        for value in profile.get(name, ()):
-            carriers.setdefault(value, []).append(profile)
     return frozenset(
         value
-        for value, found in carriers.items()
+        for value, found in _carriers(name, profiles).items()
         if len(found) > _MANY_CARRIERS
         or any(_are_plainly_two(one, other) for one, other in combinations(found, 2))
     )
 
 
-def _are_plainly_two(left: Profile, right: Profile) -> bool:
+def _are_plainly_two(left: Profile, right: Profile, *, without: str = "") -> bool:
     told_apart = 0
     for feature, level, least in (
         ("given_name", name_level, WEAK),
@@ -198,7 +250,7 @@ def _are_plainly_two(left: Profile, right: Profile) -> bool:
         ("birthdate", date_level, 4),
     ):
         ours, theirs = left.get(feature), right.get(feature)
-        if ours and theirs:
+        if ours and theirs and feature != without:
             told_apart += min(level(one, other) for one in ours for other in theirs) >= least
     return told_apart > 1
 

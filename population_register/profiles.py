@@ -5,7 +5,7 @@ read is kept as it stands, because a damaged value still resembles its original.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -85,11 +85,11 @@ def date_form(text: str, order: DateOrder) -> str:
         text: Digits with or without separators, or with a month's name; a time may follow.
         order: In which order day, month and year stand where the text itself does not show it.
     """
-    words = [
-        str(_MONTHS[word]).zfill(2) if word in _MONTHS else word
-        for word in re.findall(r"\d+|[^\W\d_]+", text.casefold().partition("t0")[0])
-    ]
-    parts = [word for word in words if word.isdigit()][:3]
+    words: list[str] = re.findall(r"\d+|[^\W\d_]+", text.casefold())
+    named = [str(_MONTHS[word]) for word in words if word in _MONTHS]
+    parts = [word for word in words if word.isdigit()][: 2 if named else 3]
+    if named:
+        return _date_with_month_name(named[0], parts) or " ".join(text.split())
     if len(parts) == 1 and len(parts[0]) == 8:  # noqa: PLR2004 - a date without separators
         day = parts[0]
         cut = (4, 6) if order == "ymd" else (2, 4)
@@ -106,10 +106,24 @@ def date_form(text: str, order: DateOrder) -> str:
             return " ".join(text.split())
 
 
+def _date_with_month_name(month: str, numbers: Sequence[str]) -> str:
+    """Return a date of which the month is known by its name; empty when the rest is not clear."""
+    match numbers:
+        case [year] if len(year) == 4:  # noqa: PLR2004
+            return f"{year}-{month.zfill(2)}"
+        case [one, other]:
+            year, day = (one, other) if len(one) == 4 else (other, one)  # noqa: PLR2004
+            return f"{_year(year)}-{month.zfill(2)}-{day.zfill(2)}"
+        case _:
+            return ""
+
+
 def _whole_date(one: str, two: str, three: str, order: DateOrder) -> str:
-    if len(one) == 4 or order == "ymd":  # noqa: PLR2004
+    if len(one) == 4 or (order == "ymd" and len(three) != 4):  # noqa: PLR2004
         return f"{_year(one)}-{two.zfill(2)}-{three.zfill(2)}"
     month, day = (one, two) if order == "mdy" else (two, one)
+    if int(month) > 12 >= int(day):  # noqa: PLR2004 - the only order that there can be
+        month, day = day, month
     return f"{_year(three)}-{month.zfill(2)}-{day.zfill(2)}"
 
 

@@ -43,10 +43,15 @@ ATTRIBUTES: Final = (
 
 _SINGLE_KINDS = {"birthdate": "date", "gender": "category", "birthplace": "text"}
 _EXTRA_KINDS = ("text", "category", "number", "quantity", "name", "date")
-_NOTHING = frozenset(("", "nan", "none", "null", "na", "n/a", "unknown", "-", "?", "nat", "<na>"))
+_NOTHING = frozenset((
+    "", "nan", "none", "null", "nil", "na", "n/a", "#n/a", "n.a.", "nat", "<na>", "unknown",
+    "unk", "not known", "not available", "not stated", "missing", "-", "--", "?", ".", "нет",
+    "неизвестно", "не указано", "не указан", "отсутствует", "н/д",
+))  # fmt: skip
 _Add: TypeAlias = Callable[[str, str], None]
 
 _LEAST_PHONE = 5  # digits; shorter ones are extensions
+_GENDERS = {"м": "m", "ж": "f", "w": "f"}  # man and woman, in two alphabets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,13 +207,27 @@ def _parse_rule(name: str, said: object) -> ColumnRule:
 
 def _long_enough(text: str) -> str:
     digits = phone_form(text)
-    return digits if len(digits) >= _LEAST_PHONE else ""
+    return _not_filled_in(digits) if len(digits) >= _LEAST_PHONE else ""
+
+
+def _not_filled_in(number: str) -> str:
+    """Return the number, or nothing if it is one digit over and over: a form wanted something."""
+    return "" if len(number) >= _LEAST_PHONE and len(set(number)) == 1 else number
+
+
+def _read_number(text: str) -> str:
+    return _not_filled_in(number_form(text))
+
+
+def _read_gender(text: str) -> str:
+    first = text_form(text)[:1]
+    return _GENDERS.get(first, first)
 
 
 _SIMPLE_FORMS: Mapping[str, Callable[[str], str]] = {
-    "gender": lambda text: text_form(text)[:1],
+    "gender": _read_gender,
     "birthplace": text_form,
-    **dict.fromkeys(NUMBERS, number_form),
+    **dict.fromkeys(NUMBERS, _read_number),
     "phone": _long_enough,
     "email": str.casefold,
 }
@@ -288,7 +307,7 @@ class ProfileReader:
             for text in rule.read(row):
                 match kind:
                     case "number":
-                        value = number_form(text)
+                        value = _read_number(text)
                     case "name":
                         value = name_form(text)
                     case "date":

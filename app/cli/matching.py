@@ -77,7 +77,10 @@ def evaluate(  # noqa: PLR0917 - one argument per option
                 most_mistakes=mistakes,
             )
         except UnicodeDecodeError as error:
-            raise click.BadParameter("the file is not UTF-8", param_hint="FILE") from error
+            raise click.BadParameter(
+                "the file is not UTF-8; convert it first, as by iconv -f windows-1251 -t utf-8",
+                param_hint="FILE",
+            ) from error
     seconds = perf_counter() - begun
     if not is_json:
         click.echo("\r\033[K", err=True, nl=False)
@@ -120,6 +123,7 @@ def _as_json(report: MatchingReport, seconds: float, peak: int) -> dict[str, Any
             for kind, (blocks, largest) in report.skipped_blocks.items()
         },
         "pairs": _quality(report.pairs),
+        "best_pairs": {"f1": report.best_pairs[0], "threshold": round(report.best_pairs[1], 2)},
         "clusters": _quality(report.clusters),
         "seconds": round(seconds, 3),
         "peak_memory_bytes": peak,
@@ -153,6 +157,10 @@ def _lines(report: MatchingReport, seconds: float, peak: int) -> list[str]:
             f"  {name:<12} precision {quality.precision:.5f}  recall {quality.recall:.5f}  "
             f"F1 {quality.f1:.5f}  ({quality.wrong:,} wrong, {quality.missed:,} missed)"
         )
+    best, threshold = report.best_pairs
+    lines.append(
+        f"  best pairs   F1 {best:.5f} at a threshold of {threshold:+.1f}, known by the truth only"
+    )
     lines.append(
         f"  time         {seconds:.1f} s, {report.records / seconds:,.0f} records a second"
     )

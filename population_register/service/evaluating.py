@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from typing import Any, TextIO
 
 from population_register.comparison import Profile
@@ -11,6 +12,7 @@ from population_register.evaluation import (
     Matched,
     Progress,
     Quality,
+    best_threshold,
     blocked_recall,
     cluster_quality,
     match,
@@ -47,6 +49,8 @@ class MatchingReport:
         doubtful: Pairs that a human would be asked about.
         skipped_blocks: By kind of blocking key, how many blocks were too large and the largest.
         pairs: Quality of the decisions about single candidate pairs.
+        best_pairs: The best F1 of single pairs that any threshold would have given, and the
+            threshold: how much is left to the weights.
         clusters: Quality of the persons, over all pairs of records within them.
         cluster_of: The number of the person of each row, in the order of rows.
         mistakes: Some of what went wrong.
@@ -61,6 +65,7 @@ class MatchingReport:
     doubtful: int
     skipped_blocks: Mapping[str, tuple[int, int]]
     pairs: Quality
+    best_pairs: tuple[float, float]
     clusters: Quality
     cluster_of: tuple[int, ...]
     mistakes: tuple[Mistake, ...]
@@ -115,6 +120,7 @@ def evaluate_matching(
         doubtful=matched.doubtful,
         skipped_blocks=dict(list(matched.blocking.skipped.items())[:_MOST_SKIPPED_KINDS]),
         pairs=pair_quality(matched, truth),
+        best_pairs=best_threshold(matched, truth),
         clusters=cluster_quality(matched, truth),
         cluster_of=tuple(numbers),
         mistakes=tuple(_mistakes(matched, profiles, truth, most_mistakes)),
@@ -130,16 +136,16 @@ def read_table(
         MappingRefused: 400. The table has not the columns that the mapping names.
         FeedRefused: 400. The table has no header or no rows.
     """
-    header = table.readline()
-    if not header.strip():
-        raise FeedRefused("The table is empty; its first line names the columns.")
-    delimiter = max(",;\t|", key=header.count)
-    columns = next(csv.reader([header.removeprefix("\ufeff")], delimiter=delimiter))
-    missing = (how.named_columns() | {truth_column}) - set(columns)
-    if missing:
+    lines, delimiter = _with_delimiter(table)
+    reading = csv.reader(lines, delimiter=delimiter, strict=False)
+    columns = [name.strip() for name in next(reading, [])]
+    needed = how.named_columns() | {truth_column}
+    if missing := needed - set(columns):
         named = ", ".join(sorted(missing))
         raise MappingRefused(f"The table has no column {named}. It has: {', '.join(columns)}.")
-    rows = csv.DictReader(table, fieldnames=columns, delimiter=delimiter, restval="")
+    if twice := sorted(name for name in needed if columns.count(name) > 1):
+        raise MappingRefused(f"The table has several columns {', '.join(twice)}; rename them.")
+    rows = _rows(reading, columns)
     sample: list[dict[str, str]] = []
     for row in rows:
         sample.append(row)
@@ -156,6 +162,34 @@ def read_table(
         truth.append((row[truth_column] or "").strip() or f"\x00{len(truth)}")
         sources.append(reader.source_of(row))
     return profiles, truth, sources
+
+
+def _with_delimiter(table: TextIO) -> tuple[Iterator[str], str]:
+    """Return all lines of the table, and what stands between its cells.
+
+    Raises:
+        FeedRefused: 400. There is no header.
+    """
+    header = table.readline().removeprefix("\ufeff")
+    if not header.strip():
+        raise FeedRefused("The table is empty; its first line names the columns.")
+    return chain((header,), table), max(",;\t|", key=header.count)
+
+
+def _rows(reading: Iterator[list[str]], columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Return the rows by column: cells that are not there are empty, empty lines no rows.
+
+    Raises:
+        FeedRefused: 400. Something that is no CSV; says in which row.
+    """
+    number = 1
+    try:
+        for cells in reading:
+            number += 1
+            if cells:
+                yield dict(zip_longest(columns, cells[: len(columns)], fillvalue=""))
+    except csv.Error as error:
+        raise FeedRefused(f"The table can't be read after row {number}: {error}.") from error
 
 
 def _chained(

@@ -3,7 +3,7 @@
 import csv
 import io
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from loadtests.matching.population import rows
 from population_register.clustering import partition
+from population_register.comparison import Profile
 from population_register.errors import FeedRefused, MappingRefused
+from population_register.learning import without_defaults
 from population_register.profiles import (
     DateOrder,
     date_form,
@@ -178,6 +180,13 @@ class TestForms:
             ("17.5.80", "dmy", "1980-05-17"),
             ("1980", "dmy", "1980"),
             ("05.1980", "dmy", "1980-05"),
+            ("May 17, 1980", "dmy", "1980-05-17"),
+            ("17-MAY-80", "ymd", "1980-05-17"),
+            ("1980 мая 17", "dmy", "1980-05-17"),
+            ("May 1980", "dmy", "1980-05"),
+            ("17.05.1980", "ymd", "1980-05-17"),
+            ("05/17/1980", "dmy", "1980-05-17"),
+            ("1980-17-05", "ymd", "1980-17-05"),
             ("not a date", "dmy", "not a date"),
         ],
     )
@@ -201,3 +210,83 @@ class TestForms:
         assert dwelling_form("ул. Садовая, д. 5, кв. 12") == dwelling_form(
             "Садовая улица", "5", "12"
         )
+
+    @pytest.mark.parametrize("text", ["000-000-000 00", "9999999999", "N/A", "не указано", "--"])
+    def test_what_a_form_was_filled_in_with_is_no_number(self, text: str) -> None:
+        mapping = parse_table_mapping(
+            {
+                "columns": {"snils": "a", "phone": "a"},
+                "extra": {"b": {"column": "a", "kind": "number"}},
+            }
+        )
+
+        assert ProfileReader(mapping, []).read({"a": text}) == {}
+
+    @pytest.mark.parametrize(("one", "other"), [("Female", "ж"), ("W", "женский"), ("M", "муж.")])
+    def test_man_and_woman_are_the_same_in_two_alphabets(self, one: str, other: str) -> None:
+        mapping = parse_table_mapping({"columns": {"gender": "a"}})
+        reader = ProfileReader(mapping, [])
+
+        assert reader.read({"a": one}) == reader.read({"a": other})
+
+
+class TestDefaults:
+    """What thousands have because a form wanted something counts as not said."""
+
+    KINDS: ClassVar = {"family_name": "name", "snils": "number", "birthdate": "date"}
+
+    def test_number_of_many_different_people_is_left_out(self) -> None:
+        people = [a_profile(number, snils="12345678964") for number in range(60)]
+
+        assert all("snils" not in found for found in without_defaults(people, self.KINDS))
+
+    def test_number_of_one_person_with_many_records_stays(self) -> None:
+        records = [a_profile(1, snils="12345678964") for _ in range(60)]
+
+        assert without_defaults(records, self.KINDS) == records
+
+    def test_number_of_a_family_stays(self) -> None:
+        people = [a_profile(number, snils="12345678964") for number in range(5)]
+
+        assert without_defaults(people, self.KINDS) == people
+
+    def test_birth_date_of_many_different_people_is_left_out(self) -> None:
+        people = [a_profile(number, birthdate="1900-01-01") for number in range(60)]
+
+        assert all("birthdate" not in found for found in without_defaults(people, self.KINDS))
+
+
+def a_profile(number: int, **said: str) -> Profile:
+    """Return one of many people, none of whom is like another."""
+    family, name = "абвгдежзик"[number % 10] * 6, "лмнопрстуф"[number * 3 % 10] * 6
+    born = {"birthdate": f"{1900 + number}-{number % 12 + 1:02d}-{number % 28 + 1:02d}"}
+    values = {"family_name": family, "given_name": name, **born, **said}
+    return {feature: (value,) for feature, value in values.items()}
+
+
+class TestOddTables:
+    MAPPING: ClassVar = {"columns": {"family_name": "name", "phone": "phone"}}
+
+    def evaluated(self, text: str) -> MatchingReport:
+        return evaluate_matching(io.StringIO(text), self.MAPPING, truth_column="person")
+
+    def test_of_one_row_is_one_person(self) -> None:
+        assert self.evaluated("person,name,phone\n1,Smith,555123\n").persons == 1
+
+    def test_with_nothing_in_it_is_as_many_people_as_rows(self) -> None:
+        assert self.evaluated("person,name,phone\n1,,\n2,,\n3,,\n").persons == 3
+
+    def test_may_have_a_mark_of_order_carriage_returns_and_lines_within_cells(self) -> None:
+        report = self.evaluated(
+            '\ufeffperson;name;phone\r\n1;"Smith\r\nJones";555123\r\n\r\n2;Brown\r\n'
+        )
+
+        assert (report.records, report.people) == (2, 2)
+
+    def test_with_two_columns_of_one_name_is_refused(self) -> None:
+        with pytest.raises(MappingRefused, match="several columns name"):
+            self.evaluated("person,name,name,phone\n1,a,b,c\n")
+
+    def test_that_is_no_csv_is_refused_with_its_place(self) -> None:
+        with pytest.raises(FeedRefused, match="after row 2"):
+            self.evaluated(f"person,name,phone\n1,a,b\n2,{'x' * 200_000},c\n")
