@@ -135,6 +135,24 @@ def events_between(before: Facts | None, after: Facts) -> tuple[LifeEvent, ...]:
     return (*_birthdays(before, after), *_changes(before, after))
 
 
+def consequence_between(before: Facts | None, after: Facts) -> LifeEventKind | None:
+    """Return what other contexts have to act upon: that a person is dead, or is not after all.
+
+    It is no matter whether it is told as an event. Of somebody who was dead when we first looked,
+    or who turned out to be one with somebody dead, nothing is told, and their account is closed
+    all the same.
+
+    Args:
+        before: As remembered; None of a person who is looked at for the first time.
+        after: Of today.
+    """
+    was_dead = before is not None and before.deathdate is not None
+    is_dead = after.deathdate is not None
+    if was_dead is is_dead:
+        return None
+    return LifeEventKind.DEATH if is_dead else LifeEventKind.DEATH_ANNULLED
+
+
 def _changes(before: Facts, after: Facts) -> Iterator[LifeEvent]:
     if before.deathdate is not None and after.deathdate is None:
         yield LifeEvent(kind=LifeEventKind.DEATH_ANNULLED, occurred_on=after.looked_on.isoformat())

@@ -16,13 +16,14 @@ from kernel.ids import EntryId, PersonId, new_id
 from kernel.jobs import enqueue
 from kernel.keyring import Keyring, PersonKey
 from population_register import life_store as store
-from population_register import linking_store, matching_store
+from population_register import linking_store
 from population_register.events import LIFE_EVENT_TASK, LIFE_EVENTS_TOLD_TASK, LifeLookedAt
 from population_register.identifiers import IdentifierKind
 from population_register.life_events import (
     Facts,
     LifeEvent,
     LifeEventKind,
+    consequence_between,
     events_between,
     facts_of,
     is_minor,
@@ -37,9 +38,6 @@ from population_register.sealed_forms import unseal_derived
 from population_register.service.candidates import find_candidates
 
 BATCH = 100  # people a transaction
-
-CONSEQUENTIAL = frozenset({LifeEventKind.DEATH, LifeEventKind.DEATH_ANNULLED})
-"""What other contexts act upon; see `LIFE_EVENT_TASK`."""
 
 _ACTOR = Actor(kind="system", id="life_events")
 _CALENDAR = "calendar"
@@ -148,6 +146,9 @@ class _Looks:
             before = (
                 None if sealed is None else _facts.decode(key.unseal(sealed, associated_data=place))
             )
+            consequence = consequence_between(before, facts)
+            if consequence is not None:
+                self._consequences.append((row.person_id, consequence))
             # Of persons who are one, one tells: the others have the same record.
             if row.group_id in {None, row.person_id}:
                 for event in events_between(before, facts):
@@ -199,22 +200,17 @@ class _Looks:
                 body_sealed=key.seal(msgspec.json.encode(body), associated_data=place),
             )
         )
-        if event.kind in CONSEQUENTIAL:
-            self._consequences.append((key.person_id, event.kind))
 
     def _tell_of_consequences(self) -> None:
-        groups = matching_store.group_members(
-            self.session, {person_id for person_id, _ in self._consequences}
-        )
+        """Let the other contexts act; each of several persons who are one was looked at."""
         for person_id, kind in self._consequences:
-            for member in groups.get(person_id) or [person_id]:
-                enqueue(
-                    self.session,
-                    LIFE_EVENT_TASK,
-                    lock=str(member),
-                    person_id=str(member),
-                    kind=kind.value,
-                )
+            enqueue(
+                self.session,
+                LIFE_EVENT_TASK,
+                lock=str(person_id),
+                person_id=str(person_id),
+                kind=kind.value,
+            )
 
     # Kinship
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from audit.api import list_entries
@@ -19,15 +20,19 @@ from kernel.person_keys import shred_person_key
 from kernel.root_keys import LocalKeyFile
 from population_register import life_store
 from population_register.api import (
+    LIFE_EVENT_TASK,
+    Decider,
     LegalBasis,
     LifeEventKind,
     ToldPage,
     add_legal_basis,
     derive_life_events,
+    merge_persons,
     note_birthdays,
     read_events,
     sector_pseudonym,
     subscribe,
+    undo_merge,
     unsubscribe,
 )
 from population_register.errors import MandateRefused, UnknownAgency
@@ -35,6 +40,7 @@ from population_register.tables import life_events, life_facts
 from tests.population_register.register_builders import (
     ANNA,
     NOON,
+    OLEG,
     a_record,
     a_withdrawal,
     accept,
@@ -114,6 +120,15 @@ class Register:
 
     def kinds(self) -> list[LifeEventKind]:
         return [event.kind for event in self.told().events]
+
+    def consequences(self) -> list[tuple[PersonId, str]]:
+        """Return who died, and who did not after all, as jobs tell it."""
+        with self.sessions() as session:
+            rows = session.execute(
+                text("SELECT args FROM procrastinate_jobs WHERE task_name = :name ORDER BY id"),
+                {"name": LIFE_EVENT_TASK},
+            )
+            return [(PersonId(UUID(args["person_id"])), args["kind"]) for (args,) in rows]
 
     def subscribe(self, agency_id: AgencyId, kind: LifeEventKind, basis: str = "law_168") -> None:
         with unit_of_work_of(self.sessions) as session:
@@ -218,6 +233,46 @@ class TestDeriving:
             ]
         assert len(sealed) == 3
         assert not any(b"2026" in (value or b"") for value in sealed)
+
+
+class TestConsequences:
+    """What other contexts are told to act upon; nobody else is told."""
+
+    def test_who_was_dead_when_first_looked_at(self, register: Register) -> None:
+        anna = register.says("civil_registry", "1", deathdate="2020-05-01")
+
+        assert register.kinds() == []
+        assert register.consequences() == [(anna, "death")]
+
+    def test_who_turns_out_to_be_one_with_somebody_dead_and_then_not(
+        self, register: Register
+    ) -> None:
+        gone = register.says("civil_registry", "1", deathdate="2020-05-01")
+        living = register.says("tax", "2", attributes=OLEG)
+        by = Decider(official="operator-1", reason="seen both", at=NOON)
+        with unit_of_work_of(register.sessions) as session:
+            merge = merge_persons(session, register.keyring, gone, living, by=by)
+        register.derive()
+        assert register.consequences() == [(gone, "death"), (living, "death")]
+
+        with unit_of_work_of(register.sessions) as session:
+            undo_merge(session, register.keyring, merge.merge_id, by=by)
+        register.derive()
+
+        assert register.consequences()[2:] == [(living, "death_annulled")]
+
+    def test_each_of_two_who_are_one_once(self, register: Register) -> None:
+        anna = register.says("civil_registry", "1")
+        other = register.says("tax", "2", attributes=OLEG)
+        by = Decider(official="operator-1", reason="seen both", at=NOON)
+        with unit_of_work_of(register.sessions) as session:
+            merge_persons(session, register.keyring, anna, other, by=by)
+        register.derive()
+
+        register.says("civil_registry", "1", 2, deathdate="2026-11-20")
+
+        assert register.kinds() == [LifeEventKind.DEATH]
+        assert sorted(register.consequences()) == sorted([(anna, "death"), (other, "death")])
 
 
 class TestCalendar:
