@@ -21,7 +21,9 @@ from kernel.outbound import tls_context
 from kernel.strict_json import parse_json
 
 LARGEST_ANSWER = 64 * 1024  # bytes
-_TIMEOUT = httpx.Timeout(3.0)  # seconds
+_TIMEOUT = httpx.Timeout(3.0)  # seconds, for each of connecting, sending and waiting
+LONGEST_FETCH = 5.0
+"""Seconds for all of it: whoever sends a byte now and then holds up a request of ours no longer."""
 
 
 class NotFetched(Exception):  # never leaves idp
@@ -59,27 +61,32 @@ async def fetch_text(
 
 async def _fetch(uri: str, policy: Policy, transport: httpx.AsyncBaseTransport | None) -> bytes:
     try:
-        address = await _check_address(uri, policy)
-        url, headers, extensions = _to(uri, address)
-        async with (
-            httpx.AsyncClient(
-                timeout=_TIMEOUT,
-                follow_redirects=False,
-                trust_env=False,
-                transport=transport,
-                verify=tls_context(policy.outbound_ca_file),
-            ) as client,
-            client.stream("GET", url, headers=headers, extensions=extensions) as response,
-        ):
-            if response.status_code != httpx.codes.OK:
-                raise NotFetched("status")
-            body = b""
-            async for part in response.aiter_bytes():
-                body += part
-                if len(body) > LARGEST_ANSWER:
-                    raise NotFetched("size")
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        async with asyncio.timeout(LONGEST_FETCH):
+            return await _get(uri, policy, transport)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # TimeoutError is an OSError
         raise NotFetched(type(error).__name__) from error
+
+
+async def _get(uri: str, policy: Policy, transport: httpx.AsyncBaseTransport | None) -> bytes:
+    address = await _check_address(uri, policy)
+    url, headers, extensions = _to(uri, address)
+    async with (
+        httpx.AsyncClient(
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport,
+            verify=tls_context(policy.outbound_ca_file),
+        ) as client,
+        client.stream("GET", url, headers=headers, extensions=extensions) as response,
+    ):
+        if response.status_code != httpx.codes.OK:
+            raise NotFetched("status")
+        body = b""
+        async for part in response.aiter_bytes():
+            body += part
+            if len(body) > LARGEST_ANSWER:
+                raise NotFetched("size")
     return body
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import orjson
 import pytest
 from typing_extensions import override
 
+from idp import remote
 from idp.policy import Policy
 from idp.remote import LARGEST_ANSWER, NotFetched, fetch_json, fetch_text
 from idp.remote_keys import RemoteKeys
@@ -71,6 +73,26 @@ class TestFetch:
         with pytest.raises(NotFetched):
             fetch(ADDRESS, at)
         assert at.asked == 1
+
+    def test_who_sends_a_byte_now_and_then_holds_nobody_up(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Dripping(httpx.AsyncByteStream):
+            @override
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                for _ in range(1000):
+                    await asyncio.sleep(0.001)
+                    yield b" "
+
+        class Slow(Site):
+            @override
+            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+                return httpx.Response(200, stream=Dripping())
+
+        monkeypatch.setattr(remote, "LONGEST_FETCH", 0.01)
+
+        with pytest.raises(NotFetched, match="TimeoutError"):
+            fetch(ADDRESS, Slow(httpx.Response(200)))
 
     @pytest.mark.parametrize(
         "uri",
