@@ -94,7 +94,12 @@ def agree(
         The caller's: nothing is stored unless everything is.
     """
     assurance.check_essential_acr(person.level, request.claims.essential_acr)
-    if binds_session and not session_clients.remember(session, person, client.client_id, at=at):
+    is_live = (
+        session_clients.remember(session, person, client.client_id, at=at)
+        if binds_session
+        else session_clients.hold(session, person, at=at)
+    )
+    if not is_live:
         raise LoginRequired
     changed = (
         None

@@ -24,17 +24,7 @@ def remember(
         The row of the session is held, so that whoever ends it waits and then finds this client:
         no client learns of a session without being told of its end.
     """
-    live = session.execute(
-        select(_s.session_id)
-        .where(
-            _s.person_id == sign_in.person_id,
-            _s.session_id == sign_in.session_id,
-            _s.ended_at.is_(None),
-            _s.expires_at > at,
-        )
-        .with_for_update(read=True)
-    ).one_or_none()
-    if live is None:
+    if not hold(session, sign_in, at=at):
         return False
     session.execute(
         upsert(session_clients)
@@ -48,6 +38,26 @@ def remember(
         .on_conflict_do_nothing()
     )
     return True
+
+
+def hold(session: Session, sign_in: SignInSession, *, at: datetime) -> bool:
+    """Tell whether a session still is live.
+
+    Transaction:
+        Its row is held: whoever ends the session, and revokes what was allowed in it, waits and
+        then finds what this transaction allowed.
+    """
+    live = session.execute(
+        select(_s.session_id)
+        .where(
+            _s.person_id == sign_in.person_id,
+            _s.session_id == sign_in.session_id,
+            _s.ended_at.is_(None),
+            _s.expires_at > at,
+        )
+        .with_for_update(read=True)
+    ).one_or_none()
+    return live is not None
 
 
 def hand_over(

@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import delete
 
 from idp.buckets import DEFERRED_REQUESTS
-from idp.errors import InvalidClientMetadata
+from idp.errors import InvalidClientMetadata, LoginRequired
 from idp.grant_types import DEVICE_GRANT
+from idp.service import devices
 from idp.service.administration import disable_client
+from idp.service.sessions import end_session, list_sessions
 from idp.tables import sign_in_failures
 from idp.user_codes import ALPHABET, MalformedUserCode, mint_user_code, parse_user_code
 from kernel.ids import ClientId
@@ -352,6 +354,25 @@ class TestTokens:
             )
 
         assert error(poll(device, started["device_code"])) == "invalid_grant"
+
+    def test_session_that_ended_while_they_decided_allows_nothing(
+        self, world: IdpWorld, device: RelyingParty, person: Person
+    ) -> None:
+        started = begin(device)
+        browser = signed_in(world, person)
+        browser.get(address_of(started))
+        provider, at = world.app.state.provider, world.clock.now()
+        with world.session() as session:
+            (sign_in,) = list_sessions(session, person.person_id, policy=provider.policy, at=at)
+            _, it = devices.find_device(
+                session, provider, started["user_code"], sign_in=sign_in, address="", at=at
+            )
+            end_session(session, person.person_id, sign_in.session_id, at=at)
+
+            with pytest.raises(LoginRequired):
+                devices.allow(session, provider, it, language="ru", at=at)
+
+        assert error(poll(device, started["device_code"])) == "authorization_pending"
 
 
 class TestPages:
