@@ -41,7 +41,7 @@ from kernel.envelope import associated_data
 from kernel.errors import InvalidRequest, NotFound
 from kernel.ids import AccountId, EntryId, PersonId, new_id
 from kernel.secret import MalformedToken, Secret, mint_token, parse_token, random_b64url
-from population_register.api import IdentifierKind, ValueRefused, find_person
+from population_register.api import IdentifierKind, ValueRefused, find_person, members_of
 
 BINDING_PREFIX = "cvw"
 _SUBJECT_INDEX = "upstream.subject"
@@ -251,10 +251,12 @@ def settle(
     person_id = _find_by_number(session, provider, upstream, asserted)
     # Of two regions that bring a person at once, one opens the account that the other then finds.
     lock(session, AdvisoryLock.FIRST_SIGN_IN, person_id.int & _LOCK_KEY_MASK)
-    accounts = store.list_accounts(session, person_id)
+    # Of several persons who are one, an account of any is theirs.
+    members = members_of(session, person_id)
+    accounts = [each for member in members for each in store.list_accounts(session, member)]
     if any(account.disabled_at is not None for account in accounts):
         raise UpstreamPersonUnknown(reason="an account of the person is disabled")
-    if is_closed(session, person_id):
+    if any(is_closed(session, member) for member in members):
         raise UpstreamPersonUnknown(reason="the person died")
     if accounts:
         to_confirm = ToConfirm(
@@ -333,7 +335,7 @@ def confirm(
         session, provider, confirmation_id=confirmation_id, binding=binding, at=at
     )
     if it.is_by_number:
-        if signed_in is None or signed_in.person_id != it.person_id:
+        if signed_in is None or signed_in.person_id not in members_of(session, it.person_id):
             # To whoever types it, a password that is somebody else's is a wrong one.
             raise SignInFailed(reason="somebody else signed in")
         account_id, person_id = signed_in.account_id, signed_in.person_id
@@ -377,7 +379,12 @@ def unlink(
     Raises:
         NotFound: 404. It does not.
         InvalidRequest: 400. Nothing else opens the account.
+
+    Transaction:
+        One person's links are taken away one after the other.
     """
+    # Of two ways that are taken away at once, the second is looked at when the first is gone.
+    lock(session, AdvisoryLock.FIRST_SIGN_IN, sign_in.person_id.int & _LOCK_KEY_MASK)
     if not can_unlink(session, sign_in):
         raise InvalidRequest("It is the only way to sign in to this account.")
     if not store.delete_link(session, sign_in.person_id, sign_in.account_id, upstream_id):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -10,15 +11,18 @@ import httpx
 import httpx2
 import pytest
 from joserfc.jwk import ECKey, OctKey
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 
 from idp.assurance import AssuranceLevel
+from idp.service import upstreams as upstreams_service
 from idp.service.upstream_administration import add_upstream, disable_upstream
 from idp.store.upstreams import list_accounts
 from idp.tables import accounts, sign_in_failures, upstream_links, upstream_subjects, upstreams
 from idp.upstream import Upstream
 from idp.upstream_client import UpstreamClient
+from kernel.errors import InvalidRequest
 from kernel.secret import Secret
+from population_register.api import Decider, merge_persons
 from tests.idp.idp_world import (
     NOON,
     PASSWORD,
@@ -36,6 +40,9 @@ pytestmark = pytest.mark.usefixtures("region")
 SNILS = "112-233-445 95"
 START = "/upstream/tver/start?then=/account"
 CALLBACK = "/upstream/tver/callback"
+
+
+WAITING = text("SELECT count(*) FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))")
 
 
 def an_upstream(**change: Any) -> Upstream:  # noqa: ANN401
@@ -797,6 +804,58 @@ class TestIdentification:
         assert done.status_code == 200
         assert session_of(world, browser).amr == ("pwd", "mfa")
         assert through(english(world), region).headers["location"] == "/account"
+
+    def test_of_two_ways_in_that_are_taken_away_at_once_one_stays(
+        self, world: IdpWorld, region: RegionalProvider
+    ) -> None:
+        snils = next(_snils)
+        world.a_person(snils=snils, birthdate="1956-11-23")
+        region.people["olga"] |= {"snils": snils}
+        browser = english(world)
+        through(browser, region)
+        sign_in, at = session_of(world, browser), world.clock.now()
+        provider = world.app.state.provider
+        with world.session() as session:
+            row = session.execute(
+                select(upstream_links).where(upstream_links.c.account_id == sign_in.account_id)
+            ).one()
+            another = {**row._asdict(), "upstream_id": "another"}
+            session.execute(upstream_links.insert().values(another))
+
+        def take_away_the_other() -> None:
+            with world.session() as session:
+                upstreams_service.unlink(session, provider, sign_in, "another", at=at)
+
+        with ThreadPoolExecutor(1) as pool:
+            with world.session() as session:
+                upstreams_service.unlink(session, provider, sign_in, "tver", at=at)
+                other = pool.submit(take_away_the_other)
+                while not session.scalar(WAITING):
+                    assert not other.done()
+
+            with pytest.raises(InvalidRequest):
+                other.result()
+
+    def test_an_account_of_any_of_several_persons_who_are_one_is_theirs(
+        self, world: IdpWorld, region: RegionalProvider
+    ) -> None:
+        snils = next(_snils)
+        older = world.a_person(snils=snils, birthdate="1948-09-30")
+        person = world.someone(birthdate="1969-07-21", given_name="Ольга", middle_name="Ильинична")
+        with world.session() as session:
+            by = Decider(official="operator-1", reason="seen both", at=world.clock.now())
+            merge_persons(session, world.keyring, older, person.person_id, by=by)
+        region.people["olga"] |= {"snils": snils}
+        browser = english(world)
+
+        answer = through(browser, region)
+
+        assert not is_signed_in(browser)
+        done = confirm(browser, answer, username=person.username, password=PASSWORD)
+        assert done.status_code == 200
+        assert session_of(world, browser).person_id == person.person_id
+        with world.session() as session:
+            assert list_accounts(session, older) == []
 
     # Of one name, one birthdate and numbers that are alike, the register could make one person.
     @pytest.mark.parametrize(
