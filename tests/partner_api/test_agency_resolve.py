@@ -184,12 +184,13 @@ class TestAnswers:
         assert logged(world, person.person_id) == []
 
     def test_whole_name_and_birth_date_meet_one_person(self, world: World, asker: Asker) -> None:
-        person = someone(world)
+        person = someone(world, middle_name="Никаноровна")
 
         answered = asker.ask(
             attributes={
                 "family_name": person.family_name,
                 "given_name": person.given_name,
+                "middle_name": "Никаноровна",
                 "birthdate": person.birthdate,
             }
         )

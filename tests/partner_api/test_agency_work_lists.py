@@ -1,6 +1,7 @@
 """Agencies read and answer their work lists over HTTP: their own, once, by a named official."""
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +13,12 @@ from kernel.ids import PersonId
 from population_register.sector_pseudonyms import person_behind
 from population_register.service.consistency import check_person
 from tests.partner_api.agency_world import RECORDS, Asker, an_asker, an_inn
-from tests.partner_api.partner_world import World
+from tests.partner_api.partner_world import World, a_stranger
 
 pytestmark = pytest.mark.db
 
 WORKLIST = "/agency/v1/worklist"
+_numbers = count(500_000)  # nobody else's
 NOBODYS = UUID("0193b0a0-0000-7000-8000-000000000000")
 
 
@@ -32,15 +34,14 @@ def person(world: World, asker: Asker) -> PersonId:
 
 def somebody(world: World, asker: Asker) -> PersonId:
     """Let an agency say something impossible of somebody, and find it."""
+    said = a_stranger(next(_numbers))
     row = {
         "record_number": f"Н-{an_inn()}",
         "version": 1,
         "valid_from": "2020-01-01",
-        "family_name": "Волкова",
-        "given_name": "Анна",
-        "birthdate": "1986-03-14",
+        **said,
         "inn": an_inn(),
-        "self_employed": {"registered_on": "1985-01-01"},
+        "self_employed": {"registered_on": "1901-01-01"},
     }
     sender = asker.with_token()
     sent = sender.post(RECORDS, row)
