@@ -13,7 +13,8 @@ from kernel.ids import PersonId
 from population_register.sector_pseudonyms import person_behind
 from population_register.service.consistency import check_person
 from tests.partner_api.agency_world import RECORDS, Asker, an_asker, an_inn
-from tests.partner_api.partner_world import World, a_stranger
+from tests.partner_api.partner_world import World
+from tests.population_register.register_builders import a_stranger
 
 pytestmark = pytest.mark.db
 
