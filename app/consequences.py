@@ -23,10 +23,10 @@ def act(context: JobContext, *, person_id: str, kind: str) -> None:
     who, at = PersonId(UUID(person_id)), context.clock.now()
     with unit_of_work_of(context.sessions) as session:
         if kind == LifeEventKind.DEATH:
-            lock_documents(session, who, at=at)
             # Waits for whoever is agreeing to something in a session; then nobody can any more,
             # and the consents that there are, are all.
             close_accounts(session, who, at=at)
+            lock_documents(session, who, at=at)
             end_at_death(session, who, at=at)
         elif kind == LifeEventKind.DEATH_ANNULLED:
             unlock_documents(session, who)

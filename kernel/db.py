@@ -46,7 +46,7 @@ class AdvisoryLock(IntEnum):
     KEY_ROTATION = 2
     LOG_SEQUENCER = 3
     EARLY_WITHDRAWALS = 4
-    FIRST_SIGN_IN = 5
+    ACCOUNTS = 5
 
 
 def lock(session: Session, which: AdvisoryLock, key: int = 0) -> None:

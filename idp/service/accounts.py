@@ -15,6 +15,7 @@ from kernel.errors import Conflict
 from kernel.ids import AccountId, PersonId, new_id
 from kernel.keyring import Keyring
 from kernel.secret import Secret
+from population_register.api import members_of
 
 FREE_ATTEMPTS_PER_NAME = 5
 """Wrong passwords for one name before waiting begins (NIST SP 800-63B-4, 3.2.2: at most 100)."""
@@ -52,12 +53,13 @@ def create_account(
         UsernameTaken: 409. Somebody has this name.
         Conflict: 409. The person died.
         UnacceptablePassword: 422. Too short, too long, or guessed first.
+
+    Transaction:
+        The password is hashed before anything is locked.
     """
     name = canonical_username(username)
     if not 0 < len(name) <= _LONGEST_USERNAME:
         raise UsernameTaken("This sign-in name can't be used.")
-    if store.is_closed(session, person_id):
-        raise Conflict("No account is opened for somebody who died.")
     check_password(password, username=name)
     username_digest = keyring.blind_index(_USERNAME_INDEX, name)
     # Only to save the hashing: it is the insertion that decides.
@@ -66,14 +68,16 @@ def create_account(
     account = Account(
         account_id=AccountId(new_id(at)), person_id=person_id, level=level, created_at=at
     )
-    stored = store.insert_account(
-        session,
-        account,
-        username_digest=username_digest,
-        password_hash_sealed=_seal(keyring, account, hasher.hash(password)),
-    )
-    if not stored:
+    encoded = hasher.hash(password)
+    members = members_of(session, person_id)
+    store.lock_accounts(session, members)
+    if not store.take_name(session, account, username_digest=username_digest):
         raise UsernameTaken
+    is_open = store.open_account(
+        session, account, members=members, password_hash_sealed=_seal(keyring, account, encoded)
+    )
+    if not is_open:
+        raise Conflict("No account is opened for somebody who died.")
     return account
 
 

@@ -22,7 +22,7 @@ from idp.model import Account, SignedIn, SignInSession
 from idp.provider import Provider
 from idp.ring_tokens import UPSTREAM_REQUEST, RingToken
 from idp.store import upstreams as store
-from idp.store.accounts import is_closed
+from idp.store.accounts import lock_accounts, open_account
 from idp.store.upstreams import UpstreamLink
 from idp.upstream import (
     FRESH,
@@ -36,7 +36,6 @@ from idp.upstream import (
     load_request,
     load_to_confirm,
 )
-from kernel.db import AdvisoryLock, lock
 from kernel.envelope import associated_data
 from kernel.errors import InvalidRequest, NotFound
 from kernel.ids import AccountId, EntryId, PersonId, new_id
@@ -46,7 +45,6 @@ from population_register.api import IdentifierKind, ValueRefused, find_person, m
 BINDING_PREFIX = "cvw"
 _SUBJECT_INDEX = "upstream.subject"
 _VERIFIER_BYTES = 32
-_LOCK_KEY_MASK = 0x7FFFFFFF  # of a person's random bits, as many as the key of a lock has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,15 +247,13 @@ def settle(
         store.note_use(session, known, upstream.upstream_id, at=at)
         return Entered(signed_in=_signed_in(known, asserted), return_to=request.return_to)
     person_id = _find_by_number(session, provider, upstream, asserted)
-    # Of two regions that bring a person at once, one opens the account that the other then finds.
-    lock(session, AdvisoryLock.FIRST_SIGN_IN, person_id.int & _LOCK_KEY_MASK)
     # Of several persons who are one, an account of any is theirs.
     members = members_of(session, person_id)
+    # Of two regions that bring a person at once, one opens the account that the other then finds.
+    lock_accounts(session, members)
     accounts = [each for member in members for each in store.list_accounts(session, member)]
     if any(account.disabled_at is not None for account in accounts):
         raise UpstreamPersonUnknown(reason="an account of the person is disabled")
-    if any(is_closed(session, member) for member in members):
-        raise UpstreamPersonUnknown(reason="the person died")
     if accounts:
         to_confirm = ToConfirm(
             asserted=replace(asserted, snils=None),
@@ -272,7 +268,8 @@ def settle(
         level=asserted.level,
         created_at=at,
     )
-    store.insert_account_without_password(session, account)
+    if not open_account(session, account, members=members):
+        raise UpstreamPersonUnknown(reason="the person died")
     _link(session, provider, upstream, account, asserted.sub, at=at)
     return Entered(signed_in=_signed_in(account, asserted), return_to=request.return_to)
 
@@ -384,7 +381,7 @@ def unlink(
         One person's links are taken away one after the other.
     """
     # Of two ways that are taken away at once, the second is looked at when the first is gone.
-    lock(session, AdvisoryLock.FIRST_SIGN_IN, sign_in.person_id.int & _LOCK_KEY_MASK)
+    lock_accounts(session, [sign_in.person_id])
     if not can_unlink(session, sign_in):
         raise InvalidRequest("It is the only way to sign in to this account.")
     if not store.delete_link(session, sign_in.person_id, sign_in.account_id, upstream_id):

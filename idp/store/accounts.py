@@ -4,20 +4,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Uuid, case, delete, exists, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
-from sqlalchemy.types import Integer, Interval
+from sqlalchemy.types import Integer, Interval, LargeBinary
 
 from idp.assurance import AssuranceLevel
 from idp.model import Account
 from idp.tables import accounts, closed_persons, sign_in_failures, sign_in_names
-from kernel.db import Instant
+from kernel.db import AdvisoryLock, Instant, lock
 from kernel.ids import AccountId, PersonId
 
 LONGEST_BLOCK = timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(days=1)
 """A day without a failure, and they count from nought again."""
+_LOCK_KEY_MASK = 0x7FFFFFFF  # of a person's random bits, as many as the key of a lock has
 _MOST_DOUBLINGS = 10  # 2**10 seconds is more than the longest block
 
 
@@ -41,13 +42,17 @@ def confirmed_accounts(session: Session, person_ids: Collection[PersonId], /) ->
     return {PersonId(person_id) for person_id in found}
 
 
-def insert_account(
-    session: Session, account: Account, *, username_digest: bytes, password_hash_sealed: bytes
-) -> bool:
-    """Store an account and its name; tell whether the name was free.
+def lock_accounts(session: Session, person_ids: Collection[PersonId]) -> None:
+    """Let nobody else open or close accounts of the persons until the transaction ends."""
+    for key in sorted({person_id.int & _LOCK_KEY_MASK for person_id in person_ids}):
+        lock(session, AdvisoryLock.ACCOUNTS, key)
+
+
+def take_name(session: Session, account: Account, *, username_digest: bytes) -> bool:
+    """Let an account be found by a name; tell whether the name was free.
 
     Transaction:
-        The name is taken first, by its unique key: of two that want it at once, one gets it.
+        By its unique key: of two that want it at once, one gets it.
     """
     taken = session.execute(
         upsert(sign_in_names)
@@ -59,19 +64,45 @@ def insert_account(
         .on_conflict_do_nothing()
         .returning(sign_in_names.c.account_id)
     ).one_or_none()
-    if taken is None:
-        return False
-    session.execute(
-        insert(accounts).values(
-            person_id=account.person_id,
-            account_id=account.account_id,
-            level=account.level.value,
-            password_hash_sealed=password_hash_sealed,
-            password_changed_at=account.created_at,
-            created_at=account.created_at,
-        )
+    return taken is not None
+
+
+def open_account(
+    session: Session,
+    account: Account,
+    *,
+    members: Collection[PersonId],
+    password_hash_sealed: bytes | None = None,
+) -> bool:
+    """Store an account, unless its person is closed; tell whether it is stored.
+
+    Args:
+        session: The open transaction.
+        account: As it shall be.
+        members: Everybody who is one person with its owner, who is among them: if one of them is
+            closed, all are.
+        password_hash_sealed: None if it is opened through an upstream provider only.
+
+    Transaction:
+        The check is part of the insertion, and `lock_accounts` of the same persons comes before
+        it: who is being closed is closed by then, or is closed afterwards with this account.
+    """
+    values = select(
+        literal(account.person_id, Uuid),
+        literal(account.account_id, Uuid),
+        literal(account.level.value, Integer),
+        literal(password_hash_sealed, LargeBinary),
+        literal(None if password_hash_sealed is None else account.created_at, Instant),
+        literal(account.created_at, Instant),
+    ).where(~exists().where(closed_persons.c.person_id.in_(members)))
+    columns = (
+        "person_id", "account_id", "level", "password_hash_sealed", "password_changed_at",
+        "created_at",
+    )  # fmt: skip
+    stored = session.execute(
+        insert(accounts).from_select(columns, values).returning(accounts.c.account_id)
     )
-    return True
+    return stored.one_or_none() is not None
 
 
 def find_by_username(session: Session, username_digest: bytes) -> StoredPassword | None:
@@ -114,7 +145,12 @@ def replace_password_hash(
 
 
 def close_person(session: Session, person_id: PersonId, at: datetime) -> None:
-    """Close a person's accounts, those that are open, and let none be opened."""
+    """Close a person's accounts, those that are open, and let none be opened.
+
+    Transaction:
+        Waits for whoever is opening one.
+    """
+    lock_accounts(session, [person_id])
     session.execute(
         upsert(closed_persons).values(person_id=person_id, closed_at=at).on_conflict_do_nothing()
     )
@@ -137,11 +173,6 @@ def reopen_person(session: Session, person_id: PersonId) -> None:
         .where(accounts.c.person_id == person_id, accounts.c.disabled_at == closed_at)
         .values(disabled_at=None)
     )
-
-
-def is_closed(session: Session, person_id: PersonId) -> bool:
-    """Tell whether no account may be opened for a person."""
-    return session.scalar(select(exists().where(closed_persons.c.person_id == person_id))) is True
 
 
 def is_blocked(session: Session, key_digests: list[bytes], *, at: datetime) -> bool:

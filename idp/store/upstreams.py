@@ -210,18 +210,6 @@ def _account_of(row: Any) -> Account:  # noqa: ANN401  # columns of accounts
     )
 
 
-def insert_account_without_password(session: Session, account: Account) -> None:
-    """Store an account that is opened through an upstream provider only."""
-    session.execute(
-        insert(accounts).values(
-            person_id=account.person_id,
-            account_id=account.account_id,
-            level=account.level.value,
-            created_at=account.created_at,
-        )
-    )
-
-
 def insert_link(
     session: Session,
     *,

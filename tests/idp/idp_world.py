@@ -18,6 +18,7 @@ import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
+from sqlalchemy import text
 
 from idp.assurance import AssuranceLevel
 from idp.client_authentication import ASSERTION_TYPE
@@ -42,6 +43,9 @@ from tests.partner_api.partner_world import (
 
 PASSWORD = "correct horse battery"
 REDIRECT_URI = "https://rp.example/callback"
+
+WAITING = text("SELECT count(*) FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))")
+"""How many locks others wait for because of the transaction that asks."""
 
 __all__ = ["ISSUER", "NOON", "PASSWORD", "REDIRECT_URI", "IdpWorld", "ProofKey", "RelyingParty"]
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from threading import get_native_id
@@ -13,17 +14,19 @@ from sqlalchemy.orm import Session
 
 from idp.assurance import AssuranceLevel
 from idp.errors import SignInFailed, UnacceptablePassword, UsernameTaken
-from idp.model import SignedIn
+from idp.model import Account, SignedIn
 from idp.passwords import PROFILES, PasswordHasher, PasswordMismatch, check_password
 from idp.policy import Policy
 from idp.service import accounts, sessions
 from idp.service.accounts import FREE_ATTEMPTS_PER_NAME
+from idp.service.closing import close_accounts
+from idp.store.upstreams import list_accounts
 from idp.tables import accounts as accounts_table
 from idp.tables import session_cookies, sign_in_failures, sign_in_sessions
-from kernel.errors import TooManyRequests, Undecryptable
+from kernel.errors import Conflict, TooManyRequests, Undecryptable
 from kernel.ids import AccountId, PersonId, new_id
 from kernel.secret import Secret
-from tests.idp.idp_world import PASSWORD, IdpWorld, Person
+from tests.idp.idp_world import PASSWORD, WAITING, IdpWorld, Person
 from tests.idp.pure import NOON
 
 
@@ -359,3 +362,58 @@ class TestSessions:
         assert self.find(session, cookie) is None
         assert self.find(session, foreign) is not None
         assert not sessions.list_sessions(session, mine.person_id, policy=self.POLICY, at=NOON)
+
+
+class TestClosing:
+    """An account that is being opened while its person is being closed; both for real."""
+
+    def open(self, world: IdpWorld, session: Session, person_id: PersonId) -> Account:
+        return accounts.create_account(
+            session,
+            world.keyring,
+            world.hasher,
+            person_id=person_id,
+            username=f"{person_id}",
+            password=Secret(PASSWORD),
+            level=AssuranceLevel.SIMPLIFIED,
+            at=world.clock.now(),
+        )
+
+    def close(self, world: IdpWorld, person_id: PersonId) -> None:
+        with world.session() as session:
+            close_accounts(session, person_id, at=world.clock.now())
+
+    def open_alone(self, world: IdpWorld, person_id: PersonId) -> Account:
+        with world.session() as session:
+            return self.open(world, session, person_id)
+
+    def is_disabled(self, world: IdpWorld, person_id: PersonId) -> list[bool]:
+        with world.session() as session:
+            return [each.disabled_at is not None for each in list_accounts(session, person_id)]
+
+    def test_who_is_being_closed_gets_no_account(self, world: IdpWorld) -> None:
+        person_id = PersonId(new_id(NOON))
+
+        with ThreadPoolExecutor(1) as pool:
+            with world.session() as session:
+                close_accounts(session, person_id, at=world.clock.now())
+                opened = pool.submit(self.open_alone, world, person_id)
+                while not session.scalar(WAITING):
+                    assert not opened.done()
+
+            with pytest.raises(Conflict):
+                opened.result()
+        assert self.is_disabled(world, person_id) == []
+
+    def test_account_that_is_being_opened_is_closed(self, world: IdpWorld) -> None:
+        person_id = PersonId(new_id(NOON))
+
+        with ThreadPoolExecutor(1) as pool:
+            with world.session() as session:
+                self.open(world, session, person_id)
+                closed = pool.submit(self.close, world, person_id)
+                while not session.scalar(WAITING):
+                    assert not closed.done()
+
+            closed.result()
+        assert self.is_disabled(world, person_id) == [True]

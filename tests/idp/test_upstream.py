@@ -11,10 +11,11 @@ import httpx
 import httpx2
 import pytest
 from joserfc.jwk import ECKey, OctKey
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, select, update
 
 from idp.assurance import AssuranceLevel
 from idp.service import upstreams as upstreams_service
+from idp.service.closing import close_accounts
 from idp.service.upstream_administration import add_upstream, disable_upstream
 from idp.store.upstreams import list_accounts
 from idp.tables import accounts, sign_in_failures, upstream_links, upstream_subjects, upstreams
@@ -26,6 +27,7 @@ from population_register.api import Decider, merge_persons
 from tests.idp.idp_world import (
     NOON,
     PASSWORD,
+    WAITING,
     Browser,
     IdpWorld,
     Person,
@@ -40,9 +42,6 @@ pytestmark = pytest.mark.usefixtures("region")
 SNILS = "112-233-445 95"
 START = "/upstream/tver/start?then=/account"
 CALLBACK = "/upstream/tver/callback"
-
-
-WAITING = text("SELECT count(*) FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))")
 
 
 def an_upstream(**change: Any) -> Upstream:  # noqa: ANN401
@@ -835,6 +834,25 @@ class TestIdentification:
 
             with pytest.raises(InvalidRequest):
                 other.result()
+
+    def test_first_sign_in_of_somebody_who_is_being_closed_opens_no_account(
+        self, world: IdpWorld, region: RegionalProvider
+    ) -> None:
+        snils = next(_snils)
+        person_id = world.a_person(snils=snils, birthdate="1951-02-03")
+        region.people["olga"] |= {"snils": snils}
+        browser = english(world)
+
+        with ThreadPoolExecutor(1) as pool:
+            with world.session() as session:
+                close_accounts(session, person_id, at=world.clock.now())
+                comes = pool.submit(through, browser, region)
+                while not session.scalar(WAITING):
+                    assert not comes.done()
+
+            assert comes.result().status_code == 403
+        with world.session() as session:
+            assert list_accounts(session, person_id) == []
 
     def test_an_account_of_any_of_several_persons_who_are_one_is_theirs(
         self, world: IdpWorld, region: RegionalProvider
