@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 import jwt
-import msgspec
 import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,7 +21,7 @@ from jwt.api_jws import PyJWS
 
 from idp.model import JSONObject
 from kernel.errors import InvalidRequest
-from kernel.secret import b64url_decode
+from kernel.secret import Unprinted, b64url_decode
 
 FAPI2_ALGORITHMS: tuple[str, ...] = ("ES256", "PS256", "EdDSA", "Ed25519")
 """FAPI 2.0 Security Profile, 5.4; the last is the name that RFC 9864, 2.2 gives the one before."""
@@ -66,7 +65,7 @@ class PublicKey:
     key: Any
 
 
-class CompactJWS(msgspec.Struct, frozen=True):
+class CompactJWS(Unprinted, frozen=True):
     """A JWS taken apart. Nothing about it is known to be true.
 
     Attributes:
@@ -80,7 +79,7 @@ class CompactJWS(msgspec.Struct, frozen=True):
     signature: bytes
 
 
-class VerifiedJWS(msgspec.Struct, frozen=True, kw_only=True):
+class VerifiedJWS(Unprinted, frozen=True, kw_only=True):
     """A JWS whose signature was verified, and the JSON object that it carries."""
 
     header: JSONObject

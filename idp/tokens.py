@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -171,7 +171,7 @@ class AccessToken:
     jkt: str | None
     issued_at: datetime
     expires_at: datetime
-    claims: JSONObject
+    claims: JSONObject = field(repr=False)
     x5t: str | None = None
 
     @property

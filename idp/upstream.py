@@ -119,8 +119,8 @@ class Asserted:
     level: AssuranceLevel
     amr: tuple[str, ...]
     auth_time: datetime
-    shown_name: str = ""
-    snils: str | None = None
+    shown_name: str = field(default="", repr=False)
+    snils: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

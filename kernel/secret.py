@@ -14,6 +14,7 @@ from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass
 from typing import Generic, TypeVar, final
 
+import msgspec
 from typing_extensions import override
 
 from kernel.errors import InvalidRequest
@@ -74,6 +75,14 @@ def repr_bytes(value: object) -> bytes:
     if isinstance(value, bytes):
         return value
     return str(value).encode()
+
+
+class Unprinted(msgspec.Struct, frozen=True):
+    """A structure whose `repr` tells what it is and nothing of what it holds."""
+
+    @override
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
 
 
 class MalformedToken(InvalidRequest):

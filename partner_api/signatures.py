@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel.secret import b64url
+from kernel.secret import Unprinted, b64url
 from kernel.signing import SigningKey
 
 PERSON_TYPE = "civitas-person+jwt"
@@ -18,7 +18,7 @@ KEY_USE = "partner"
 MEDIA_TYPE = "application/jwt"  # RFC 7519, 10.3.1
 
 
-class SignedValue(msgspec.Struct, frozen=True, kw_only=True):
+class SignedValue(Unprinted, frozen=True, kw_only=True):
     """One value as a partner receives it: what, says who, as of which day."""
 
     value: object

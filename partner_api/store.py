@@ -1,7 +1,7 @@
 """Queries of the partner API."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -41,7 +41,7 @@ class Delivery:
     partner_id: PartnerId
     event_type: str
     event_key: str
-    body: bytes
+    body: bytes = field(repr=False)
     created_at: datetime
     attempts: int = 0
     last_attempt_at: datetime | None = None

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
+from kernel.secret import Unprinted
 from population_register.deidentification import UNKNOWN, find_region
 from population_register.model import AttributeValue, CurrentRecord, partial_date_range
 from population_register.names import comparison_key
@@ -62,7 +63,7 @@ class LifeEvent:
     occurred_on: str
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class Facts(Unprinted, frozen=True, kw_only=True):
     """What is remembered of a person. Stored sealed; fields are added with a default.
 
     Attributes:
@@ -82,7 +83,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     moved_on: date | None = None
     passport: str | None = None
     passport_on: str | None = None
-    stays: dict[str, str | None] = {}
+    stays: dict[str, str | None] = msgspec.field(default_factory=dict)
 
 
 def facts_of(record: CurrentRecord) -> Facts:

@@ -190,7 +190,7 @@ _CONDITIONS: Final[Mapping[Condition, Callable[[CurrentRecord], bool]]] = {
 class Given:
     """One value as an agency receives it: what, says who, of which day."""
 
-    value: object
+    value: object = field(repr=False)
     source: AgencyId
     as_of: date
 

@@ -1,7 +1,7 @@
 """The machine-readable zone of a passport (ICAO 9303, TD3: two lines of 44). No I/O."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
@@ -24,14 +24,14 @@ class MachineReadableZone:
     """
 
     issuing_state: str
-    surname: str
-    given_names: str
-    document_number: str
+    surname: str = field(repr=False)
+    given_names: str = field(repr=False)
+    document_number: str = field(repr=False)
     nationality: str
-    birthdate: date
+    birthdate: date = field(repr=False)
     sex: Literal["F", "M", "X"]
     expires_on: date
-    personal_number: str = ""
+    personal_number: str = field(default="", repr=False)
 
 
 def check_digit(field: str) -> str:

@@ -8,7 +8,7 @@ of its own and never becomes «и», even when it arrives as «и» with a combi
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from importlib.resources import files
@@ -51,9 +51,9 @@ _SCHEMES = {
 class PersonName:
     """A full name. Any part may be absent: not everybody has a patronymic, or a family name."""
 
-    family_name: str | None = None
-    given_name: str | None = None
-    middle_name: str | None = None
+    family_name: str | None = field(default=None, repr=False)
+    given_name: str | None = field(default=None, repr=False)
+    middle_name: str | None = field(default=None, repr=False)
 
 
 def parse_name(text: str) -> str:

@@ -11,10 +11,11 @@ import msgspec
 from kernel.envelope import associated_data
 from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring, PersonKey
+from kernel.secret import Unprinted
 from population_register.model import JSONValue
 
 
-class FindingContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FindingContent(Unprinted, frozen=True, kw_only=True, omit_defaults=True):
     """What was found, or is disputed.
 
     Attributes:
@@ -35,7 +36,7 @@ class FindingContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     suggested: str = ""
 
 
-class AnswerContent(msgspec.Struct, frozen=True, kw_only=True):
+class AnswerContent(Unprinted, frozen=True, kw_only=True):
     """What an agency says to a finding."""
 
     v: Literal[1] = 1

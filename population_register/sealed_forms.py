@@ -15,6 +15,7 @@ from typing_extensions import override
 from kernel.envelope import associated_data
 from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring, PersonKey
+from kernel.secret import Unprinted
 from population_register.identifiers import Identifier
 from population_register.model import (
     AttributeValue,
@@ -27,7 +28,7 @@ from population_register.model import (
 V = TypeVar("V")
 
 
-class _Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _Body(Unprinted, frozen=True, kw_only=True, omit_defaults=True):
     """A source record without what its row says in the clear."""
 
     v: Literal[1]
@@ -39,7 +40,7 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attributes: dict[str, JSONValue]
 
 
-class _Derived(msgspec.Struct, frozen=True, kw_only=True):
+class _Derived(Unprinted, frozen=True, kw_only=True):
     """A derived record: all values of all times, in order of strength.
 
     It does not depend on the day of its making: a value that begins tomorrow is in it already, one

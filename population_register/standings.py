@@ -7,9 +7,8 @@ from collections.abc import Collection, Iterable
 from typing import Final, TypeAlias
 from uuid import UUID
 
-import msgspec
-
 from kernel.ids import PersonId
+from kernel.secret import Unprinted
 from population_register.blocking import MOST_BEARERS
 from population_register.comparison import Profile
 
@@ -36,7 +35,7 @@ FEATURES: Final = (
 """The features of a stored profile, in the order of the stored form; added at the end only."""
 
 
-class Standing(msgspec.Struct, frozen=True, array_like=True):
+class Standing(Unprinted, frozen=True, array_like=True):
     """How one source record stands; stored as a list in this order.
 
     Attributes:

@@ -1,7 +1,7 @@
 """Pages on which a person disputes a value, and sees what the agency answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -65,7 +65,7 @@ class _Typed:
 
     attribute: str
     source: str
-    words: str
+    words: str = field(repr=False)
     suggested: str
 
 

@@ -1,7 +1,7 @@
 """What a person says is wrong in their data: one value of one agency, and what it answers."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from uuid import UUID
@@ -54,7 +54,7 @@ class DisputeView:
     label: str
     lines: tuple[str, ...]
     source: str
-    words: str
+    words: str = field(repr=False)
     suggested: str
     opened_at: datetime
     due_on: date
@@ -62,7 +62,7 @@ class DisputeView:
     colour: str
     waits: bool
     answered_at: datetime | None
-    explanation: str
+    explanation: str = field(repr=False)
 
 
 def view_value(

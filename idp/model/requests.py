@@ -143,7 +143,7 @@ class AuthorizationRequest:
     acr_values: tuple[str, ...] = ()
     claims: ClaimsRequest = field(default_factory=ClaimsRequest)
     login_hint: str | None = None
-    id_token_hint: str | None = None
+    id_token_hint: str | None = field(default=None, repr=False)
     ui_locales: str = ""
     display: str = "page"
     resources: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Queries: pushed requests, interactions, grants, codes, approved clients."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import exists, func, insert, null, select, update
@@ -69,7 +69,7 @@ class NewCode:
     code_challenge: str | None
     dpop_jkt: str | None
     nonce: str | None
-    id_token_claims: JSONObject
+    id_token_claims: JSONObject = field(repr=False)
     expires_at: datetime
 
 

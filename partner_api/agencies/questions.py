@@ -11,6 +11,7 @@ import msgspec
 
 from kernel.errors import InvalidRequest
 from kernel.ids import AgencyId
+from kernel.secret import Unprinted
 from population_register.api import (
     MANDATE_FIELDS,
     Description,
@@ -42,7 +43,7 @@ class Frame:
     fields: tuple[str, ...] | None
 
 
-class _Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Question(Unprinted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     legal_basis: str
     purpose: str
     fields: tuple[str, ...] | None = None
@@ -51,7 +52,7 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     pseudonym: str | None = None
 
 
-class _BatchQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _BatchQuestion(Unprinted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: str | int
     identifiers: dict[str, Any] | None = None
     attributes: dict[str, Any] | None = None
@@ -162,7 +163,7 @@ def make_frame(legal_basis: str, purpose: str, fields: Sequence[str] | None) -> 
 # Answers
 
 
-class GivenValue(msgspec.Struct, frozen=True, kw_only=True):
+class GivenValue(Unprinted, frozen=True, kw_only=True):
     """One value: what, says who, of which day."""
 
     value: object

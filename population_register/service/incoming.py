@@ -1,6 +1,6 @@
 """A record on its way in: its digests, and the wait of a withdrawal that came early."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kernel.ids import AgencyId
 from kernel.keyring import Keyring
@@ -20,7 +20,7 @@ class Incoming:
     """A version of a record with what its row will say in the clear."""
 
     record: SourceRecord
-    body: bytes
+    body: bytes = field(repr=False)
     record_digest: bytes
     content_digest: bytes
 

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, TypeAlias, get_args
 from uuid import UUID
@@ -97,7 +97,7 @@ class WorkItem:
     attributes: tuple[str, ...]
     record_numbers: tuple[str, ...]
     agencies: tuple[AgencyId, ...]
-    words: str
+    words: str = field(repr=False)
     suggested: str
     pseudonym: str
     opened_at: datetime
@@ -105,7 +105,7 @@ class WorkItem:
     status: Status
     answered_at: datetime | None
     answer: Answer | None
-    explanation: str
+    explanation: str = field(repr=False)
 
 
 def list_work(
@@ -311,15 +311,15 @@ class Dispute:
     dispute_id: UUID
     attribute: str
     source: AgencyId
-    value: JSONValue
-    words: str
+    value: JSONValue = field(repr=False)
+    words: str = field(repr=False)
     suggested: str
     opened_at: datetime
     due_on: date
     status: Status
     answered_at: datetime | None
     answer: Answer | None
-    explanation: str
+    explanation: str = field(repr=False)
 
 
 def open_dispute(
