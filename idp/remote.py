@@ -2,11 +2,11 @@
 
 Fetching an address that a stranger chose is a way to make us talk to our own network. So: https
 only (http where the policy allows it), no redirects, a small answer, a short wait; where the policy
-is strict, no address that is not global.
+is strict, no address that is not public, and the connection goes to the very address that was
+looked at.
 """
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Callable
 from typing import TypeAlias
@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from idp.policy import Policy
 from kernel.errors import InvalidRequest
-from kernel.outbound import tls_context
+from kernel.outbound import is_public, tls_context
 from kernel.strict_json import parse_json
 
 LARGEST_ANSWER = 64 * 1024  # bytes
@@ -70,6 +70,7 @@ async def _fetch(uri: str, policy: Policy, transport: httpx.AsyncBaseTransport |
 async def _get(uri: str, policy: Policy, transport: httpx.AsyncBaseTransport | None) -> bytes:
     address = await _check_address(uri, policy)
     url, headers, extensions = _to(uri, address)
+    headers["accept-encoding"] = "identity"
     async with (
         httpx.AsyncClient(
             timeout=_TIMEOUT,
@@ -82,6 +83,8 @@ async def _get(uri: str, policy: Policy, transport: httpx.AsyncBaseTransport | N
     ):
         if response.status_code != httpx.codes.OK:
             raise NotFetched("status")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise NotFetched("unpacked, a small answer can be a large one")
         body = b""
         async for part in response.aiter_bytes():
             body += part
@@ -114,7 +117,7 @@ async def _check_address(uri: str, policy: Policy) -> str | None:
         parts.hostname, parts.port or 443, type=socket.SOCK_STREAM
     )
     addresses = [str(address[0]) for *_, address in found]
-    if not all(ipaddress.ip_address(address).is_global for address in addresses):
+    if not all(is_public(address) for address in addresses):
         raise NotFetched("address")
     return addresses[0]
 

@@ -4,6 +4,8 @@ The addresses are an operator's, and what the provider's own metadata says. Redi
 followed, an answer has to come soon, and nothing of an answer is believed before it is verified.
 """
 
+import asyncio
+import ssl
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from authlib.integrations.httpx_client import OAuth2Client
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry
+from typing_extensions import override
 
 from idp.errors import UpstreamNotVerified, UpstreamUnavailable
 from idp.jose import NotVerified, PublicKey, parse_jwks
@@ -30,7 +33,9 @@ REMEMBERED_FOR = timedelta(minutes=10)
 """Metadata and keys of a provider; a key that is not among them is looked for again."""
 
 LARGEST_ANSWER = 256 * 1024  # bytes
-_TIMEOUT = httpx2.Timeout(5.0)  # seconds
+_TIMEOUT = httpx2.Timeout(5.0)  # seconds, for each of connecting, sending and waiting
+LONGEST_CALL = 10.0
+"""Seconds for all of one: a region that answers a byte at a time must not use up our threads."""
 _CONFIGURATION = "/.well-known/openid-configuration"
 
 
@@ -51,6 +56,48 @@ class Tokens:
 
     id_token: Secret[str]
     access_token: Secret[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded(httpx2.BaseTransport):
+    """Carries requests to the network; an answer is here in time as a whole, or not at all.
+
+    For threads without an event loop.
+
+    Attributes:
+        verify: Whose certificates are trusted.
+        longest: Seconds, for all of it.
+    """
+
+    verify: ssl.SSLContext
+    longest: float = LONGEST_CALL
+
+    @override
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Return the whole answer.
+
+        Raises:
+            httpx2.TransportError: There is none, or it is too long or too slow.
+        """
+        try:
+            return asyncio.run(self._answer(request))
+        except TimeoutError as error:
+            raise httpx2.ReadTimeout("it took too long", request=request) from error
+
+    async def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        # Unpacked, a small answer can be a large one.
+        request.headers["accept-encoding"] = "identity"
+        body = b""
+        async with (
+            asyncio.timeout(self.longest),
+            httpx2.AsyncHTTPTransport(verify=self.verify, trust_env=False) as network,
+        ):
+            answer = await network.handle_async_request(request)
+            async for part in answer.aiter_raw():
+                body += part
+                if len(body) > LARGEST_ANSWER:
+                    raise httpx2.ReadError("it is too long", request=request)
+        return httpx2.Response(answer.status_code, headers=answer.headers, content=body)
 
 
 @dataclass(slots=True)
@@ -212,30 +259,28 @@ class UpstreamClient:
 
     def _get_json(self, address: str, *, headers: dict[str, str] | None = None) -> JSONObject:
         self._address(address)
-        body = b""
         try:
-            with (
-                httpx2.Client(
-                    timeout=_TIMEOUT,
-                    follow_redirects=False,
-                    trust_env=False,
-                    verify=tls_context(self.ca_file),
-                    transport=self.transport,
-                ) as client,
-                client.stream("GET", address, headers=headers) as response,
-            ):
-                if response.status_code != httpx2.codes.OK:
-                    raise UpstreamUnavailable(reason=f"status {response.status_code}")
-                for part in response.iter_bytes():
-                    body += part
-                    if len(body) > LARGEST_ANSWER:
-                        raise UpstreamUnavailable(reason="size")
+            with httpx2.Client(
+                timeout=_TIMEOUT,
+                follow_redirects=False,
+                trust_env=False,
+                transport=self._network(),
+            ) as client:
+                response = client.get(address, headers=headers)
+            if response.status_code != httpx2.codes.OK:
+                raise UpstreamUnavailable(reason=f"status {response.status_code}")
+            body = response.content
+            if len(body) > LARGEST_ANSWER:
+                raise UpstreamUnavailable(reason="size")
             found = orjson.loads(body)
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             raise UpstreamUnavailable(reason=type(error).__name__) from error
         if not isinstance(found, dict):
             raise UpstreamUnavailable(reason="not an object")
         return found
+
+    def _network(self) -> httpx2.BaseTransport:
+        return self.transport or Bounded(tls_context(self.ca_file))
 
     def _address(self, address: object) -> str:
         if not isinstance(address, str):
@@ -267,8 +312,7 @@ class UpstreamClient:
             timeout=_TIMEOUT,
             follow_redirects=False,
             trust_env=False,
-            verify=tls_context(self.ca_file),
-            transport=self.transport,
+            transport=self._network(),
         )
         if is_key and metadata is not None:
             alg = {"EC": "ES256", "RSA": "RS256", "OKP": "EdDSA"}[secret.key_type]

@@ -5,6 +5,7 @@ goes to the address that was looked at: a name that resolves to something else a
 (DNS rebinding) gains nothing. The certificate is still checked against the name.
 """
 
+import asyncio
 import ipaddress
 import socket
 import ssl
@@ -24,6 +25,15 @@ Resolve = Callable[[str, int], list[str]]
 
 TIMEOUT = timedelta(seconds=10)
 
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # of version 6, all that IANA has given out
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: leads to the IPv4 address in its end
+_LEADS_ELSEWHERE = (
+    ipaddress.ip_network("192.0.0.0/24"),  # RFC 6890: agreements between machines
+    ipaddress.ip_network("192.88.99.0/24"),  # RFC 7526: relays of 6to4
+    ipaddress.ip_network("2001::/32"),  # RFC 4380: Teredo, with an IPv4 address inside
+    ipaddress.ip_network("2002::/16"),  # RFC 3056: 6to4, likewise
+)
+
 
 def resolve(host: str, port: int) -> list[str]:
     """Return the addresses of a name.
@@ -33,6 +43,31 @@ def resolve(host: str, port: int) -> list[str]:
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an address is one that anybody on the Internet may be at.
+
+    What `ipaddress` calls global is more than that: multicast, and addresses of version 6 that
+    lead to any of version 4.
+
+    Args:
+        address: As `getaddrinfo` writes it; with a zone, it is one of this machine's neighbours.
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped
+        if ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+        if ip not in _GLOBAL_UNICAST:
+            return False
+    return (
+        ip.is_global
+        and not ip.is_multicast
+        and not any(ip in network for network in _LEADS_ELSEWHERE)
+    )
 
 
 @lru_cache
@@ -59,7 +94,7 @@ class Sender:
     Attributes:
         allow_local: In the demonstration, this machine may receive.
         user_agent: What we call ourselves.
-        timeout: For each of connecting, sending and waiting.
+        timeout: For all of it; whoever answers a byte at a time gets no more.
         ca_file: Authorities that are trusted beside the well-known ones, as PEM.
         resolve: How a name becomes addresses.
         transport: For tests; the network otherwise.
@@ -70,54 +105,59 @@ class Sender:
     timeout: timedelta = TIMEOUT
     ca_file: Path | None = None
     resolve: Resolve = resolve
-    transport: httpx.BaseTransport | None = None
+    transport: httpx.AsyncBaseTransport | None = None
 
     def send(self, uri: str, body: bytes, headers: Mapping[str, str]) -> int | None:
         """Post `body` to `uri` and return the HTTP status; None if there was no answer.
 
         Not an answer: a name that does not resolve, an address that is not public, a broken
         connection, a bad certificate, a timeout. Redirects are not followed and the body of the
-        answer is not read.
+        answer is not read. For threads without an event loop.
 
         Args:
             uri: `https`, or `http` where the caller let it be registered.
             body: As it is sent.
             headers: `content-type` among them.
         """
+        try:
+            return asyncio.run(self._send(uri, body, headers))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # TimeoutError is an OSError
+            log.info("outbound.unanswered", reason=type(error).__name__)
+            return None
+
+    async def _send(self, uri: str, body: bytes, headers: Mapping[str, str]) -> int:
         parts = urlsplit(uri)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        try:
-            address = self._public_address(host, port)
-            bracketed = f"[{address}]" if ":" in address else address
-            url = httpx.URL(uri).copy_with(host=bracketed)
-            with (
-                httpx.Client(
-                    timeout=self.timeout.total_seconds(),
-                    follow_redirects=False,
-                    trust_env=False,
-                    transport=self.transport,
-                    verify=tls_context(self.ca_file),
-                ) as client,
-                client.stream(
-                    "POST",
-                    url,
-                    content=body,
-                    headers={**headers, "host": parts.netloc, "user-agent": self.user_agent},
-                    extensions={"sni_hostname": host},
-                ) as response,
-            ):
-                return response.status_code
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            log.info("outbound.unanswered", reason=type(error).__name__)
-            return None
+        address = self._public_address(host, port)
+        bracketed = f"[{address}]" if ":" in address else address
+        url = httpx.URL(uri).copy_with(host=bracketed)
+        seconds = self.timeout.total_seconds()
+        async with (
+            asyncio.timeout(seconds),
+            httpx.AsyncClient(
+                timeout=seconds,
+                follow_redirects=False,
+                trust_env=False,
+                transport=self.transport,
+                verify=tls_context(self.ca_file),
+            ) as client,
+            client.stream(
+                "POST",
+                url,
+                content=body,
+                headers={**headers, "host": parts.netloc, "user-agent": self.user_agent},
+                extensions={"sni_hostname": host},
+            ) as response,
+        ):
+            return response.status_code
 
     def _public_address(self, host: str, port: int) -> str:
         addresses = self.resolve(host, port)
         for address in addresses:
-            ip = ipaddress.ip_address(address.partition("%")[0])
-            if not ip.is_global or ip.is_multicast:
-                if self.allow_local and ip.is_loopback:
-                    continue
+            is_ours = (
+                self.allow_local and ipaddress.ip_address(address.partition("%")[0]).is_loopback
+            )
+            if not is_ours and not is_public(address):
                 raise PermissionError("the address resolves to one that is not public")
         return addresses[0]

@@ -1,6 +1,7 @@
 """Documents at addresses that clients chose: what is fetched, what never is."""
 
 import asyncio
+import gzip
 import ssl
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -74,6 +75,22 @@ class TestFetch:
             fetch(ADDRESS, at)
         assert at.asked == 1
 
+    def test_packed_answer_is_not_unpacked(self) -> None:
+        """A few bytes of it could be a thousand times as many."""
+
+        class Packed(Site):
+            @override
+            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+                self.asked += request.headers["accept-encoding"] == "identity"
+                headers = {"content-encoding": "gzip"}
+                return httpx.Response(200, headers=headers, content=gzip.compress(b"{}"))
+
+        at = Packed(httpx.Response(200))
+
+        with pytest.raises(NotFetched):
+            fetch(ADDRESS, at)
+        assert at.asked == 1
+
     def test_who_sends_a_byte_now_and_then_holds_nobody_up(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -106,6 +123,9 @@ class TestFetch:
             "https://192.168.1.1/",
             "https://169.254.169.254/latest/meta-data",
             "https://0.0.0.0/",
+            "https://[64:ff9b::a00:1]/",
+            "https://[2002:a00:1::1]/",
+            "https://224.0.0.1/",
             "https://localhost/",
             "gopher://rp.example",
             "jwks",

@@ -68,6 +68,8 @@ def test_address_of_version_6() -> None:
         ["fe80::1%eth0"],
         ["fd00::1"],
         ["::ffff:127.0.0.1"],
+        ["64:ff9b::7f00:1"],
+        ["2002:7f00:1::"],
         ["93.184.216.34", "127.0.0.1"],  # one bad address among good ones
     ],
 )
