@@ -60,6 +60,7 @@ def pin_talkative_loggers() -> None:
     logging.getLogger("authlib").setLevel(logging.INFO)
     for name in ("httpx", "httpcore", "sqlalchemy", "asyncpg", "psycopg", "procrastinate"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # warns of whatever a caller sends
 
 
 class DescribeException:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 import app.consequences
 import app.jobs
@@ -61,6 +61,7 @@ from kernel.settings import Settings
 from kernel.signing import RELOADED_EVERY
 
 if TYPE_CHECKING:
+    from app.direct_listener import DirectListener
     from app.tracing import Tracing
 
 log = structlog.get_logger("civitas")
@@ -111,7 +112,7 @@ class Civitas:
             keyring, signing, blobs, pages.
     """
 
-    def __init__(self, api: FastAPI, edge: ASGIApp) -> None:
+    def __init__(self, api: FastAPI, edge: Edge) -> None:
         self.api = api
         self._edge = edge
 
@@ -123,6 +124,10 @@ class Civitas:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or the lifespan."""
         await self._edge(scope, receive, send)
+
+    async def answer_directly(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that came to us without a proxy, whatever its headers say."""
+        await self._edge.answer(scope, receive, send)
 
 
 def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
@@ -148,6 +153,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
     api.state.settings = settings
     api.state.clock = clock or SystemClock()
     api.state.metrics = metrics
+    api.state.direct_listener = None
     api.state.tracing = tracing
     api.add_exception_handler(DomainError, render_domain_error)
     api.add_exception_handler(HTTPException, render_http_exception)
@@ -175,7 +181,9 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
         is_https=settings.is_https,
         body_limits=body_limit,
         proxies=TrustedProxies(
-            settings.trusted_proxies, pass_certificates=settings.mtls_url is not None
+            settings.trusted_proxies,
+            # Where we ask for certificates ourselves, the proxies were not set up to.
+            pass_certificates=settings.mtls_url is not None and settings.mtls_port is None,
         ),
     )
     return Civitas(api, edge)
@@ -197,7 +205,25 @@ def from_environment() -> Civitas:
         die_with_parent()  # or a server whose main process was killed would keep its port
     settings = Settings()
     configure_logging(settings.log_level)
-    return create_app(settings)
+    application = create_app(settings)
+    if settings.mtls_port is not None:
+        application.state.direct_listener = _direct_listener(settings, application)
+    return application
+
+
+def _direct_listener(settings: Settings, application: Civitas) -> "DirectListener":
+    """Prepare the listener that asks for client certificates."""
+    # Loaded only here: most installations leave it to a proxy.
+    from app.direct_listener import Certificate, DirectListener  # noqa: PLC0415
+
+    assert settings.mtls_port is not None
+    return DirectListener(
+        application.answer_directly,
+        Certificate(*settings.mtls_files),
+        host=settings.host,
+        port=settings.mtls_port,
+        clock=application.state.clock,
+    )
 
 
 @contextmanager
@@ -264,6 +290,8 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
         stack.enter_context(_reloading_keys(resources))
         if state.tracing is not None:
             stack.callback(state.tracing.close)
+        if state.direct_listener is not None:
+            await stack.enter_async_context(state.direct_listener.listening())
         log.info("app.started", mode=state.settings.mode, issuer=state.settings.issuer)
         yield
     log.info("app.stopped")

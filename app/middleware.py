@@ -96,6 +96,10 @@ class Edge:
             return
         if self.proxies:
             scope = self.proxies.seen_through(scope)
+        await self.answer(scope, receive, send)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request whose scope says itself who called: no proxy is believed."""
         exchange = _Exchange(self, scope, receive, send)
         try:
             if self.tracing is None:

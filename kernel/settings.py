@@ -66,13 +66,37 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[str, ...] = Field(
         (),
         description="Addresses or networks of proxies whose `X-Forwarded-For`, "
-        "`X-Forwarded-Proto`, `Client-Cert` and `Client-Cert-Chain` (RFC 9440) are believed, as a "
-        "JSON list.",
+        "`X-Forwarded-Proto`, `Client-Cert` and `Client-Cert-Chain` (RFC 9440; where "
+        "`CIVITAS_MTLS_PORT` is unset) are believed, as a JSON list.",
+    )
+    tls_certificate_file: Path | None = Field(
+        None,
+        description="The server's certificate, as PEM, and those between it and a root: `civitas "
+        "serve` then speaks TLS on its port; when unset, a proxy does.",
+    )
+    tls_key_file: Path | None = Field(
+        None, description="The private key of that certificate, as PEM without a password."
     )
     mtls_url: str | None = Field(
         None,
-        description="Address of the same endpoints where the proxy asks for a client certificate "
-        "(RFC 8705, 5), without a slash at the end; when unset, mutual TLS is not offered.",
+        description="Address of the same endpoints where a client certificate is asked for (RFC "
+        "8705, 5), by us on `CIVITAS_MTLS_PORT` or by a proxy, without a slash at the end; when "
+        "unset, mutual TLS is not offered.",
+    )
+    mtls_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Further port of `civitas serve`, with TLS that asks for a client certificate; "
+        "no header is believed there. When unset, a proxy passes certificates on.",
+    )
+    mtls_certificate_file: Path | None = Field(
+        None,
+        description="The server's certificate on that port; when unset, "
+        "`CIVITAS_TLS_CERTIFICATE_FILE`.",
+    )
+    mtls_key_file: Path | None = Field(
+        None, description="The private key of that certificate; when unset, `CIVITAS_TLS_KEY_FILE`."
     )
     client_ca_file: Path | None = Field(
         None,
@@ -130,6 +154,42 @@ class Settings(BaseSettings):
     def is_https(self) -> bool:
         """Whether the issuer is reached over TLS: decides on `Secure` cookies and HSTS."""
         return self.issuer.startswith("https://")
+
+    @property
+    def tls_files(self) -> tuple[Path, Path] | None:
+        """The certificate and the key of the port; None where a proxy speaks TLS."""
+        if self.tls_certificate_file is None or self.tls_key_file is None:
+            return None
+        return self.tls_certificate_file, self.tls_key_file
+
+    @property
+    def mtls_files(self) -> tuple[Path, Path]:
+        """The certificate and the key of the port that asks for client certificates."""
+        if self.mtls_certificate_file is not None and self.mtls_key_file is not None:
+            return self.mtls_certificate_file, self.mtls_key_file
+        assert self.tls_files is not None  # checked when they were read
+        return self.tls_files
+
+    @model_validator(mode="after")
+    def _refuse_half_of_tls(self) -> Self:
+        """Refuse a certificate without its key, and a port without a certificate or address."""
+        for certificate, key, name in (
+            (self.tls_certificate_file, self.tls_key_file, "TLS"),
+            (self.mtls_certificate_file, self.mtls_key_file, "MTLS"),
+        ):
+            if (certificate is None) != (key is None):
+                raise ValueError(
+                    f"CIVITAS_{name}_CERTIFICATE_FILE and CIVITAS_{name}_KEY_FILE go together"
+                )
+        if self.mtls_port is None:
+            return self
+        if self.mtls_port == self.port:
+            raise ValueError("CIVITAS_MTLS_PORT is another one than CIVITAS_PORT")
+        if self.mtls_url is None:
+            raise ValueError("CIVITAS_MTLS_PORT needs CIVITAS_MTLS_URL, by which clients find it")
+        if self.mtls_certificate_file is None and self.tls_certificate_file is None:
+            raise ValueError("CIVITAS_MTLS_PORT needs CIVITAS_MTLS_CERTIFICATE_FILE and its key")
+        return self
 
     @model_validator(mode="after")
     def _refuse_unsafe_production(self) -> Self:

@@ -93,8 +93,6 @@ NOT_SUPPORTED: tuple[tuple[str, str, str], ...] = (
     ("OIDCD-2", "WebFinger", "not offered: whoever signs in knows where"),
     ("RFC7592-2.2", "a new registration access token with every update", "the old one stays good"),
     ("RFC8693-2.1", "`actor_token`", "refused: who acts is the client that authenticates"),
-    ("RFC8705-2", "certificates on connections that the server ends itself",
-     "the server does not pass them on: a proxy does (RFC 9440)"),
     ("CIBA-7.1", "user codes", "not offered"),
 )  # fmt: skip
 """What a reader of these specifications may look for in vain, and why."""

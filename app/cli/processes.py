@@ -39,14 +39,13 @@ def serve_forever(settings: Settings) -> None:
     """
     # Imported here: with several workers the metrics' folder must be named before anything loads
     # prometheus_client.
-    from granian.constants import Interfaces, Loops  # noqa: PLC0415
+    from granian.constants import Interfaces, Loops, SSLProtocols  # noqa: PLC0415
     from granian.log import LogLevels  # noqa: PLC0415
     from granian.server import Server  # noqa: PLC0415
 
-    try:
-        check_port_is_free(settings.host, settings.port)
-    except PortTaken as error:
-        raise NotPossible(f"{error} Set PORT or CIVITAS_PORT to another one.") from error
+    _check_ports(settings)
+    _check_certificates(settings)
+    certificate, key = settings.tls_files or (None, None)
     os.environ.update(environment_of(settings))
     os.environ[SERVER_PID] = str(os.getpid())
     if settings.workers > 1:
@@ -64,7 +63,38 @@ def serve_forever(settings: Settings) -> None:
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
         workers_kill_timeout=10,
+        ssl_cert=certificate,
+        ssl_key=key,
+        ssl_protocol_min=SSLProtocols.tls12,  # FAPI 2.0 Security Profile, 5.2.1
     ).serve()
+
+
+def _check_ports(settings: Settings) -> None:
+    ports = {"PORT or CIVITAS_PORT": settings.port, "CIVITAS_MTLS_PORT": settings.mtls_port}
+    for name, port in ports.items():
+        if port is None:
+            continue
+        try:
+            check_port_is_free(settings.host, port)
+        except PortTaken as error:
+            raise NotPossible(f"{error} Set {name} to another one.") from error
+
+
+def _check_certificates(settings: Settings) -> None:
+    """Say what is wrong with them here, and not in each of the server's processes."""
+    files = {settings.tls_files} if settings.tls_files is not None else set()
+    if settings.mtls_port is not None:
+        files.add(settings.mtls_files)
+    if not files:
+        return
+    # Loaded only here: most installations leave TLS to a proxy.
+    from app.direct_tls import BadCertificate, server_context  # noqa: PLC0415
+
+    for certificate, key in files:
+        try:
+            server_context(certificate, key)
+        except BadCertificate as error:
+            raise NotPossible(str(error)) from error
 
 
 @click.command()

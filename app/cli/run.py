@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -138,8 +139,8 @@ def _start(supervisor: Supervisor, settings: Settings, bank: str, say: _Teller) 
         ],
         bank_environment(settings),
     )
-    _wait_for(supervisor, f"http://127.0.0.1:{settings.port}/readyz", "server")
-    _wait_for(supervisor, f"{bank}/bank.css", "bank")
+    _wait_for(supervisor, *_readiness(settings), name="server")
+    _wait_for(supervisor, f"{bank}/bank.css", name="bank")
     # Last: nobody waits for it, and it would take a core from those that somebody waits for.
     supervisor.start("worker", [*civitas, "worker"], environment)
     return people
@@ -164,7 +165,20 @@ def _see_to_the_world(settings: Settings, bank: str, say: _Teller) -> People:
     return people
 
 
-def _wait_for(supervisor: Supervisor, url: str, name: str) -> None:
+def _readiness(settings: Settings) -> tuple[str, ssl.SSLContext | None]:
+    """Return where the server says that it is ready, and how to recognise it there."""
+    if settings.tls_files is None:
+        return f"http://127.0.0.1:{settings.port}/readyz", None
+    # By the very certificate that it was given: its name is that of the public address.
+    context = ssl.create_default_context(cafile=settings.tls_files[0])
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return f"https://127.0.0.1:{settings.port}/readyz", context
+
+
+def _wait_for(
+    supervisor: Supervisor, url: str, context: ssl.SSLContext | None = None, *, name: str
+) -> None:
     """Ask until somebody answers.
 
     Raises:
@@ -174,7 +188,8 @@ def _wait_for(supervisor: Supervisor, url: str, name: str) -> None:
     give_up_at = time.monotonic() + _READY_SECONDS
     while True:
         try:
-            with urlopen(url, timeout=5):  # noqa: S310  # an address on this machine
+            # An address on this machine.
+            with urlopen(url, timeout=5, context=context):  # noqa: S310
                 return
         except (URLError, ConnectionError, TimeoutError):
             supervisor.check()

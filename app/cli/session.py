@@ -142,7 +142,8 @@ def read_settings(*, is_process: bool = False) -> Settings:
     if port and "CIVITAS_PORT" not in os.environ:
         overrides["port"] = port
         if "CIVITAS_ISSUER" not in os.environ:
-            overrides["issuer"] = f"http://localhost:{port}"
+            scheme = "https" if os.environ.get("CIVITAS_TLS_CERTIFICATE_FILE") else "http"
+            overrides["issuer"] = f"{scheme}://localhost:{port}"
     settings = Settings(**overrides)
     is_asked_for = "CIVITAS_LOG_LEVEL" in os.environ
     level = settings.log_level if is_process or is_asked_for else "WARNING"

@@ -11,10 +11,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from kernel.clock import SystemClock
 from tests.idp.idp_world import NOON, ec_jwk
 
 A_DAY = timedelta(days=1)
 SUBJECT = "CN=bank.example,O=Romashka,C=RU"
+
+
+SINCE_NOON = (SystemClock().now() - NOON) / A_DAY
+TODAY = (SINCE_NOON - 1, SINCE_NOON + 1)
+"""For real connections, whose other end asks the operating system for the time."""
 
 
 def name(common_name: str) -> x509.Name:
@@ -79,6 +85,20 @@ def make(
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     signer = key if issuer is None else issuer.key
     return Certificate(certificate=builder.sign(signer, hashes.SHA256()), key=key)
+
+
+def with_key(certificate: Certificate) -> bytes:
+    """What a server or a client loads: the key and the certificate, as PEM."""
+    key = certificate.key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return key + certificate.pem
+
+
+def a_server_certificate() -> Certificate:
+    return make(name("localhost"), for_clients=None, days=TODAY, names=(x509.DNSName("localhost"),))
 
 
 def an_authority(common_name: str = "Test authority") -> Certificate:

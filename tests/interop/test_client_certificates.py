@@ -1,9 +1,11 @@
-"""Mutual TLS over real connections: each proxy that is here, with the lines that we tell to write.
+"""Mutual TLS over real connections: our own listener, and each proxy that is here.
 
-Apache is; Caddy, nginx and HAProxy are tried where they are installed.
+The proxies get the lines that we tell to write. Apache is here; Caddy, nginx and HAProxy are tried
+where they are installed.
 """
 
 import json
+import os
 import re
 import ssl
 import subprocess
@@ -11,15 +13,12 @@ import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import jwt
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from app.ports import free_port
 from idp.client_authentication import ASSERTION_TYPE
@@ -27,25 +26,35 @@ from idp.model import ClientProfile
 from kernel.clock import SystemClock
 from kernel.secret import b64url, random_b64url, sha256
 from tests.databases import WITH_KEYS, KnownKeys, temporary_database
-from tests.idp.certificates import SUBJECT, Certificate, a_client_certificate, make, name
-from tests.idp.idp_world import NOON, ProofKey, claims_of
-from tests.interop.conftest import Running, served
+from tests.idp.certificates import (
+    SUBJECT,
+    TODAY,
+    Certificate,
+    a_client_certificate,
+    a_server_certificate,
+    make,
+    name,
+    with_key,
+)
+from tests.idp.idp_world import ProofKey, claims_of
+from tests.interop.conftest import Running, running_process, served, wait_for_port
 from tests.interop.proxies import CONFIGURATIONS, program, running_proxy
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 
-SINCE_NOON = (SystemClock().now() - NOON) / timedelta(days=1)
 METADATA = re.findall(
     r"```json\n(.*?)```",
     (Path(__file__).parents[2] / "docs" / "conformance.md").read_text(),
     re.DOTALL,
 )
-TODAY = (SINCE_NOON - 1, SINCE_NOON + 1)
+
+
+DIRECT = "direct"
 
 
 @dataclass(frozen=True)
 class Behind:
-    """A server behind a proxy, and the certificates that it gets to see."""
+    """A server behind a proxy, or one that needs none, and the certificates that it gets to see."""
 
     running: Running
     folder: Path
@@ -88,17 +97,12 @@ class Behind:
         return self.post("/token", form, certificate, **header)
 
 
-def with_key(certificate: Certificate) -> bytes:
-    key = certificate.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return key + certificate.pem
-
-
 @pytest.fixture(scope="module")
 def authority() -> Certificate:
     return make(name("Test authority"), is_authority=True, days=TODAY)
 
 
-@pytest.fixture(scope="module", params=sorted(CONFIGURATIONS))
+@pytest.fixture(scope="module", params=[DIRECT, *sorted(CONFIGURATIONS)])
 def behind(
     request: pytest.FixtureRequest,
     server_url: str,
@@ -106,14 +110,12 @@ def behind(
     tmp_path_factory: pytest.TempPathFactory,
     authority: Certificate,
 ) -> Iterator[Behind]:
-    if program(request.param) is None:
+    if request.param != DIRECT and program(request.param) is None:
         pytest.skip(f"no {request.param} here")
     folder = tmp_path_factory.mktemp("civitas")
     known_keys.put_root_key_into(folder)
     (folder / "clients.pem").write_bytes(authority.pem)
-    of_proxy = make(
-        name("localhost"), for_clients=False, days=TODAY, names=(x509.DNSName("localhost"),)
-    )
+    of_proxy = a_server_certificate()
     (folder / "server.pem").write_bytes(with_key(of_proxy))
     port = free_port()
     mtls_url = f"https://localhost:{port}"
@@ -123,8 +125,18 @@ def behind(
         "CIVITAS_CLIENT_CA_FILE": str(folder / "clients.pem"),
         "CIVITAS_TRUSTED_PROXIES": '["127.0.0.1"]',
     }
+    if request.param == DIRECT:
+        settings |= {
+            "CIVITAS_MTLS_PORT": str(port),
+            "CIVITAS_MTLS_CERTIFICATE_FILE": str(folder / "server.pem"),
+            "CIVITAS_MTLS_KEY_FILE": str(folder / "server.pem"),
+            "CIVITAS_WORKERS": "2",
+        }
     with temporary_database(server_url, template=WITH_KEYS) as url:
         for running in served(url, folder, settings):
+            if request.param == DIRECT:
+                yield Behind(running, folder, mtls_url, request.param, authority)
+                continue
             backend = int(running.issuer.rpartition(":")[2])
             with running_proxy(request.param, folder, port=port, backend=backend):
                 yield Behind(running, folder, mtls_url, request.param, authority)
@@ -217,6 +229,34 @@ def test_client_is_entered_as_the_page_about_conformance_says(
     )
 
     assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.spec("FAPI2-SP-FINAL-5.2.1-1")
+def test_server_speaks_tls_itself_on_its_port(
+    server_url: str, known_keys: KnownKeys, tmp_path: Path
+) -> None:
+    known_keys.put_root_key_into(tmp_path)
+    of_server = a_server_certificate()
+    (tmp_path / "server.pem").write_bytes(with_key(of_server))
+    issuer = f"https://localhost:{(port := free_port())}"
+    context = ssl.create_default_context(cafile=str(tmp_path / "server.pem"))
+    with temporary_database(server_url, template=WITH_KEYS) as url:
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("CIVITAS_")},
+            "CIVITAS_MODE": "test",
+            "CIVITAS_DATABASE_URL": url,
+            "CIVITAS_DATA": str(tmp_path),
+            "CIVITAS_ISSUER": issuer,
+            "CIVITAS_PORT": str(port),
+            "CIVITAS_TLS_CERTIFICATE_FILE": str(tmp_path / "server.pem"),
+            "CIVITAS_TLS_KEY_FILE": str(tmp_path / "server.pem"),
+        }
+        with running_process("serve", environment, tmp_path) as server:
+            wait_for_port(port, tmp_path / "serve.log", server)
+            answer = httpx.get(f"{issuer}/.well-known/openid-configuration", verify=context)
+
+    assert answer.json()["issuer"] == issuer
+    assert "strict-transport-security" in answer.headers
 
 
 def civitas(*arguments: str, behind: Behind) -> None:

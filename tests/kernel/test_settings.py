@@ -70,3 +70,46 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "hunter2" not in repr(settings)
     assert "hunter2" not in settings.model_dump_json()
+
+
+TLS_PORT = {
+    "CIVITAS_MTLS_PORT": "8444",
+    "CIVITAS_MTLS_URL": "https://mtls.example",
+    "CIVITAS_TLS_CERTIFICATE_FILE": "tls.pem",
+    "CIVITAS_TLS_KEY_FILE": "tls.key",
+}
+
+
+def test_port_for_certificates_has_the_certificate_of_the_other_unless_it_has_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert [str(file) for file in settings_from(monkeypatch, TLS_PORT).mtls_files] == [
+        "tls.pem", "tls.key",
+    ]  # fmt: skip
+
+    own = {"CIVITAS_MTLS_CERTIFICATE_FILE": "own.pem", "CIVITAS_MTLS_KEY_FILE": "own.key"}
+    settings = settings_from(monkeypatch, own)
+
+    assert [str(file) for file in settings.mtls_files] == ["own.pem", "own.key"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"CIVITAS_TLS_KEY_FILE": None}, "CIVITAS_TLS_KEY_FILE"),
+        ({"CIVITAS_MTLS_KEY_FILE": "own.key"}, "CIVITAS_MTLS_CERTIFICATE_FILE"),
+        ({"CIVITAS_MTLS_URL": None}, "CIVITAS_MTLS_URL"),
+        ({"CIVITAS_PORT": "8444"}, "CIVITAS_MTLS_PORT"),
+        (
+            {"CIVITAS_TLS_KEY_FILE": None, "CIVITAS_TLS_CERTIFICATE_FILE": None},
+            "CIVITAS_MTLS_CERTIFICATE_FILE",
+        ),
+    ],
+)
+def test_half_of_tls_is_refused(
+    monkeypatch: pytest.MonkeyPatch, change: Mapping[str, str | None], named: str
+) -> None:
+    environment = {k: v for k, v in {**TLS_PORT, **change}.items() if v is not None}
+
+    with pytest.raises(ValidationError, match=named):
+        settings_from(monkeypatch, environment)
