@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,7 @@ from app.proxies import TrustedProxies
 from app.resources import Resources, open_resources
 from app.route_classes import FEED, UPLOAD, RouteClass
 from app.supervisor import SERVER_PID, die_with_parent
+from idp.api import PASSWORD_PROFILES, PasswordHasher
 from kernel.clock import Clock, SystemClock
 from kernel.errors import DomainError, Undecryptable
 from kernel.hot_pool import make_hot_pool
@@ -286,6 +287,9 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
         )
         state.hot_pool = await stack.enter_async_context(
             await make_hot_pool(database_url(state.settings))
+        )
+        state.password_hasher = stack.enter_context(
+            closing(PasswordHasher(PASSWORD_PROFILES[state.settings.password_profile]))
         )
         stack.enter_context(_reloading_keys(resources))
         if state.tracing is not None:

@@ -1,17 +1,21 @@
 """Accounts, passwords, sessions of browsers."""
 
-import os
+import struct
+import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from threading import get_native_id
 from time import process_time
 
+import argon2
+import psutil
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from idp import argon2id
 from idp.assurance import AssuranceLevel
 from idp.errors import SignInFailed, UnacceptablePassword, UsernameTaken
 from idp.model import Account, SignedIn
@@ -199,7 +203,24 @@ class TestSignIn:
             sign_in(world, two)
 
 
+@pytest.fixture
+def apart() -> Iterator[PasswordHasher]:
+    """A hasher with a process of its own, and little to do for it."""
+    hasher = PasswordHasher(replace(PROFILES["recommended"], memory_kib=64, lanes=2))
+    yield hasher
+    hasher.close()
+
+
+def hashing_process() -> psutil.Process:
+    """Return the process that hashes; it runs once something was hashed."""
+    (child,) = (
+        child for child in psutil.Process().children() if argon2id.__file__ in child.cmdline()
+    )
+    return child
+
+
 class TestPasswords:
+    @pytest.mark.spec("RFC9106-4")
     def test_hash_is_argon2id_of_the_profile(self) -> None:
         hasher = PasswordHasher(PROFILES["recommended"])
 
@@ -209,8 +230,51 @@ class TestPasswords:
         hasher.verify(Secret(PASSWORD), encoded)
         hasher.close()
 
+    def test_hash_is_everybodys(self, apart: PasswordHasher) -> None:
+        theirs = argon2.PasswordHasher(time_cost=3, memory_cost=64, parallelism=2)
+
+        assert theirs.verify(apart.hash(Secret(PASSWORD)), PASSWORD)
+        apart.verify(Secret(PASSWORD), theirs.hash(PASSWORD))
+        assert not apart.needs_rehash(theirs.hash(PASSWORD))
+
+    def test_hash_of_another_profile_is_verified_and_made_anew(self) -> None:
+        hasher = PasswordHasher(PROFILES["test"])
+        old = argon2.PasswordHasher(time_cost=2, memory_cost=16, parallelism=2).hash(PASSWORD)
+
+        hasher.verify(Secret(PASSWORD), old)
+
+        assert hasher.needs_rehash(old)
+        assert not hasher.needs_rehash(hasher.hash(Secret(PASSWORD)))
+
+    @pytest.mark.parametrize(
+        "encoded",
+        [
+            "x",
+            "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA",
+            "$argon2id$v=16$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA",
+            "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ",
+            "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$A",
+            "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA\n",
+        ],
+        ids=range(6),
+    )
+    def test_no_password_fits_what_is_no_hash(self, encoded: str) -> None:
+        hasher = PasswordHasher(PROFILES["test"])
+
+        with pytest.raises(PasswordMismatch):
+            hasher.verify(Secret(PASSWORD), encoded)
+
+    def test_hash_that_nobody_could_make_is_a_defect(self, apart: PasswordHasher) -> None:
+        for hasher in (apart, PasswordHasher(PROFILES["test"])):
+            with pytest.raises(argon2id.HashingFailed):
+                hasher.verify(Secret(PASSWORD), "$argon2id$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$AAAA")
+
+        assert apart.hash(Secret(PASSWORD))
+
     def test_unknown_name_costs_the_time_of_a_wrong_password(self) -> None:
-        hasher = PasswordHasher(replace(PROFILES["recommended"], memory_kib=8192, lanes=1))
+        hasher = PasswordHasher(
+            replace(PROFILES["recommended"], memory_kib=8192, lanes=1, is_apart=False)
+        )
         encoded = hasher.hash(Secret(PASSWORD))
 
         def fastest(against: str | None, password: str) -> float:
@@ -227,34 +291,59 @@ class TestPasswords:
             fastest(None, "wrong"),
             fastest(encoded, "x" * 100_000),
         )
-        hasher.close()
         # Hashing is all of it or none of it: a skipped one would be a hundred times cheaper.
         assert 0.2 < unknown / known < 5
         assert 0.2 < long / known < 5
 
-    @pytest.mark.skipif(sys.platform != "linux", reason="priorities of threads are Linux's")
-    def test_threads_that_hash_step_back_and_no_other_does(self) -> None:
-        hasher = PasswordHasher(PROFILES["test"])
+    @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+    def test_process_that_hashes_steps_back_and_knows_nothing(
+        self, apart: PasswordHasher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CIVITAS_DATABASE_URL", "postgresql://with-a-password")
+        apart.hash(Secret(PASSWORD))
 
-        def niceness() -> int:
-            return os.getpriority(os.PRIO_PROCESS, get_native_id())
+        process = hashing_process()
 
-        before = niceness()
-        theirs = hasher._pool.submit(niceness).result()  # noqa: SLF001
-        hasher.close()
+        assert psutil.Process().nice() < process.nice()
+        assert not [name for name in process.environ() if "CIVITAS" in name]
+        assert "hugetlb=1" in process.environ()["GLIBC_TUNABLES"]
 
-        assert (before, theirs) == (niceness(), 19)
-        assert before < theirs
+    def test_process_that_was_killed_is_started_again(self, apart: PasswordHasher) -> None:
+        encoded = apart.hash(Secret(PASSWORD))
+        first = hashing_process()
+        first.kill()
+
+        apart.verify(Secret(PASSWORD), encoded)
+
+        assert hashing_process().pid != first.pid
+
+    def test_process_ends_with_its_hasher(self, apart: PasswordHasher) -> None:
+        apart.hash(Secret(PASSWORD))
+        process = hashing_process()
+
+        apart.close()
+
+        assert not process.is_running()
+
+    def test_process_ends_with_its_input(self) -> None:
+        request = struct.pack(">6I", 8, 1, 1, 16, 8, 1) + bytes(8) + b"p"
+
+        done = subprocess.run(
+            [sys.executable, "-P", argon2id.__file__],
+            input=request * 2, capture_output=True, check=True,
+        )  # fmt: skip
+
+        tag = argon2id.derive(b"p", bytes(8), memory_kib=8, iterations=1, lanes=1, length=16)
+        assert done.stdout == tag * 2
 
     def test_too_many_at_once_are_turned_away(self) -> None:
-        hasher = PasswordHasher(replace(PROFILES["test"], threads=1, waiting=0))
+        hasher = PasswordHasher(replace(PROFILES["test"], waiting=0))
         hasher._places.acquire()  # noqa: SLF001
 
         with pytest.raises(TooManyRequests):
             hasher.hash(Secret(PASSWORD))
         hasher._places.release()  # noqa: SLF001
         assert hasher.hash(Secret(PASSWORD))
-        hasher.close()
 
     @pytest.mark.parametrize(
         "password",
