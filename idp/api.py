@@ -78,7 +78,6 @@ from idp.statements import (
     spend_proof,
     token_binds,
 )
-from idp.store.accounts import confirmed_accounts
 from idp.token_verification import PresentedToken, TokenVerifier, challenge
 from idp.upstream import Upstream
 
@@ -122,7 +121,6 @@ __all__ = [
     "client_certificate_of",
     "client_token_binds",
     "close_accounts",
-    "confirmed_accounts",
     "create_account",
     "current_person",
     "delete_expired",

@@ -45,6 +45,7 @@ from population_register.mandate import decide as decide_mandate
 from population_register.mandate_store import AgencyChange
 from population_register.matching_store import (
     Merge,
+    set_account_holder,
 )
 from population_register.model import (
     Accepted,
@@ -120,7 +121,6 @@ from population_register.service.mandates import (
     revoke_mandate,
 )
 from population_register.service.merging import (
-    ConfirmedAccounts,
     Decider,
     ask_agency,
     merge_persons,
@@ -221,7 +221,6 @@ __all__ = [
     "CaseView",
     "CheckCounts",
     "Condition",
-    "ConfirmedAccounts",
     "CurrentRecord",
     "Decider",
     "Description",
@@ -342,6 +341,7 @@ __all__ = [
     "revoke_mandate",
     "rule_apart",
     "sector_pseudonym",
+    "set_account_holder",
     "subscribe",
     "take_snapshot",
     "unchanged_agency",

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kernel.ids import PersonId
@@ -92,6 +93,7 @@ def divide(
     records: Mapping[Ref, Standing],
     judge: Judge,
     closed_keys: Collection[int],
+    held: Mapping[Ref, PersonId] = MappingProxyType({}),
 ) -> Division:
     """Divide records into persons.
 
@@ -99,13 +101,16 @@ def divide(
         records: All records that hang together; more may be given, never fewer.
         judge: Says what two of them look like.
         closed_keys: Keys of too many people: having one in common does not count.
+        held: Records that stay with the holder of a confirmed account, by holder: those of two
+            are not put together.
     """
     edges: list[tuple[Ref, Ref, float]] = []
     asked: dict[tuple[Ref, Ref], float] = {}
     apart: list[tuple[Ref, Ref]] = []
     opened = {ref: standing.keys.difference(closed_keys) for ref, standing in records.items()}
     for one, other in combinations(sorted(records), 2):
-        if are_apart(records[one], records[other]):
+        is_held = held and one in held and other in held and held[one] != held[other]
+        if is_held or are_apart(records[one], records[other]):
             apart.append((one, other))
         if opened[one].isdisjoint(opened[other]):
             continue
@@ -150,22 +155,26 @@ def assign_homes(
     clusters: Iterable[Collection[Ref]],
     before: Mapping[Ref, PersonId],
     likest: Mapping[Ref, Ref],
+    held: Mapping[Ref, PersonId] = MappingProxyType({}),
 ) -> Homes:
     """Decide who keeps which records.
 
-    A person stays with the cluster that has most of their records. Records that lie with a person
-    of another cluster move to one of their own; a cluster without a person gets a new one.
+    A person stays with the cluster that has most of their records; the holder of a confirmed
+    account, with the one that has most of the records that stay with them. Records that lie with a
+    person of another cluster move to one of their own; a cluster without a person gets a new one.
 
     Args:
         clusters: The division.
         before: Where records lie; those that are new are absent.
         likest: Of a new record, the record it is most like: it goes to the same person.
+        held: As for `divide`.
     """
     found = [sorted(members) for members in clusters]
+    holders = {before[ref] for ref in held if ref in before}
     counts: dict[PersonId, Counter[int]] = {}
     for number, members in enumerate(found):
         for ref in members:
-            if ref in before:
+            if ref in before and (ref in held or before[ref] not in holders):
                 counts.setdefault(before[ref], Counter())[number] += 1
     stays = {
         person: min(shares, key=lambda number: (-shares[number], found[number]))

@@ -124,6 +124,18 @@ def list_decisions(session: Session, person_ids: Iterable[PersonId]) -> list[Lin
     return [LinkDecision(*row) for row in rows]
 
 
+def find_former_homes(session: Session, person_ids: Iterable[PersonId]) -> set[PersonId]:
+    """Return the persons from whom records came to persons."""
+    table = link_decisions.c
+    return set(
+        session.scalars(
+            select(table.other_person_id)
+            .where(table.person_id == any_id_of(person_ids), table.outcome == "came")
+            .distinct()
+        )
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlyWithdrawal:
     """A withdrawal that waits for its record; the body is sealed under the zone key."""

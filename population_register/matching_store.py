@@ -14,7 +14,13 @@ from kernel.ids import PersonId
 from kernel.tables import person_keys
 from population_register.bulk import any_id_of, any_key_of, copy_rows, rows_of
 from population_register.standings import Ref
-from population_register.tables import linking_keys, match_pairs, person_merges, persons
+from population_register.tables import (
+    account_holders,
+    linking_keys,
+    match_pairs,
+    person_merges,
+    persons,
+)
 
 # Keys
 
@@ -198,6 +204,32 @@ def update_groups(session: Session, groups: Mapping[PersonId, PersonId | None]) 
             .where(persons.c.person_id == now.c.person_id)
             .values(group_id=now.c.group_id)
         )
+
+
+# Confirmed accounts
+
+
+def find_account_holders(
+    session: Session, person_ids: Iterable[PersonId]
+) -> dict[PersonId, datetime]:
+    """Return since when persons have a confirmed account; who has none is absent."""
+    table = account_holders.c
+    rows = session.execute(
+        select(table.person_id, table.since).where(table.person_id == any_id_of(person_ids))
+    )
+    return {PersonId(person_id): since for person_id, since in rows}
+
+
+def set_account_holder(session: Session, person_id: PersonId, since: datetime | None) -> None:
+    """Note since when a person has a confirmed account; None if there is none any more."""
+    if since is None:
+        session.execute(delete(account_holders).where(account_holders.c.person_id == person_id))
+        return
+    session.execute(
+        upsert(account_holders)
+        .values(person_id=person_id, since=since)
+        .on_conflict_do_update(index_elements=["person_id"], set_={"since": since})
+    )
 
 
 # Pairs

@@ -212,6 +212,15 @@ person_merges = Table(
     CheckConstraint(_UNDONE, name="undone_by_somebody"),
 )
 
+# Who has a confirmed account, as the identity provider tells: records alone don't put two of them
+# together (decision 0040).
+account_holders = Table(
+    "account_holders",
+    metadata,
+    Column("person_id", Uuid, primary_key=True),
+    Column("since", Instant, nullable=False),
+)
+
 # What humans said of two persons that are not one: two people, or a question to an agency.
 match_rulings = Table(
     "match_rulings",

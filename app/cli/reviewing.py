@@ -9,7 +9,6 @@ import click
 
 from app.cli.session import as_json, resources, show
 from audit.api import Actor, NewEntry, record_access
-from idp.api import confirmed_accounts
 from kernel.db import unit_of_work_of
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from population_register.api import (
@@ -167,7 +166,6 @@ def merge(
                 at=opened.clock.now(),
                 confirmed_by=second_official,
             ),
-            accounts=confirmed_accounts,
         )
     show(is_json, {"merge_id": str(done.merge_id)}, lines=[f"Merged: {done.merge_id}"])
 
@@ -220,9 +218,7 @@ def decide(  # noqa: PLR0917 - one argument per option
         )
         match verdict:
             case "same":
-                decision_id = merge_persons(
-                    session, opened.keyring, left, right, by=by, accounts=confirmed_accounts
-                ).merge_id
+                decision_id = merge_persons(session, opened.keyring, left, right, by=by).merge_id
             case "ask":
                 decision_id = ask_agency(
                     session, left, right, AgencyId(agency or ""), by=by

@@ -9,6 +9,7 @@ from idp.assurance import PASSWORD, AssuranceLevel
 from idp.errors import SignInFailed, UsernameTaken
 from idp.model import Account, SignedIn
 from idp.passwords import PasswordHasher, PasswordMismatch, check_password
+from idp.service.closing import tell_register
 from idp.store import accounts as store
 from kernel.envelope import associated_data
 from kernel.errors import Conflict
@@ -78,6 +79,7 @@ def create_account(
     )
     if not is_open:
         raise Conflict("No account is opened for somebody who died.")
+    tell_register(session, person_id)
     return account
 
 

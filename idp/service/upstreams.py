@@ -21,6 +21,7 @@ from idp.events import UpstreamLinked, UpstreamUnlinked
 from idp.model import Account, SignedIn, SignInSession
 from idp.provider import Provider
 from idp.ring_tokens import UPSTREAM_REQUEST, RingToken
+from idp.service.closing import tell_register
 from idp.store import upstreams as store
 from idp.store.accounts import lock_accounts, open_account
 from idp.store.upstreams import UpstreamLink
@@ -270,6 +271,7 @@ def settle(
     )
     if not open_account(session, account, members=members):
         raise UpstreamPersonUnknown(reason="the person died")
+    tell_register(session, person_id)
     _link(session, provider, upstream, account, asserted.sub, at=at)
     return Entered(signed_in=_signed_in(account, asserted), return_to=request.return_to)
 

@@ -30,16 +30,16 @@ class StoredPassword:
     password_hash_sealed: bytes
 
 
-def confirmed_accounts(session: Session, person_ids: Collection[PersonId], /) -> set[PersonId]:
-    """Return those of the persons who have a confirmed account that is open."""
-    found = session.scalars(
-        select(accounts.c.person_id).where(
-            accounts.c.person_id.in_(person_ids),
+def confirmed_since(session: Session, person_id: PersonId) -> datetime | None:
+    """Return since when a person has a confirmed account that is open; None if there is none."""
+    since: datetime | None = session.scalar(
+        select(func.min(accounts.c.created_at)).where(
+            accounts.c.person_id == person_id,
             accounts.c.level == AssuranceLevel.CONFIRMED,
             accounts.c.disabled_at.is_(None),
         )
     )
-    return {PersonId(person_id) for person_id in found}
+    return since
 
 
 def lock_accounts(session: Session, person_ids: Collection[PersonId]) -> None:

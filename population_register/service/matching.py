@@ -19,8 +19,9 @@ from population_register.grouping import Homes, are_apart, assign_homes, divide
 from population_register.matching_store import Merge, Pair
 from population_register.model import LinkOutcome
 from population_register.scoring import Scorer
-from population_register.service.comparing import Change, Comparison
+from population_register.service.comparing import Change, Comparison, sides
 from population_register.service.fragments import Fragment, Fragments
+from population_register.service.holding import Holding
 from population_register.standings import Ref, Standing
 
 
@@ -75,6 +76,8 @@ class Matcher:
         self._fragments = fragments
         self._at = at
         self.comparison = Comparison(session, keyring, scorer, fragments)
+        self.holding = Holding(session, fragments)
+        self._withheld: list[tuple[PersonId, PersonId]] = []
         self._pairs: dict[tuple[Ref, Ref], Pair] = {}
         self._merges: dict[PersonId, list[Merge]] = {}
         self._rivals: set[PersonId] = set()
@@ -95,10 +98,13 @@ class Matcher:
         for ref in settlement.erased:
             del comparison.changes[ref]
         set_of: dict[PersonId, _Set] = {}
-        for one in self._sets():
+        sets = self._sets()
+        self.holding.load(one.persons for one in sets)
+        for one in sets:
             if not self._stays_one(one):
                 self._divide(one)
             set_of.update(dict.fromkeys(one.persons, one))
+        settlement.joined, self._withheld = self.holding.sort_out(settlement.joined)
         homes = self._fragments.homes
         settlement.homes = {ref: homes[ref] for ref in comparison.changes}
         self._settle_pairs(set_of)
@@ -219,10 +225,12 @@ class Matcher:
         before = {ref: fragments.homes[ref] for ref in records}
         records.update((ref, comparison.changes[ref].standing) for ref in one.new)
         comparison.look_up({key for standing in records.values() for key in standing.keys})
-        division = divide(records, comparison.judge, comparison.closed)
+        held = self.holding.held(records)
+        division = divide(records, comparison.judge, comparison.closed, held)
         self._between.update(division.between)
         best = {ref: found for ref in one.new if (found := self._likest(ref, before)) is not None}
-        self._settle_homes(one, assign_homes(division.clusters, before, best), before, records)
+        homes = assign_homes(division.clusters, before, best, held)
+        self._settle_homes(one, homes, before, records)
 
     def _likest(self, ref: Ref, among: Iterable[Ref]) -> Ref | None:
         judge, standing = self.comparison.judge, self.comparison.changes[ref].standing
@@ -285,7 +293,7 @@ class Matcher:
         """Find what is a question from now on, and what is none any more."""
         settlement, changes = self.settlement, self.comparison.changes
         homes = self._fragments.homes
-        come = dict(self._between)
+        come = {**self._between, **self._between_withheld()}
         for pair, bits in self.comparison.asked.items():
             if all(ref in homes for ref in pair):
                 one, other = (set_of.get(homes[ref]) for ref in pair)
@@ -307,6 +315,19 @@ class Matcher:
         settlement.pairs_gone.update(
             (pair, old) for pair, old in self._pairs.items() if pair not in come
         )
+
+    def _between_withheld(self) -> dict[tuple[Ref, Ref], float]:
+        """Return what two persons have in common who would be one, but for their accounts."""
+        judge = self.comparison.judge
+        found: dict[tuple[Ref, Ref], float] = {}
+        for persons in self._withheld:
+            ours, theirs = (self._fragments[person_id].standings for person_id in persons)
+            for one, other in product(ours.values(), theirs.values()):
+                if one.values and other.values and not one.keys.isdisjoint(other.keys):
+                    bits = judge(one, other).bits
+                    if bits > judge.ask:
+                        found[sides(one.ref, other.ref)] = bits
+        return found
 
     def _home(self, ref: Ref, stored: Pair | None) -> PersonId:
         home = self._fragments.homes.get(ref)

@@ -8,7 +8,6 @@ matched with records, and lies with the person whose records it is like, merged 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -32,16 +31,6 @@ from population_register.service.fragments import Because, Fragments
 from population_register.service.groups import members_of
 from population_register.service.settling import settle
 from population_register.standings import Ref
-
-
-class ConfirmedAccounts(Protocol):
-    """Tells who has an account that was confirmed; the identity provider knows."""
-
-    def __call__(
-        self, session: Session, person_ids: Collection[PersonId], /
-    ) -> Collection[PersonId]:
-        """Return those of the persons who have a confirmed account."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +59,6 @@ def merge_persons(
     other: PersonId,
     *,
     by: Decider,
-    accounts: ConfirmedAccounts | None = None,
 ) -> Merge:
     """Decide that two persons are one.
 
@@ -79,8 +67,7 @@ def merge_persons(
         keyring: Opens and seals.
         one: One of them.
         other: The other one.
-        by: Who decides.
-        accounts: Tells who has a confirmed account; where both have, a second official confirms.
+        by: Who decides; where both have a confirmed account, a second official confirms.
 
     Raises:
         PersonUnknown: 404. There is no such person, or the data was destroyed.
@@ -97,10 +84,8 @@ def merge_persons(
     groups = [members_of(session, person_id) for person_id in (one, other)]
     if groups[0] == groups[1]:
         raise AlreadyDecided
-    if (
-        accounts is not None
-        and all(accounts(session, group) for group in groups)
-        and by.confirmed_by in {None, by.official}
+    if by.confirmed_by in {None, by.official} and all(
+        matching_store.find_account_holders(session, group) for group in groups
     ):
         raise SecondOfficialNeeded
     merge = Merge(

@@ -73,7 +73,7 @@ class Settling:
         old = self._keys.keys() - new.keys()
         if old and matching_store.lock_keys(self.session, old) != {k: known[k] for k in old}:
             return False
-        if not self.fragments.lock():
+        if not self.fragments.lock() or not self.matcher.holding.is_as_read():
             return False
         rest = {key: v for key, v in known.items() if v and key not in self._keys}
         return matching_store.are_as_read(self.session, rest)

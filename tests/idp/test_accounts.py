@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import process_time
 
 import argon2
@@ -23,13 +23,14 @@ from idp.passwords import PROFILES, PasswordHasher, PasswordMismatch, check_pass
 from idp.policy import Policy
 from idp.service import accounts, sessions
 from idp.service.accounts import FREE_ATTEMPTS_PER_NAME
-from idp.service.closing import close_accounts
+from idp.service.closing import close_accounts, reopen_accounts
 from idp.store.upstreams import list_accounts
 from idp.tables import accounts as accounts_table
 from idp.tables import session_cookies, sign_in_failures, sign_in_sessions
 from kernel.errors import Conflict, TooManyRequests, Undecryptable
 from kernel.ids import AccountId, PersonId, new_id
 from kernel.secret import Secret
+from population_register.matching_store import find_account_holders
 from tests.idp.idp_world import PASSWORD, WAITING, IdpWorld, Person
 from tests.idp.pure import NOON
 
@@ -506,3 +507,22 @@ class TestClosing:
 
             closed.result()
         assert self.is_disabled(world, person_id) == [True]
+
+    @pytest.mark.parametrize("level", AssuranceLevel)
+    def test_register_knows_who_has_a_confirmed_account(
+        self, world: IdpWorld, level: AssuranceLevel
+    ) -> None:
+        opened_at = world.clock.now()
+        person_id = world.someone(level).person_id
+        known = {person_id: opened_at} if level is AssuranceLevel.CONFIRMED else {}
+
+        def holders() -> dict[PersonId, datetime]:
+            with world.session() as session:
+                return find_account_holders(session, [person_id])
+
+        assert holders() == known
+        self.close(world, person_id)
+        assert holders() == {}
+        with world.session() as session:
+            reopen_accounts(session, person_id)
+        assert holders() == known
