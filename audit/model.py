@@ -121,7 +121,8 @@ def recorded(entry: NewEntry, person_id: PersonId) -> RecordedEntry:
     """Tell that the composed statement which carried `append_entry` returned its row.
 
     Security:
-        Called in one place: right after `HotStatement.fetchrow` returned a row, in a `hot.py`.
+        Called in one place: right after `HotStatement.fetchrow` returned a row, in a `hot.py` or
+        beside the statement itself.
         `tests/architecture` holds that. Calling it without the row is opening without a trace.
     """
     return RecordedEntry(entry=entry, person_id=person_id, written=_WRITTEN)

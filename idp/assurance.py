@@ -60,16 +60,22 @@ def acr_for(level: AssuranceLevel, acr_values: Sequence[str]) -> str:
     return level.acr
 
 
+def has_essential_acr(level: AssuranceLevel, essential: Sequence[str]) -> bool:
+    """Tell whether an account reaches an `acr` that the client called essential.
+
+    Source:
+        OpenID Connect Core, 5.5.1.1.
+    """
+    return not essential or any(
+        (wanted := _LEVEL_OF.get(acr)) is not None and wanted <= level for acr in essential
+    )
+
+
 def check_essential_acr(level: AssuranceLevel, essential: Sequence[str]) -> None:
     """Hold an account against an `acr` that the client called essential.
 
     Raises:
         UnmetAuthenticationRequirements: 400. The level includes none of them.
-
-    Source:
-        OpenID Connect Core, 5.5.1.1.
     """
-    if essential and not any(
-        (wanted := _LEVEL_OF.get(acr)) is not None and wanted <= level for acr in essential
-    ):
+    if not has_essential_acr(level, essential):
         raise UnmetAuthenticationRequirements(level=level.name)

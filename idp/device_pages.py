@@ -60,6 +60,9 @@ def show_request(
 ) -> Response:
     """Show who asks and what for."""
     code, found = _find(request, session, provider, user_code, person)
+    if found.is_unmet:
+        devices.deny(session, found, at=request.app.state.clock.now())
+        return _decided(request, is_allowed=False, is_unmet=True)
     language = language_of(request)
     return render(
         request,
@@ -91,15 +94,23 @@ def decide(
     """Take the person's decision to the device."""
     code, found = _find(request, session, provider, user_code, person)
     at = request.app.state.clock.now()
-    if decision == "deny":
+    if decision == "deny" or found.is_unmet:
         devices.deny(session, found, at=at)
-    elif shown != shown_disclosures(found.session, found.asked):
+        return _decided(request, is_allowed=False, is_unmet=found.is_unmet)
+    if shown != shown_disclosures(found.session, found.asked):
         return _see(f"/device/{code.in_address}")
-    else:
-        language = language_of(request).code
-        devices.allow(session, provider, found, language=language, at=at)
+    language = language_of(request).code
+    devices.allow(session, provider, found, language=language, at=at)
+    return _decided(request, is_allowed=True)
+
+
+def _decided(request: Request, *, is_allowed: bool, is_unmet: bool = False) -> Response:
     return render(
-        request, "idp/deferred_decided.html", is_allowed=decision == "allow", path="/device"
+        request,
+        "idp/deferred_decided.html",
+        is_allowed=is_allowed,
+        is_unmet=is_unmet,
+        path="/device",
     )
 
 

@@ -37,10 +37,15 @@ def _(message: str) -> str:
 
 @router.get("/interaction/{interaction_id}")
 def show_interaction(request: Request, session: UnitOfWork, interaction_id: str) -> Response:
-    """Ask what is still missing: sign-in, then consent; answer the client when nothing is."""
+    """Ask what is still missing: sign-in, then consent; answer the client when nothing is.
+
+    Or when whoever signed in does not reach what the client called essential.
+    """
     interaction = _interaction(request, session, interaction_id)
     if interaction.needs_sign_in:
         return _sign_in_page(request, interaction)
+    if interaction.is_unmet:
+        return _deny(request, session, interaction)
     if interaction.needs_consent:
         return _consent_page(request, interaction)
     return _allow(request, session, interaction)
@@ -71,7 +76,7 @@ def decide_consent(
 ) -> Response:
     """Take the person's decision to the client."""
     interaction = _interaction(request, session, interaction_id)
-    if decision == "deny":
+    if decision == "deny" or interaction.is_unmet:
         return _deny(request, session, interaction)
     if interaction.needs_sign_in or shown != shown_digest(interaction):
         return _see(f"/interaction/{interaction.interaction_id}")

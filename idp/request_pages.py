@@ -49,6 +49,9 @@ def show_request(
     """Show who asks, what for, and the message to compare."""
     at = request.app.state.clock.now()
     it = backchannel.get_waiting(session, provider, name, sign_in=person, at=at)
+    if it.is_unmet:
+        backchannel.deny(session, it, at=at)
+        return _decided(request, is_allowed=False, is_unmet=True)
     language = language_of(request)
     return render(
         request,
@@ -78,15 +81,23 @@ def decide(
     """Take the person's decision to the partner."""
     at = request.app.state.clock.now()
     it = backchannel.get_waiting(session, provider, name, sign_in=person, at=at)
-    if decision == "deny":
+    if decision == "deny" or it.is_unmet:
         backchannel.deny(session, it, at=at)
-    elif shown != shown_disclosures(it.session, it.asked):
+        return _decided(request, is_allowed=False, is_unmet=it.is_unmet)
+    if shown != shown_disclosures(it.session, it.asked):
         return RedirectResponse(
             f"{REQUESTS}/{backchannel.name_of(it)}", 303, headers={"Cache-Control": "no-store"}
         )
-    else:
-        language = language_of(request).code
-        backchannel.allow(session, provider, it, language=language, at=at)
+    language = language_of(request).code
+    backchannel.allow(session, provider, it, language=language, at=at)
+    return _decided(request, is_allowed=True)
+
+
+def _decided(request: Request, *, is_allowed: bool, is_unmet: bool = False) -> Response:
     return render(
-        request, "idp/deferred_decided.html", is_allowed=decision == "allow", path=REQUESTS
+        request,
+        "idp/deferred_decided.html",
+        is_allowed=is_allowed,
+        is_unmet=is_unmet,
+        path=REQUESTS,
     )

@@ -249,9 +249,34 @@ def merged(granted: Mapping[str, JSON] | None, asked: Mapping[str, JSON]) -> dic
     return found
 
 
-def level_of_grant(granted: Mapping[str, JSON]) -> AssuranceLevel:
-    """Return how sure we were of the account when the person agreed."""
-    return AssuranceLevel(granted[_LEVEL])
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a grant asked to be returned in one place.
+
+    Attributes:
+        asked: As `check_request` accepted it.
+        items: To be read for it.
+        level: How sure we were of the account when the person agreed.
+    """
+
+    asked: JSON
+    items: tuple[str, ...]
+    level: AssuranceLevel
+
+
+def wanted_of_grant(granted: Mapping[str, JSON], where: str) -> Wanted | None:
+    """Return what is wanted in one place; None where nothing need be read.
+
+    Args:
+        granted: From `as_granted`; empty for nothing.
+        where: `userinfo` or `id_token`.
+    """
+    asked = granted.get(where)
+    items = () if asked is None else items_asked(asked)
+    if not items:
+        return None
+    level = AssuranceLevel(granted[_LEVEL])
+    return None if level < min(ASSURANCE_LEVELS.values()) else Wanted(asked, items, level)
 
 
 def answer(asked: JSON, grounds: Grounds) -> JSON:

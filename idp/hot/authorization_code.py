@@ -9,9 +9,8 @@ from sqlalchemy.types import LargeBinary, SmallInteger, Text
 from starlette.requests import Request
 
 from idp import pkce
-from idp.claims import items_of_claims
 from idp.errors import CodeMisused, InvalidGrant
-from idp.hot.claims_reading import ItemsRead, ReadRefused, read_claims
+from idp.hot.claims_reading import claims_of_id_token
 from idp.hot.clients import Caller
 from idp.hot.granting import granted_by, refresh_token_for
 from idp.hot.token import Issue, check_spent, subject_of
@@ -19,9 +18,8 @@ from idp.hot.verified_reading import verified_claims_of_id_token
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
 from idp.ring_tokens import AUTHORIZATION_CODE, REFRESH_TOKEN, RingToken
-from idp.statements import AT, admit, grant_binds, has_row, one_row
+from idp.statements import AT, admit, has_row, one_row
 from idp.tables import authorization_codes, grants
-from idp.tokens import Subject
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
 from kernel.secret import MalformedToken
@@ -161,37 +159,12 @@ async def redeem(request: Request, caller: Caller) -> Issue:
         has_id_token="openid" in row["scope"],
         nonce=row["nonce"],
         id_token_extra={
-            **await _claims_of_id_token(
+            **await claims_of_id_token(
                 request, caller, subject, orjson.loads(row["id_token_claims"])["claims"]
             ),
             **await verified_claims_of_id_token(request, caller, subject, row["verified_claims"]),
         },
     )
-
-
-async def _claims_of_id_token(
-    request: Request, caller: Caller, subject: Subject, claims: list[str]
-) -> dict[str, object]:
-    """Return what the request asked for in the ID token itself (OpenID Connect Core, 5.5).
-
-    A consent that was withdrawn since the code was issued leaves the claims out: the sign-in
-    stands, the data is not handed over.
-    """
-    if not claims:
-        return {}
-    assert subject.grant_id is not None  # a code belongs to a grant
-    asked = ItemsRead(
-        client_id=caller.client.client_id,
-        partner_id=caller.client.partner_id,
-        sub=subject.sub,
-        grant_id=subject.grant_id,
-        items=items_of_claims(claims),
-        # There is no access token yet that could have been revoked.
-        binds=grant_binds(subject.grant_id, at=caller.at),
-        at=caller.at,
-    )
-    read = await read_claims(request, asked, claims)
-    return {} if isinstance(read, ReadRefused) else read
 
 
 async def _check_resources(pool: Any, caller: Caller, token: RingToken) -> None:  # noqa: ANN401

@@ -12,6 +12,7 @@ from sqlalchemy import and_, bindparam, case, cast, func, select, update
 from sqlalchemy.types import Integer, Interval, LargeBinary, SmallInteger, Text
 from starlette.requests import Request
 
+from idp.claims import parse_claims_parameter
 from idp.errors import (
     AccessDenied,
     AuthorizationPending,
@@ -20,6 +21,7 @@ from idp.errors import (
     SlowDown,
     UnauthorizedClient,
 )
+from idp.hot.claims_reading import claims_of_id_token
 from idp.hot.clients import Caller
 from idp.hot.granting import granted_by, refresh_token_for
 from idp.hot.token import Issue, check_spent, subject_of
@@ -80,7 +82,10 @@ def _poll(*, has_assertion: bool, has_proof: bool) -> HotStatement:
             *admission.conditions,
         )
         .values(spent_at=AT)
-        .returning(_t.grant_id.label("code_grant_id"))
+        .returning(
+            _t.grant_id.label("code_grant_id"),
+            _t.request["parameters"]["claims"].astext.label("asked_claims"),
+        )
         .cte("spent")
     )
     wait = func.make_interval(
@@ -177,9 +182,14 @@ def poll_for(
             granted_resources=tuple(row["resources"]),
             refresh_token=refresh.token if row["has_refresh"] else None,
             has_id_token="openid" in row["scope"],
-            id_token_extra=await verified_claims_of_id_token(
-                request, caller, subject, row["verified_claims"]
-            ),
+            id_token_extra={
+                **await claims_of_id_token(
+                    request, caller, subject, parse_claims_parameter(row["asked_claims"]).id_token
+                ),
+                **await verified_claims_of_id_token(
+                    request, caller, subject, row["verified_claims"]
+                ),
+            },
         )
 
     return poll

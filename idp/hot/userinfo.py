@@ -15,10 +15,11 @@ from idp.claims import items_of_claims
 from idp.client_certificates import client_certificate_of
 from idp.dependencies import provider_of
 from idp.errors import InsufficientScope, InvalidResourceProof, InvalidToken
-from idp.hot.claims_reading import ItemsRead, ReadRefused, read_claims
+from idp.hot.claims_reading import read_claims
 from idp.hot.clients import known_clients_of
 from idp.hot.encryption import encrypter_for
 from idp.hot.verified_reading import find_verified_claims, read_verified_claims
+from idp.item_reading import ItemsRead, ReadRefused
 from idp.model import VerifiedToken
 from idp.provider import Provider
 from idp.statements import has_row, live_grant, one_row, spend_proof, token_binds

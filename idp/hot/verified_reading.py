@@ -18,8 +18,9 @@ from starlette.requests import Request
 
 from consent.api import PurposeCode
 from idp import verified_claims
-from idp.hot.claims_reading import ItemsRead, ReadRefused, read_items
+from idp.hot.claims_reading import read_items
 from idp.hot.clients import Caller
+from idp.item_reading import ItemsRead, ReadRefused
 from idp.statements import grant_binds
 from idp.tables import grants
 from idp.tokens import Subject
@@ -65,20 +66,19 @@ async def read_verified_claims(
         `verified_claims`, or nothing where there is nothing to say; why nothing was read only
         when the grant itself is not live any more.
     """
-    held = {} if granted is None else orjson.loads(granted)
-    asked = held.get(where)
-    items = () if asked is None else verified_claims.items_asked(asked)
-    level = None if asked is None else verified_claims.level_of_grant(held)
-    if level is None or level < min(verified_claims.ASSURANCE_LEVELS.values()) or not items:
+    wanted = verified_claims.wanted_of_grant(
+        {} if granted is None else orjson.loads(granted), where
+    )
+    if wanted is None:
         return {}
     facts = await read_items(
-        request, replace(read, items=items, purpose=PurposeCode(IDENTIFICATION))
+        request, replace(read, items=wanted.items, purpose=PurposeCode(IDENTIFICATION))
     )
     if isinstance(facts, ReadRefused):
         return facts if facts.reason in _NOT_LIVE else {}
     answer = verified_claims.answer(
-        asked,
-        Grounds(facts=facts, level=level, agencies=await _agencies(request), at=read.at),
+        wanted.asked,
+        Grounds(facts=facts, level=wanted.level, agencies=await _agencies(request), at=read.at),
     )
     return {} if answer is None else {VERIFIED_CLAIMS: answer}
 

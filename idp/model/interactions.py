@@ -26,6 +26,8 @@ class Interaction:
             than the client asks for.
         asked: What the person still has to agree to: the request's disclosures that no live
             consent covers; all of them when the client asks to be shown them again.
+        is_unmet: Whether who is signed in does not reach an `acr` that the client called
+            essential: nothing is asked of them, the client is told.
         needs_consent: Whether the consent page must be shown: something is asked, or the person
             has not been to this client before.
         expires_at: After this the person has to start again at the client.
@@ -37,6 +39,7 @@ class Interaction:
     request: AuthorizationRequest
     session: SignInSession | None
     asked: tuple[Disclosure, ...]
+    is_unmet: bool
     needs_consent: bool
     created_at: datetime
     expires_at: datetime

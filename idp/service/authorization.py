@@ -7,6 +7,7 @@ from typing import TypeAlias, cast
 from sqlalchemy.orm import Session
 
 from idp import checks
+from idp.assurance import check_essential_acr, has_essential_acr
 from idp.errors import (
     AccessDenied,
     InteractionGone,
@@ -17,6 +18,7 @@ from idp.errors import (
     OAuthError,
     RequestUriNotSupported,
     UnknownClient,
+    UnmetAuthenticationRequirements,
 )
 from idp.interaction_state import expected_sub, is_acceptable, silent_refusal
 from idp.jose import NotVerified
@@ -102,6 +104,9 @@ def start(
         pending = _evaluate(
             session, provider, client, request, sign_in=sign_in, requested_at=at, at=at
         )
+        # Who signs in as somebody else for this request is held against it then.
+        if pending.session is not None:
+            check_essential_acr(pending.session.level, request.claims.essential_acr)
         if "none" in request.prompt:
             return _answer_silently(
                 session,
@@ -187,6 +192,8 @@ def get_interaction(
         request=request,
         session=pending.session,
         asked=pending.asked,
+        is_unmet=pending.session is not None
+        and not has_essential_acr(pending.session.level, request.claims.essential_acr),
         needs_consent=pending.needs_consent,
         created_at=found.created_at,
         expires_at=found.expires_at,
@@ -244,7 +251,7 @@ def allow(
 def deny(
     session: Session, provider: Provider, interaction: Interaction, *, at: datetime
 ) -> AuthorizationResponse:
-    """Answer the client that the person did not agree.
+    """Answer the client that the person did not agree, or that whoever signed in can't do.
 
     Raises:
         InteractionGone: 410. It was answered a moment ago, in another tab.
@@ -259,7 +266,7 @@ def deny(
         request.redirect_uri,
         request.response_mode,
         request.state,
-        refusal=AccessDenied(),
+        refusal=UnmetAuthenticationRequirements() if interaction.is_unmet else AccessDenied(),
         at=at,
     )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 import orjson
 from sqlalchemy.orm import Session, sessionmaker
 
+from idp.claims import parse_claims_parameter
 from idp.errors import RequestGone
 from idp.model import PUSH, Client, SignInSession
 from idp.provider import Provider
@@ -160,7 +161,16 @@ def _push(
     """Return the tokens; None when the grant has been revoked."""
     with unit_of_work_of(sessions) as session:
         store.mark_spent(session, decided.stored.token, at=at)
-        return push(session, provider, client, decided.grant_id, auth_req_id, at=at)
+        asked = decided.stored.request["parameters"].get("claims")
+        return push(
+            session,
+            provider,
+            client,
+            decided.grant_id,
+            auth_req_id,
+            claims=parse_claims_parameter(asked),
+            at=at,
+        )
 
 
 def _place(token: RingToken) -> bytes:

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from idp import checks
+from idp.assurance import has_essential_acr
 from idp.errors import OAuthError, RequestGone, UnknownUserCode
 from idp.model import Client, DeferredRequest, Disclosure, SignInSession
 from idp.provider import Provider
@@ -37,6 +38,11 @@ class Waiting:
     request: DeferredRequest
     session: SignInSession
     asked: tuple[Disclosure, ...]
+
+    @property
+    def is_unmet(self) -> bool:
+        """Whether the person does not reach an `acr` that the client called essential."""
+        return not has_essential_acr(self.session.level, self.request.claims.essential_acr)
 
 
 def user_code_digest(provider: Provider, user_code: UserCode) -> bytes:
@@ -148,7 +154,7 @@ def allow(
 
 
 def deny(session: Session, it: Waiting, *, at: datetime) -> None:
-    """Store that the person refused.
+    """Store that the person refused, or can't do.
 
     Raises:
         RequestGone: 404. It was decided a moment ago, or has expired.

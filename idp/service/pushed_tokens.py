@@ -1,17 +1,27 @@
 """Tokens that are pushed to a client: CIBA, 10.3.1."""
 
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from idp import tokens
-from idp.model import Client
+from consent.api import PurposeCode
+from idp import tokens, verified_claims
+from idp.claims import claims_from, items_of_claims
+from idp.item_reading import ItemsRead, ReadRefused
+from idp.model import ClaimsRequest, Client
 from idp.provider import Provider
 from idp.resource_indicators import audience_for
 from idp.ring_tokens import REFRESH_TOKEN
+from idp.service.item_reads import read_items_in
+from idp.statements import grant_binds
 from idp.store import grants as store
+from idp.verified_claims import ID_TOKEN, IDENTIFICATION, VERIFIED_CLAIMS, Grounds
 from kernel.ids import GrantId
 from kernel.secret import Secret, random_b64url
+from population_register.api import list_agencies
 
 _JTI_BYTES = 16  # 128 random bits
 _AUTH_REQ_ID = "urn:openid:params:jwt:claim:auth_req_id"
@@ -25,11 +35,13 @@ def push(
     grant_id: GrantId | None,
     auth_req_id: str,
     *,
+    claims: ClaimsRequest,
     at: datetime,
 ) -> dict[str, object] | None:
     """Return what is pushed; None when the grant has been revoked.
 
-    The ID token names the request and the other tokens, so that nobody can swap them on the way.
+    The ID token names the request and the other tokens, so that nobody can swap them on the way,
+    and says of the person what was asked for in it and what a consent still covers.
 
     Args:
         session: The open transaction.
@@ -37,13 +49,14 @@ def push(
         client: Whose tokens; they are bearer tokens.
         grant_id: What the person allowed.
         auth_req_id: Of the request.
+        claims: What the request asked for by name.
         at: Now.
 
     Source:
         CIBA, 10.3.1.
     """
     granted = None if grant_id is None else store.find_live_grant(session, grant_id, at=at)
-    if granted is None:
+    if grant_id is None or granted is None:
         return None
     subject = tokens.Subject(
         sub=granted.sub,
@@ -78,7 +91,10 @@ def push(
     }
     if subject.authorization_details:
         answer["authorization_details"] = list(subject.authorization_details)
-    extra: dict[str, object] = {_AUTH_REQ_ID: auth_req_id}
+    extra: dict[str, object] = {
+        **_claims_of_id_token(session, provider, client, granted, claims, at=at),
+        _AUTH_REQ_ID: auth_req_id,
+    }
     alg = client.metadata.id_token_signed_response_alg
     if granted.is_refreshable:
         refresh_expires_at = at + provider.policy.refresh_token
@@ -110,3 +126,50 @@ def push(
         alg=alg,
     )
     return answer
+
+
+def _claims_of_id_token(
+    session: Session,
+    provider: Provider,
+    client: Client,
+    granted: Row[Any],
+    claims: ClaimsRequest,
+    *,
+    at: datetime,
+) -> dict[str, object]:
+    """Return what is said of the person in the ID token itself, each under its own consent.
+
+    Source:
+        OpenID Connect Core, 5.5; OpenID Connect for Identity Assurance, 5.7.
+    """
+    grant_id = GrantId(granted.grant_id)
+    read = ItemsRead(
+        client_id=client.client_id,
+        partner_id=client.partner_id,
+        sub=granted.sub,
+        grant_id=grant_id,
+        items=items_of_claims(claims.id_token),
+        binds=grant_binds(grant_id, at=at),
+        at=at,
+    )
+    said: dict[str, object] = {}
+    if claims.id_token:
+        found = read_items_in(session, provider.keyring, read)
+        if not isinstance(found, ReadRefused):
+            values = {item: value.value for item, value in found.items()}
+            said |= claims_from(values, claims.id_token)
+    wanted = verified_claims.wanted_of_grant(granted.verified_claims or {}, ID_TOKEN)
+    if wanted is None:
+        return said
+    facts = read_items_in(
+        session,
+        provider.keyring,
+        replace(read, items=wanted.items, purpose=PurposeCode(IDENTIFICATION)),
+    )
+    if isinstance(facts, ReadRefused):
+        return said
+    agencies = {str(agency.agency_id): agency.name_ru for agency in list_agencies(session)}
+    answer = verified_claims.answer(
+        wanted.asked, Grounds(facts=facts, level=wanted.level, agencies=agencies, at=at)
+    )
+    return said if answer is None else {**said, VERIFIED_CLAIMS: answer}

@@ -378,6 +378,36 @@ class TestPrompt:
         assert low["error"] == "unmet_authentication_requirements"
         assert "code" in high
 
+    @pytest.mark.spec("OIDCC-5.5.1.1")
+    @pytest.mark.parametrize("more", [{}, {"prompt": "none"}, {"prompt": "consent"}], ids=str)
+    def test_whoever_is_signed_in_and_does_not_reach_it_sees_no_page(
+        self, world: IdpWorld, more: dict[str, str]
+    ) -> None:
+        client, browser = world.a_relying_party(), world.browser()
+        browser.authorize(client.url(), world.someone(AssuranceLevel.STANDARD))
+        wanted = AssuranceLevel.CONFIRMED.acr
+        claims = json.dumps({"id_token": {"acr": {"essential": True, "value": wanted}}})
+
+        answer = redirected(browser.get(client.url(claims=claims, scope="openid profile", **more)))
+
+        assert answer["error"] == "unmet_authentication_requirements"
+
+    @pytest.mark.spec("OIDCC-5.5.1.1")
+    def test_whoever_signs_in_and_does_not_reach_it_is_not_asked_to_agree(
+        self, world: IdpWorld
+    ) -> None:
+        client, browser = world.a_fapi2_client(), world.browser()
+        wanted = AssuranceLevel.CONFIRMED.acr
+        claims = json.dumps({"id_token": {"acr": {"essential": True, "value": wanted}}})
+        url = client.pushed_url(client.verifier(), claims=claims, scope="openid profile")
+        sign_in = browser.get(browser.get(url).headers["location"])
+
+        answer = browser.sign_in(sign_in, world.someone(AssuranceLevel.STANDARD))
+
+        assert redirected(answer)["error"] == "unmet_authentication_requirements"
+        # It was answered: the request is used up with it.
+        assert browser.get(url).status_code == 400
+
     @pytest.mark.spec("OIDCC-3.1.2.1")
     @pytest.mark.parametrize(
         "change",
