@@ -56,6 +56,17 @@ _DEFER = text(
 ).bindparams(bindparam("args", type_=JSONB), bindparam("run_at", type_=Instant))
 
 
+# As procrastinate's own `retry_job`, but from one worker only.
+_TAKE_BACK = """
+UPDATE procrastinate_jobs
+SET status = (CASE WHEN abort_requested THEN 'failed' ELSE 'todo' END)::procrastinate_job_status,
+    attempts = attempts + 1, scheduled_at = now()
+WHERE id = %(job_id)s AND status = 'doing'
+  AND worker_id IS NOT DISTINCT FROM CAST(%(worker_id)s AS bigint)
+RETURNING id
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobContext:
     """What a task works with; made once, when the worker starts.
@@ -389,15 +400,28 @@ async def _keep_queue(job_context: procrastinate.JobContext, timestamp: int) -> 
     del timestamp
     manager = job_context.app.job_manager
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_SECONDS):
-        try:
-            await manager.retry_job(job)
-        except queue_errors.UniqueViolation:
-            # Another one of its queueing lock waits already and will do the work.
-            await _finish(manager, job)
-        except queue_errors.ConnectorException:
+        if not await _hand_out_again(manager, job):
             continue  # another keeper was faster, or the worker lives after all and finished it
         log.warning("job.handed_out_again", task=job.task_name, job=job.id)
     await manager.delete_old_jobs(nb_hours=FAILED_KEPT_HOURS, queue=QUEUE, include_failed=True)
+
+
+async def _hand_out_again(manager: JobManager, job: Job) -> bool:
+    """Take a job from the worker that had it; tell whether it still had it.
+
+    Transaction:
+        One statement: the job that another keeper handed out is another worker's by now, and is
+        not run beside it.
+    """
+    try:
+        taken = await manager.connector.execute_query_all_async(
+            _TAKE_BACK, job_id=job.id, worker_id=job.worker_id
+        )
+    except queue_errors.UniqueViolation:
+        # Another one of its queueing lock waits already and will do the work.
+        await _finish(manager, job)
+        return True
+    return bool(taken)
 
 
 async def _finish(manager: JobManager, job: Job) -> None:

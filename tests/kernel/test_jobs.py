@@ -16,7 +16,16 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from kernel.clock import FrozenClock
 from kernel.db import unit_of_work_of
-from kernel.jobs import JobArgument, JobContext, Tasks, _take_jobs, enqueue, run_worker
+from kernel.jobs import (
+    JobArgument,
+    JobContext,
+    Tasks,
+    _hand_out_again,
+    _take_jobs,
+    enqueue,
+    make_queue,
+    run_worker,
+)
 from kernel.keyring import Keyring
 from kernel.root_keys import LocalKeyFile
 from kernel.settings import Settings
@@ -266,6 +275,28 @@ class TestWorker:
         assert seen == ["done"]
         with fresh_sessions() as session:
             assert jobs_in(session) == []
+
+    def test_job_that_another_keeper_handed_out_is_left_to_its_new_worker(
+        self, fresh_database: str, fresh_sessions: sessionmaker[Session]
+    ) -> None:
+        """Two keepers find the same dead worker; in between a living one took its job."""
+        with unit_of_work_of(fresh_sessions) as session:
+            enqueue(session, "test.thing.do")
+            let_the_worker_die(session)
+
+        async def keep_too_late() -> bool:
+            queue = make_queue([], database_url=fresh_database, size=2)
+            async with queue.open_async():
+                manager = queue.job_manager
+                (job,) = await manager.get_stalled_jobs()
+                assert await _hand_out_again(manager, job)
+                living = await manager.register_worker()
+                assert await manager.fetch_job(queues=None, worker_id=living)
+                return await _hand_out_again(manager, job)
+
+        assert not asyncio.run(keep_too_late())
+        with fresh_sessions() as session:
+            assert [job.status for job in jobs_in(session)] == ["doing"]
 
     def test_job_of_a_dead_worker_gives_way_to_the_one_that_waits(
         self, work: Work, clock: FrozenClock, fresh_sessions: sessionmaker[Session]
