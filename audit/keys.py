@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from audit.checkpoint import VerifierKey
+from kernel.key_pairs import SigningKey
 from kernel.secret import b64url_decode
-from kernel.signing import SigningKey, SigningKeys
+from kernel.signing import SigningKeys
 
 KEY_USE = "log"
 ALG = "EdDSA"

@@ -17,6 +17,7 @@ from idp.page_views import asked_disclosures, asker_of, shown_digest
 from idp.responses import respond
 from idp.service import accounts, authorization, logout, sessions
 from idp.signing_out import leave
+from idp.upstream_refusals import show_refusal
 from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.form_guard import FormFromOurPage
 from kernel.pages import PagePart, RefusalText, language_of, render
@@ -366,6 +367,6 @@ PART = PagePart(
         EmptySignIn: _show_empty_sign_in,
         NotSignedIn: _show_sign_in_first,
         UnknownUserCode: device_pages.show_unknown_code,
-        UpstreamRefused: upstream_pages.show_refusal,
+        UpstreamRefused: show_refusal,
     },
 )

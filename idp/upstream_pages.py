@@ -20,18 +20,17 @@ from idp.dependencies import (
 from idp.errors import (
     SignInFailed,
     UpstreamDenied,
-    UpstreamGone,
     UpstreamNotVerified,
-    UpstreamPersonUnknown,
-    UpstreamRefused,
     UpstreamUnavailable,
 )
 from idp.model import Interaction, InteractionId, SignedIn
 from idp.own_addresses import parse_own_address
 from idp.page_views import visible
 from idp.service import accounts, authorization, sessions
+from idp.service import upstream_requests as requests
 from idp.service import upstreams as service
-from idp.service.upstreams import Kept, MustConfirm, Settled
+from idp.service.upstream_requests import Kept
+from idp.service.upstreams import MustConfirm, Settled
 from idp.upstream import (
     Asserted,
     Upstream,
@@ -41,25 +40,18 @@ from idp.upstream import (
     verify_id_token,
 )
 from idp.upstream_client import Tokens, UpstreamClient
+from idp.upstream_refusals import LINKS
 from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.form_guard import FormFromOurPage
-from kernel.pages import RefusalText, language_of, render
+from kernel.pages import language_of, render
 from kernel.secret import Secret
 
 router = APIRouter(include_in_schema=False)
-
-LINKS = "/account/upstreams"
-"""Where a person sees what is connected."""
 
 CONFIRM = "/upstream/confirm"
 
 _ONE_FORM = [FormFromOurPage]
 _DENIED = frozenset({"access_denied", "login_required", "interaction_required", "consent_required"})
-
-
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
 
 
 def upstream_client_of(request: Request) -> UpstreamClient:
@@ -89,7 +81,7 @@ def start(
     longest = int(provider.policy.session.total_seconds())
     asked = None if waiting is None else waiting.request.max_age
     prompt = frozenset() if waiting is None else waiting.request.prompt
-    begun = service.new_request(
+    begun = requests.new_request(
         return_to=return_to,
         max_age=longest if asked is None else min(asked, longest),
         is_renewed=bool(again) or bool(prompt & {"login", "select_account"}),
@@ -110,7 +102,7 @@ def connect(request: Request, upstream_id: str) -> Response:
     if not service.is_fresh(person, at=at):
         return _see(f"/sign-in?{urlencode({'next': LINKS, 'again': 'yes'})}")
     # Whoever sits there proves it is theirs: that they were signed in there is not enough.
-    begun = service.new_request(return_to=LINKS, max_age=0, is_renewed=True, link_to=person, at=at)
+    begun = requests.new_request(return_to=LINKS, max_age=0, is_renewed=True, link_to=person, at=at)
     return _send(request, upstream, begun)
 
 
@@ -129,7 +121,7 @@ def callback(  # noqa: PLR0917  # parameters of the response, by their own names
     # Committed before the provider is asked: the same answer, sent again, finds it spent.
     with unit_of_work_of(request.app.state.sessions) as session:
         upstream, credential = service.get_upstream(session, provider, upstream_id)
-        begun = service.take_up(
+        begun = requests.take_up(
             session,
             provider,
             upstream_id,
@@ -188,7 +180,7 @@ def confirm(
     provider = provider_of(request)
     at = request.app.state.clock.now()
     binding = cookies.interaction_binding(request, confirmation_id)
-    upstream, it = service.find_confirmation(
+    upstream, it = requests.find_confirmation(
         session, provider, confirmation_id=confirmation_id, binding=binding, at=at
     )
     request.state.upstream_return = it.return_to
@@ -264,7 +256,7 @@ def redirect_uri(issuer: str, upstream_id: str) -> str:
 
 def _send(request: Request, upstream: Upstream, begun: UpstreamRequest) -> Response:
     provider = provider_of(request)
-    kept = service.mint_kept(begun.started_at)
+    kept = requests.mint_kept(begun.started_at)
     address = upstream_client_of(request).authorization_url(
         upstream,
         begun,
@@ -274,7 +266,7 @@ def _send(request: Request, upstream: Upstream, begun: UpstreamRequest) -> Respo
         at=begun.started_at,
     )
     with unit_of_work_of(request.app.state.sessions) as session:
-        service.keep_request(session, provider, upstream, begun, kept)
+        requests.keep_request(session, provider, upstream, begun, kept)
     response = _see(address)
     _bind(request, response, kept)
     return response
@@ -370,7 +362,7 @@ def _confirmation_page(
     headers: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
 ) -> Response:
-    upstream, it = service.find_confirmation(
+    upstream, it = requests.find_confirmation(
         session,
         provider_of(request),
         confirmation_id=confirmation_id,
@@ -406,81 +398,3 @@ def show_failed_confirmation(
             headers=headers,
             errors={"username": sentence},
         )
-
-
-def show_refusal(
-    request: Request, refusal: UpstreamRefused, headers: Mapping[str, str]
-) -> Response:
-    """Say what happened, and lead back to where the person came from."""
-    then = _sign_in_address(getattr(request.state, "upstream_return", ""))
-    text = TEXTS[refusal.code]
-    return render(
-        request,
-        "idp/upstream_failed.html",
-        status=refusal.status,
-        headers=headers,
-        heading=text.heading,
-        advice=text.advice,
-        code=refusal.code,
-        request_id=str(getattr(request.state, "request_id", "")),
-        # Never the address of the answer itself: it is spent, and holds a code.
-        path=then if "?" in then else f"{then}?",
-        then=then,
-    )
-
-
-def _sign_in_address(then: str) -> str:
-    if then.startswith(("/interaction/", LINKS)):
-        return then
-    return f"/sign-in?{urlencode({'next': then})}" if then else "/sign-in"
-
-
-_CONNECT_LATER = _(
-    "Sign in with your name and password. Then you can connect the regional account under "
-    "“Sign-ins” in your Civitas account, and sign in with it from then on."
-)
-
-TEXTS: Mapping[str, RefusalText] = {
-    UpstreamRefused.code: RefusalText(
-        heading=_("You are not signed in"), advice=_("Try again, or sign in another way.")
-    ),
-    UpstreamDenied.code: RefusalText(
-        heading=_("The regional system did not sign you in"),
-        advice=_(
-            "You broke off there, or it refused. Nothing was changed here. Try again, or sign in "
-            "another way."
-        ),
-    ),
-    UpstreamUnavailable.code: RefusalText(
-        heading=_("The regional system can't be reached"),
-        advice=_(
-            "It does not answer, or answers what we can't use. Try again in a few minutes, or sign "
-            "in another way."
-        ),
-    ),
-    UpstreamNotVerified.code: RefusalText(
-        heading=_("The answer of the regional system can't be trusted"),
-        advice=_(
-            "It was not made for this sign-in, or not by that system. Nobody was signed in. Try "
-            "again; if it happens again, tell support."
-        ),
-    ),
-    UpstreamGone.code: RefusalText(
-        heading=_("This sign-in has ended"),
-        advice=_(
-            "It was finished already, took too long, or began in another browser. Nobody was "
-            "signed in by it. Begin again."
-        ),
-    ),
-    UpstreamPersonUnknown.code: RefusalText(
-        heading=_("We do not know who you are here"), advice=_CONNECT_LATER
-    ),
-    "upstream_already_linked": RefusalText(
-        heading=_("That account is connected already"),
-        advice=_(
-            "The regional account opens another Civitas account, or yours is connected with an "
-            "account of that region. Disconnect it first."
-        ),
-    ),
-}
-"""What a person is told about each refusal."""

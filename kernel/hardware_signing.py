@@ -17,9 +17,9 @@ from pkcs11.exceptions import NoSuchKey, PKCS11Error
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from kernel.hardware_root import log_in, translated
+from kernel.key_pairs import RSA_BITS, PublicKey
 from kernel.root_keys import RootKeyUnavailable
 from kernel.secret import Secret, random_bytes
-from kernel.signing import RSA_BITS, PublicKey
 
 _ID_BYTES = 16
 _NEVER_LEAVES = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}

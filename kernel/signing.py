@@ -7,20 +7,10 @@ or in a module that signs; then the database names them, sealed as well.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeAlias, assert_never, cast
+from typing import Any, Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_der_private_key,
-)
 from sqlalchemy import Row, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 from typing_extensions import override
@@ -28,12 +18,20 @@ from typing_extensions import override
 from kernel.db import AdvisoryLock, lock
 from kernel.envelope import associated_data
 from kernel.errors import Undecryptable
+from kernel.key_pairs import (
+    PrivateKey,
+    PublicKey,
+    Signer,
+    SigningKey,
+    dump,
+    generate,
+    load,
+    public_jwk,
+    thumbprint,
+)
 from kernel.root_keys import RootKeys, RootKeyUnavailable
-from kernel.secret import b64url, sha256
+from kernel.secret import b64url
 from kernel.tables import signing_keys
-
-PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
-PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
 ALGORITHMS_BY_USE: Mapping[str, tuple[str, ...]] = {
     # RS256: OpenID Connect Core, 15.1; the others: FAPI 2.0 Security Profile, 5.4.
@@ -47,7 +45,6 @@ ALGORITHMS_BY_USE: Mapping[str, tuple[str, ...]] = {
 SCHEDULED_USES = ("oidc", "partner", "consent")
 """What is rotated on schedule. The log's key is in the hands of everybody who verifies it."""
 
-RSA_BITS = 2048  # RFC 7518, 3.3: at least
 JWKS_KEPT_FOR = timedelta(minutes=5)
 """For how long others may keep a copy of the key set: `Cache-Control` of `/jwks`."""
 
@@ -60,18 +57,8 @@ PUBLISHED_AHEAD = JWKS_KEPT_FOR + 2 * RELOADED_EVERY
 OIDC_RETIRED_FOR = timedelta(days=1)
 """How long a retired `oidc` key stays published: longer than any token it signed lives."""
 
-_ES256 = ec.ECDSA(SHA256())
-_ES256_PART = 32
 _IN_MODULE = b"pkcs11:"
 """What is sealed of a key that a module holds begins so; a private key (DER) never does."""
-
-
-class Signer(Protocol):
-    """A private key that is somewhere else."""
-
-    def sign(self, payload: bytes) -> bytes:
-        """Sign and return the signature as JOSE wants it."""
-        ...
 
 
 class SigningModule(Protocol):
@@ -109,31 +96,6 @@ class NextKeyTooYoung(Exception):
     def __init__(self, use: str, alg: str, until: datetime) -> None:
         super().__init__(f"the next key of {use} {alg} may sign from {until.isoformat()}")
         self.until = until
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningKey:
-    """A private key that signs now, and what verifiers know of it."""
-
-    kid: str
-    use: str
-    alg: str
-    private_key: PrivateKey | Signer = field(repr=False)
-    public_jwk: Mapping[str, str]
-
-    def sign(self, payload: bytes) -> bytes:
-        """Sign and return the signature as JOSE wants it (RFC 7518, 3.3 and 3.4; RFC 8037, 3.1)."""
-        match self.private_key:
-            case ec.EllipticCurvePrivateKey() as key:
-                r, s = decode_dss_signature(key.sign(payload, _ES256))
-                return r.to_bytes(_ES256_PART, "big") + s.to_bytes(_ES256_PART, "big")
-            case rsa.RSAPrivateKey() as key if self.alg == "PS256":
-                salt = padding.PSS(padding.MGF1(SHA256()), padding.PSS.DIGEST_LENGTH)
-                return key.sign(payload, salt, SHA256())  # RFC 7518, 3.5
-            case rsa.RSAPrivateKey() as key:
-                return key.sign(payload, padding.PKCS1v15(), SHA256())
-            case key:  # Ed25519, or in a module
-                return key.sign(payload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +209,7 @@ class SigningKeys:
         known = self._authentic.get(row.kid)
         if known is None:
             self._unseal(row)  # bound to the kid, which is the public key's thumbprint
-            if _thumbprint(row.public_jwk) != row.kid:
+            if thumbprint(row.public_jwk) != row.kid:
                 raise Undecryptable(reason="public key of another private key", kid=row.kid)
             known = self._authentic[row.kid] = row.public_jwk
         return known
@@ -261,9 +223,7 @@ class SigningKeys:
     def _load(self, row: Row[Any]) -> PrivateKey | Signer:
         content = self._unseal(row)
         if not content.startswith(_IN_MODULE):
-            # What we sealed ourselves, when we had made it, need not be proven to be a key again.
-            key = load_der_private_key(content, None, unsafe_skip_rsa_key_validation=True)
-            return cast("PrivateKey", key)
+            return load(content)
         if self._module is None:
             raise RootKeyUnavailable(
                 "A signing key lies in a security module. Set CIVITAS_PKCS11_SIGNING, or rotate "
@@ -397,10 +357,9 @@ class SigningKeys:
         """Make a key; return what is sealed of it, and the public JWK."""
         if self._module is not None and alg in self._module.algorithms:
             key_id, public_key = self._module.generate(alg)
-            return _IN_MODULE + key_id, _public_jwk(public_key, alg)
-        private_key = _generate(alg)
-        der = private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        return der, _public_jwk(private_key.public_key(), alg)
+            return _IN_MODULE + key_id, public_jwk(public_key, alg)
+        private_key = generate(alg)
+        return dump(private_key), public_jwk(private_key.public_key(), alg)
 
 
 def _check_published(session: Session, use: str, alg: str, *, at: datetime) -> None:
@@ -422,48 +381,3 @@ def _check_published(session: Session, use: str, alg: str, *, at: datetime) -> N
 
 def _private_key_place(kid: str) -> bytes:
     return associated_data("signing_keys", "private_key_sealed", kid)
-
-
-def _generate(alg: str) -> PrivateKey:
-    match alg:
-        case "ES256":
-            return ec.generate_private_key(ec.SECP256R1())
-        case "RS256" | "PS256":
-            return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
-        case "EdDSA":
-            return ed25519.Ed25519PrivateKey.generate()
-        case _:
-            raise ValueError(f"no signing keys are made for {alg}")
-
-
-def _public_jwk(public_key: PublicKey, alg: str) -> dict[str, str]:
-    """Return the public JWK with its thumbprint as `kid` (RFC 7638, 3)."""
-    match public_key:
-        case ec.EllipticCurvePublicKey():
-            point = public_key.public_numbers()
-            members = {
-                "crv": "P-256",
-                "kty": "EC",
-                "x": b64url(point.x.to_bytes(_ES256_PART, "big")),
-                "y": b64url(point.y.to_bytes(_ES256_PART, "big")),
-            }
-        case rsa.RSAPublicKey():
-            public = public_key.public_numbers()
-            members = {
-                "e": b64url(public.e.to_bytes((public.e.bit_length() + 7) // 8, "big")),
-                "kty": "RSA",
-                "n": b64url(public.n.to_bytes((public.n.bit_length() + 7) // 8, "big")),
-            }
-        case ed25519.Ed25519PublicKey():
-            raw = public_key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-            members = {"crv": "Ed25519", "kty": "OKP", "x": b64url(raw)}
-        case _:
-            assert_never(public_key)
-    return {**members, "use": "sig", "alg": alg, "kid": _thumbprint(members)}
-
-
-def _thumbprint(jwk: Mapping[str, str]) -> str:
-    """Return the thumbprint of a public JWK (RFC 7638, 3)."""
-    members = {name: jwk[name] for name in ("crv", "e", "kty", "n", "x", "y") if name in jwk}
-    canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
-    return b64url(sha256(canonical))

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import msgspec
 
+from kernel.key_pairs import SigningKey
 from kernel.secret import Unprinted, b64url
-from kernel.signing import SigningKey
 
 PERSON_TYPE = "civitas-person+jwt"
 KEY_USE = "partner"

@@ -20,8 +20,13 @@ from idp.errors import SignInFailed, UpstreamAlreadyLinked, UpstreamGone, Upstre
 from idp.events import UpstreamLinked, UpstreamUnlinked
 from idp.model import Account, SignedIn, SignInSession
 from idp.provider import Provider
-from idp.ring_tokens import UPSTREAM_REQUEST, RingToken
 from idp.service.closing import tell_register
+from idp.service.upstream_requests import (
+    Kept,
+    find_confirmation,
+    keep_to_confirm,
+    spend_confirmation,
+)
 from idp.store import upstreams as store
 from idp.store.accounts import lock_accounts, open_account
 from idp.store.upstreams import UpstreamLink
@@ -29,32 +34,17 @@ from idp.upstream import (
     FRESH,
     IDENTIFIES_FROM,
     Asserted,
-    Kind,
     ToConfirm,
     Upstream,
     UpstreamRequest,
-    dump,
-    load_request,
-    load_to_confirm,
 )
 from kernel.envelope import associated_data
 from kernel.errors import InvalidRequest, NotFound
 from kernel.ids import AccountId, EntryId, PersonId, new_id
-from kernel.secret import MalformedToken, Secret, mint_token, parse_token, random_b64url
+from kernel.secret import Secret
 from population_register.api import IdentifierKind, ValueRefused, find_person, members_of
 
-BINDING_PREFIX = "cvw"
 _SUBJECT_INDEX = "upstream.subject"
-_VERIFIER_BYTES = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What the browser carries until it comes back: a name in the address, a value in a cookie."""
-
-    token: Secret[str]
-    binding: Secret[str]
-    stored: RingToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,96 +89,6 @@ def credential_place(upstream_id: str) -> bytes:
 def offered(session: Session) -> Sequence[Upstream]:
     """Return the upstream providers that are in use."""
     return [each for each in store.list_upstreams(session) if each.disabled_at is None]
-
-
-def new_request(
-    *,
-    return_to: str,
-    max_age: int,
-    is_renewed: bool,
-    link_to: SignInSession | None = None,
-    at: datetime,
-) -> UpstreamRequest:
-    """Begin a sign-in upstream.
-
-    Args:
-        return_to: An address of ours.
-        max_age: How long ago the person may have authenticated there, in seconds.
-        is_renewed: Whether they have to authenticate anew.
-        link_to: Whose account is to be connected; None to sign in.
-        at: Now.
-    """
-    return UpstreamRequest(
-        kind="sign_in" if link_to is None else "link",
-        nonce=random_b64url(_VERIFIER_BYTES),
-        code_verifier=random_b64url(_VERIFIER_BYTES),
-        return_to=return_to,
-        started_at=at,
-        max_age=max_age,
-        is_renewed=is_renewed,
-        person_id=None if link_to is None else link_to.person_id,
-        account_id=None if link_to is None else link_to.account_id,
-        session_id=None if link_to is None else link_to.session_id,
-    )
-
-
-def keep_request(
-    session: Session, provider: Provider, upstream: Upstream, request: UpstreamRequest, kept: Kept
-) -> None:
-    """Keep a request until the browser comes back with the upstream's answer."""
-    _keep(
-        session,
-        provider,
-        upstream,
-        kept,
-        kind=request.kind,
-        content=dump(request),
-        at=request.started_at,
-    )
-
-
-def mint_kept(at: datetime) -> Kept:
-    """Make what the browser carries."""
-    minted = UPSTREAM_REQUEST.mint(at)
-    return Kept(token=minted.token, stored=minted.stored, binding=mint_token(BINDING_PREFIX).token)
-
-
-def take_up(
-    session: Session,
-    provider: Provider,
-    upstream_id: str,
-    *,
-    state: str,
-    binding: str | None,
-    at: datetime,
-) -> UpstreamRequest:
-    """Spend the request that an answer belongs to.
-
-    Raises:
-        UpstreamGone: 410. Unknown, of another upstream, another browser's, too late, or answered
-            before: the caller can't tell which. Another browser's attempt spends nothing.
-
-    Transaction:
-        One statement; of many answers at once, one counts. It commits before the upstream is
-        asked for tokens.
-    """
-    try:
-        token = UPSTREAM_REQUEST.parse(state)
-        binding_digest = parse_token(binding or "", BINDING_PREFIX)
-    except MalformedToken as error:
-        raise UpstreamGone(reason="malformed") from error
-    content = store.spend_request(
-        session,
-        token,
-        binding_digest=binding_digest,
-        upstream_id=upstream_id,
-        is_confirmation=False,
-        at=at,
-    )
-    if content is None:
-        raise UpstreamGone(reason="unknown, spent, expired, or another browser's")
-    place = _place(token.slot, token.digest)
-    return load_request(provider.keyring.unseal_system(content, associated_data=place))
 
 
 def settle(
@@ -276,28 +176,6 @@ def settle(
     return Entered(signed_in=_signed_in(account, asserted), return_to=request.return_to)
 
 
-def find_confirmation(
-    session: Session, provider: Provider, *, confirmation_id: str, binding: str | None, at: datetime
-) -> tuple[Upstream, ToConfirm]:
-    """Return a link of this browser that waits to be confirmed.
-
-    Raises:
-        UpstreamGone: 410. Unknown, too late, confirmed, or another browser's.
-    """
-    try:
-        parsed = UPSTREAM_REQUEST.parse(confirmation_id)
-        binding_digest = parse_token(binding or "", BINDING_PREFIX)
-    except MalformedToken as error:
-        raise UpstreamGone(reason="malformed") from error
-    found = store.find_confirmation(session, parsed, binding_digest=binding_digest, at=at)
-    kept = None if found is None else store.find_upstream(session, found[0])
-    if found is None or kept is None:
-        raise UpstreamGone(reason="unknown, confirmed, expired, or another browser's")
-    place = _place(parsed.slot, parsed.digest)
-    content = provider.keyring.unseal_system(found[1], associated_data=place)
-    return kept[0], load_to_confirm(content)
-
-
 def confirm(
     session: Session,
     provider: Provider,
@@ -342,17 +220,7 @@ def confirm(
         _check_same(sign_in, it.session_id)
         assert it.account_id is not None
         account_id, person_id = it.account_id, it.person_id
-    parsed = UPSTREAM_REQUEST.parse(confirmation_id)
-    spent = store.spend_request(
-        session,
-        parsed,
-        binding_digest=parse_token(binding or "", BINDING_PREFIX),
-        upstream_id=upstream.upstream_id,
-        is_confirmation=True,
-        at=at,
-    )
-    if spent is None:
-        raise UpstreamGone(reason="confirmed a moment ago")
+    spend_confirmation(session, upstream, confirmation_id=confirmation_id, binding=binding, at=at)
     account = next(
         each for each in store.list_accounts(session, person_id) if each.account_id == account_id
     )
@@ -447,35 +315,7 @@ def _to_confirm(
     *,
     at: datetime,
 ) -> MustConfirm:
-    kept = mint_kept(at)
-    _keep(session, provider, upstream, kept, kind="confirm", content=dump(to_confirm), at=at)
-    return MustConfirm(kept=kept)
-
-
-def _keep(
-    session: Session,
-    provider: Provider,
-    upstream: Upstream,
-    kept: Kept,
-    *,
-    kind: Kind,
-    content: bytes,
-    at: datetime,
-) -> None:
-    place = _place(kept.stored.slot, kept.stored.digest)
-    store.insert_request(
-        session,
-        kept.stored,
-        binding_digest=parse_token(kept.binding.reveal(), BINDING_PREFIX),
-        upstream_id=upstream.upstream_id,
-        kind=kind,
-        content_sealed=provider.keyring.seal_system(content, associated_data=place),
-        expires_at=at + provider.policy.interaction,
-    )
-
-
-def _place(slot: int, digest: bytes) -> bytes:
-    return associated_data("upstream_requests", "content_sealed", slot, digest)
+    return MustConfirm(kept=keep_to_confirm(session, provider, upstream, to_confirm, at=at))
 
 
 def _link(

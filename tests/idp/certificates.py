@@ -4,6 +4,7 @@ import ipaddress
 from base64 import b64encode
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -16,6 +17,7 @@ from tests.idp.idp_world import NOON, ec_jwk
 
 A_DAY = timedelta(days=1)
 SUBJECT = "CN=bank.example,O=Romashka,C=RU"
+MTLS_URL = "https://mtls.localhost:8443"
 
 
 SINCE_NOON = (SystemClock().now() - NOON) / A_DAY
@@ -116,3 +118,14 @@ NAMES: tuple[x509.GeneralName, ...] = (
 def a_client_certificate(issuer: Certificate | None, **change: Any) -> Certificate:  # noqa: ANN401
     arguments: dict[str, Any] = {"issuer": issuer, "names": NAMES} | change
     return make(x509.Name.from_rfc4514_string(SUBJECT), **arguments)
+
+
+def behind_mutual_tls(authority: Certificate, folder: Path) -> dict[str, Any]:
+    """Return the settings of an application behind a proxy that asks for certificates."""
+    ca_file = folder / "clients.pem"
+    ca_file.write_bytes(authority.pem)
+    return {
+        "trusted_proxies": ("127.0.0.0/8",),
+        "mtls_url": MTLS_URL,
+        "client_ca_file": ca_file,
+    }

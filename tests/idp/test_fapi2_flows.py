@@ -5,7 +5,6 @@ Each test is named after what the module of the conformance suite does; docs/con
 which module that is.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -16,8 +15,14 @@ import pytest
 
 from idp.model import ClientProfile
 from kernel.secret import b64url, random_b64url, sha256
-from tests.databases import WITH_KEYS, KnownKeys, temporary_database
-from tests.idp.certificates import SUBJECT, Certificate, a_client_certificate, an_authority
+from tests.idp.certificates import (
+    MTLS_URL,
+    SUBJECT,
+    Certificate,
+    a_client_certificate,
+    an_authority,
+    behind_mutual_tls,
+)
 from tests.idp.idp_world import (
     ISSUER,
     Browser,
@@ -27,11 +32,9 @@ from tests.idp.idp_world import (
     RelyingParty,
     claims_of,
     disclosure,
-    open_idp_world,
     parameters_of,
 )
 
-MTLS_URL = "https://mtls.localhost:8443"
 PERSON = "/partner/v1/person"
 FIRST = "https://suite.example/test/a/civitas/callback"
 SECOND = f"{FIRST}?dummy1=lorem&dummy2=ipsum"  # what the suite's second client adds
@@ -43,27 +46,10 @@ def authority() -> Certificate:
 
 
 @pytest.fixture(scope="module")
-def opened_world(
-    server_url: str,
-    known_keys: KnownKeys,
-    tmp_path_factory: pytest.TempPathFactory,
-    authority: Certificate,
-) -> Iterator[IdpWorld]:
-    folder = tmp_path_factory.mktemp("civitas")
-    known_keys.put_root_key_into(folder)
-    ca_file = folder / "clients.pem"
-    ca_file.write_bytes(authority.pem)
-    with (
-        temporary_database(server_url, template=WITH_KEYS) as url,
-        open_idp_world(
-            url,
-            folder,
-            trusted_proxies=("127.0.0.0/8",),
-            mtls_url=MTLS_URL,
-            client_ca_file=ca_file,
-        ) as world,
-    ):
-        yield world
+def world_settings(
+    authority: Certificate, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    return behind_mutual_tls(authority, tmp_path_factory.mktemp("authorities"))
 
 
 @dataclass

@@ -16,12 +16,12 @@ import pytest
 
 from idp.client_authentication import ASSERTION_TYPE
 from kernel.secret import b64url, sha256
-from tests.idp.certificates import Certificate
+from tests.idp.certificates import MTLS_URL, Certificate
 from tests.idp.idp_world import ISSUER, IdpWorld, Person, ProofKey, claims_of, parameters_of
 from tests.idp.pure import RSA_KEY
-from tests.idp.test_fapi2_flows import MTLS_URL, Client, a_client, authority, opened_world
+from tests.idp.test_fapi2_flows import Client, a_client, authority, world_settings
 
-__all__ = ["authority", "opened_world"]  # fixtures
+__all__ = ["authority", "world_settings"]  # fixtures
 
 VERIFIER = "v" * 43
 NO_PARAMETER = {"code_challenge": None, "code_challenge_method": None}

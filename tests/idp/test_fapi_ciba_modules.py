@@ -18,14 +18,14 @@ from idp.client_authentication import ASSERTION_TYPE
 from idp.grant_types import CIBA_GRANT
 from idp.service.administration import add_partner, issue_initial_access_token
 from kernel.secret import random_b64url
-from tests.idp.certificates import Certificate, a_client_certificate
+from tests.idp.certificates import MTLS_URL, Certificate, a_client_certificate
 from tests.idp.idp_world import ISSUER, NOON, PASSWORD, IdpWorld, Person, claims_of
 from tests.idp.pure import RSA_KEY
 from tests.idp.test_ciba import answer_it
-from tests.idp.test_fapi2_flows import MTLS_URL, authority, opened_world
+from tests.idp.test_fapi2_flows import authority, world_settings
 from tests.idp.test_fapi2_modules import answered
 
-__all__ = ["authority", "opened_world"]  # fixtures
+__all__ = ["authority", "world_settings"]  # fixtures
 
 ENDPOINT = "/backchannel_authentication"
 KEYS = [RSA_KEY, rsa.generate_private_key(public_exponent=65537, key_size=2048)]

@@ -2,7 +2,7 @@
 
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -15,12 +15,13 @@ from idp.errors import InvalidClientMetadata
 from idp.model import ClientProfile
 from kernel.secret import b64url, sha256
 from tests.asgi import _Transport
-from tests.databases import WITH_KEYS, KnownKeys, temporary_database
 from tests.idp.certificates import (
+    MTLS_URL,
     SUBJECT,
     Certificate,
     a_client_certificate,
     an_authority,
+    behind_mutual_tls,
     make,
     name,
 )
@@ -30,10 +31,8 @@ from tests.idp.idp_world import (
     RelyingParty,
     claims_of,
     disclosure,
-    open_idp_world,
 )
 
-MTLS_URL = "https://mtls.localhost:8443"
 PERSON = "/partner/v1/person"
 
 
@@ -43,27 +42,10 @@ def authority() -> Certificate:
 
 
 @pytest.fixture(scope="module")
-def opened_world(
-    server_url: str,
-    known_keys: KnownKeys,
-    tmp_path_factory: pytest.TempPathFactory,
-    authority: Certificate,
-) -> Iterator[IdpWorld]:
-    folder = tmp_path_factory.mktemp("civitas")
-    known_keys.put_root_key_into(folder)
-    ca_file = folder / "clients.pem"
-    ca_file.write_bytes(authority.pem)
-    with (
-        temporary_database(server_url, template=WITH_KEYS) as url,
-        open_idp_world(
-            url,
-            folder,
-            trusted_proxies=("127.0.0.0/8",),
-            mtls_url=MTLS_URL,
-            client_ca_file=ca_file,
-        ) as world,
-    ):
-        yield world
+def world_settings(
+    authority: Certificate, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    return behind_mutual_tls(authority, tmp_path_factory.mktemp("authorities"))
 
 
 def a_tls_client(world: IdpWorld, **metadata: Any) -> RelyingParty:  # noqa: ANN401
