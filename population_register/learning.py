@@ -11,7 +11,7 @@ of candidates does not make the priors too high, as learning on candidates alone
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from itertools import accumulate, combinations, pairwise
 from math import exp, log
 
 from population_register.comparison import (
@@ -23,19 +23,22 @@ from population_register.comparison import (
     date_level,
     name_level,
 )
-from population_register.scoring import Feature, Model, Scorer
+from population_register.names import latin_fold
+from population_register.scoring import TWINS, Feature, Model, Scorer, log_add
 
 Patterns = Mapping[tuple[Levels, int], float]
 """How many candidate pairs have these levels and this rounded sum of rarities."""
 
-MOST_RANDOM_PAIRS = 250_000
+MOST_RANDOM_PAIRS = 80_000
 _RANDOM_PAIRS_PER_RECORD = 60
 _MOST_PATTERNS = 50_000
 _MOST_ROUNDS = 60
 _SMOOTHING = 8.0  # pairs; keeps a level that never occurred possible
 _KIN_SMOOTHING = 60.0
 _STOP = 1e-4
+_NEGLIGIBLE = 1e-9  # pairs
 _MANY_CARRIERS = 40
+_LEAST_DERIVED = 5  # one in so many mailboxes made from names, and all are looked at so
 _MOST_COMMON_DAY = 0.01  # of all records; a busy day of births has far fewer
 
 _M = {
@@ -79,6 +82,17 @@ _GIVEN_NAME_M = (0.87, 0.05, 0.025, 0.02, 0.005, 0.015, 0.009, 0.006)
 """Where learning starts with given names: few are wholly wrong, or twins would be one person."""
 
 _KIN_NUMBER = (0.003, 0.01, 0.003, 0.003, 0.981)
+_MOST_DIFFERENT = {
+    "birthdate": 0.1,
+    "given_name": 0.2,
+    "family_name": 0.35,
+    "gender": 0.15,
+    "snils": 0.35,
+    "inn": 0.35,
+    "enp": 0.35,
+}
+"""Of records of one person, how many are wholly different in this at most; see `_bounded`."""
+
 _FIXED_KIN = frozenset(("given_name", "birthdate"))  # or the household would learn to be a person
 _PLACES = frozenset(("place", "dwelling", "phone"))
 _UNCOUNTED = frozenset(("category", "order", "quantity"))  # common values say little more
@@ -210,7 +224,8 @@ def _carriers(name: str, profiles: Sequence[Profile]) -> dict[str, list[Profile]
 
 def _with_values(feature: Feature, profiles: Sequence[Profile]) -> Feature:
     if feature.kind in _NUMBERED:
-        return replace(feature, crowded=_crowded(feature.name, profiles))
+        feature = replace(feature, crowded=_crowded(feature.name, profiles))
+        return _with_derived(feature, profiles) if feature.kind == "mailbox" else feature
     if feature.kind in _UNCOUNTED:
         return feature
     counts: Counter[str] = Counter()
@@ -222,6 +237,40 @@ def _with_values(feature: Feature, profiles: Sequence[Profile]) -> Feature:
             counts.update({key for value in values for key in _counted(feature.kind, value)})
     frequencies = {value: count / total for value, count in counts.items() if count > 1}
     return replace(feature, frequencies=frequencies, rarest=1 / total if total else 0.0)
+
+
+def _with_derived(feature: Feature, profiles: Sequence[Profile]) -> Feature:
+    """Return the feature with how common mailboxes are among namesakes, if names make them.
+
+    `anna.smith@post.example` says little more than the name: only `.@post.example` is news, and of
+    that many have the same. What two namesakes share is as common as what is left without names.
+    """
+    rest_of: dict[str, str] = {}
+    carriers = _carriers(feature.name, profiles)
+    for address, bearers in carriers.items():
+        rest = min((without_names(address, profile) for profile in bearers), key=len)
+        if len(rest) < len(address):
+            rest_of[address] = rest
+    if len(rest_of) * _LEAST_DERIVED < len(carriers):
+        return feature
+    people = Counter(rest_of.values())  # each mailbox once: its records are mostly of one person
+    common = {address: people[rest] / len(carriers) for address, rest in rest_of.items()}
+    for address in feature.crowded:
+        common[address] = max(common.get(address, 0.0), len(carriers[address]) / len(profiles))
+    return replace(feature, frequencies=common, rarest=1 / len(carriers), crowded=frozenset())
+
+
+def without_names(address: str, profile: Profile) -> str:
+    """Return a mailbox without the names of its owner, of which each becomes one letter."""
+    local, at, provider = address.partition("@")
+    words: list[tuple[str, str]] = []
+    for sign, feature in (("G", "given_name"), ("F", "family_name"), ("M", "middle_name")):
+        for name in profile.get(feature, ()):
+            words.extend((sign, word) for word in {name, latin_fold(name)} if len(word) > 2)  # noqa: PLR2004
+            words.extend((sign, part) for part in name.split() if len(part) > 2)  # noqa: PLR2004
+    for sign, word in sorted(words, key=lambda item: -len(item[1])):
+        local = local.replace(word, sign)
+    return local + at + provider
 
 
 def _counted(kind: str, value: str) -> tuple[str, ...]:
@@ -339,7 +388,7 @@ def maximise(
         smoothing: How many pairs the start is worth.
         rounds: When to stop at the latest.
     """
-    rows = _thinned(patterns)
+    rows = _Rows(start.features, _thinned(patterns))
     model, done = start, 0
     for done in range(1, rounds + 1):  # noqa: B007 - returned
         totals = _expect(model, rows)
@@ -361,38 +410,86 @@ def _thinned(patterns: Patterns) -> list[tuple[Levels, int, float]]:
     return kept
 
 
+class _Rows:
+    """Patterns as every round reads them.
+
+    The levels of all features stand in one flat list; `starts` says where those of each begin. Of a
+    pattern, `places` are its known levels there, and `weights` how often it came with which rarity.
+    """
+
+    __slots__ = ("patterns", "starts", "totals")
+
+    def __init__(
+        self, features: Sequence[Feature], rows: Iterable[tuple[Levels, int, float]]
+    ) -> None:
+        self.starts = list(accumulate((len(feature.m) for feature in features), initial=0))
+        by_levels: dict[Levels, list[tuple[int, float]]] = {}
+        for levels, rarity, count in rows:
+            by_levels.setdefault(levels, []).append((rarity, count))
+        self.patterns: list[tuple[tuple[int, ...], list[tuple[int, float]]]] = []
+        self.totals = [0.0] * self.starts[-1]
+        for levels, weights in by_levels.items():
+            places = tuple(
+                start + level
+                for start, level in zip(self.starts, levels, strict=False)
+                if level != MISSING
+            )
+            self.patterns.append((places, weights))
+            count = sum(times for _, times in weights)
+            for place in places:
+                self.totals[place] += count
+
+    def by_feature(self, flat: Sequence[float]) -> list[Sequence[float]]:
+        """Return a flat list divided into the levels of each feature."""
+        return [flat[one:other] for one, other in pairwise(self.starts)]
+
+
 @dataclass(slots=True)
 class _Totals:
     """Expected pairs of each population: in all, and by feature and level."""
 
     one: float
     kin: float
-    by_level_one: list[list[float]]
-    by_level_kin: list[list[float]]
-    by_level_strangers: list[list[float]]
+    by_level_one: list[Sequence[float]]
+    by_level_kin: list[Sequence[float]]
+    by_level_strangers: list[Sequence[float]]
 
 
-def _expect(model: Model, rows: Iterable[tuple[Levels, int, float]]) -> _Totals:
-    likelihoods = Scorer(model).likelihoods
-    empty = [[0.0] * len(feature.m) for feature in model.features]
-    one_of, kin_of = [row[:] for row in empty], [row[:] for row in empty]
-    strangers_of = [row[:] for row in empty]
+def _expect(model: Model, rows: _Rows) -> _Totals:
+    of_one, of_strangers, of_kin, of_twins = (
+        [log(max(share, 1e-12)) for shares in population for share in shares].__getitem__
+        for population in zip(*((f.m, f.u, f.kin, f.twin) for f in model.features), strict=True)
+    )
+    one_before, strangers_before = log(model.prior), log(1 - model.prior - model.kin_prior)
+    kin_before = log(max(model.kin_prior * (1 - TWINS), 1e-300))
+    twins_before = log(max(model.kin_prior * TWINS, 1e-300))
+    one_of, kin_of = [0.0] * rows.starts[-1], [0.0] * rows.starts[-1]
     ones = kins = 0.0
-    for levels, rarity, count in rows:
-        one, strangers, kin = likelihoods(levels)
-        strangers += rarity
-        top = max(one, strangers, kin)
-        one, strangers, kin = exp(one - top), exp(strangers - top), exp(kin - top)
-        scale = count / (one + strangers + kin)
-        one, strangers, kin = one * scale, strangers * scale, kin * scale
-        ones += one
-        kins += kin
-        for index, level in enumerate(levels):
-            if level != MISSING:
-                one_of[index][level] += one
-                kin_of[index][level] += kin
-                strangers_of[index][level] += strangers
-    return _Totals(ones, kins, one_of, kin_of, strangers_of)
+    for places, weights in rows.patterns:
+        one = one_before + sum(map(of_one, places))
+        strangers = strangers_before + sum(map(of_strangers, places))
+        kin = log_add(
+            kin_before + sum(map(of_kin, places)), twins_before + sum(map(of_twins, places))
+        )
+        are_one = are_kin = 0.0
+        for rarity, count in weights:
+            others = log_add(strangers + rarity, kin)
+            all_three = log_add(one, others)
+            are_one += count * exp(one - all_three)
+            are_kin += count * exp(kin - all_three)
+        ones += are_one
+        kins += are_kin
+        if are_one > _NEGLIGIBLE:
+            for place in places:
+                one_of[place] += are_one
+        if are_kin > _NEGLIGIBLE:
+            for place in places:
+                kin_of[place] += are_kin
+    strangers_of = [
+        max(0.0, total - one - kin)
+        for total, one, kin in zip(rows.totals, one_of, kin_of, strict=True)
+    ]
+    return _Totals(ones, kins, *map(rows.by_feature, (one_of, kin_of, strangers_of)))
 
 
 def _maximised(
@@ -408,7 +505,7 @@ def _maximised(
         _with_kin(
             replace(
                 feature,
-                m=_shares(totals.by_level_one[index], first.m, smoothing),
+                m=_bounded(feature, _shares(totals.by_level_one[index], first.m, smoothing)),
                 u=_numbers_of_strangers(
                     feature, totals.by_level_strangers[index], known[index] * total_pairs
                 ),
@@ -423,6 +520,20 @@ def _maximised(
         prior=max(totals.one, 1e-3) / total_pairs,
         kin_prior=totals.kin / total_pairs if start.kin_prior else 0.0,
     )
+
+
+def _bounded(feature: Feature, m: tuple[float, ...]) -> tuple[float, ...]:
+    """Return shares of which the last, wholly different, is not more than records of one have.
+
+    In a large file there are far more namesakes than records of one person. Where something makes
+    namesakes look alike (a column that follows from the name), learning would take them for one
+    person, who then has any birth date. That can't be.
+    """
+    most = _MOST_DIFFERENT.get(feature.name, 1.0)
+    if m[-1] <= most:
+        return m
+    rest = 1 - m[-1]
+    return (*(share * (1 - most) / rest for share in m[:-1]), most)
 
 
 def _with_kin(feature: Feature, kin: tuple[float, ...]) -> Feature:
@@ -447,7 +558,7 @@ def _numbers_of_strangers(
     Two strangers almost never draw the same number, so pairs drawn at random can't tell how often;
     but whoever shares a number is a candidate, and so the candidates tell.
     """
-    if feature.kind not in _NUMBERED or pairs <= 0:
+    if feature.kind not in _NUMBERED or feature.frequencies or pairs <= 0:
         return feature.u
     same = [(count + 0.5) / (pairs + 1) for count in counts[:2]]
     rest = sum(feature.u[2:])

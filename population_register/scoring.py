@@ -43,6 +43,7 @@ _LN2 = log(2)
 
 Values: TypeAlias = tuple[str, ...]
 
+_OTHER_MAILBOX = 4
 _MOST_REMEMBERED = 1 << 14  # pairs of values, for each feature
 _MOST_PATTERNS = 1 << 16
 
@@ -139,22 +140,26 @@ class _Comparison(dict[tuple[Values, Values], tuple[int, float]]):
     """How one feature compares: level and rarity by the values of both; remembers, within bounds.
 
     The rarity is the natural logarithm by which strangers' odds of sharing the value differ from
-    the average of the feature: negative for rare values.
+    the average of the level: negative for rare values.
     """
 
-    __slots__ = ("_comparator", "_crowded", "_frequencies", "_rarest", "_usual", "most_common")
+    __slots__ = (
+        "_comparator", "_crowded", "_frequencies", "_is_mailbox", "_rarest", "_usual",
+        "most_common",
+    )  # fmt: skip
 
     def __init__(self, feature: Feature) -> None:
         super().__init__()
         self._comparator = feature.comparator
         self._frequencies = feature.frequencies
         self._rarest = feature.rarest
-        self._usual = log(max(feature.u[0], 1e-12))
+        self._usual = tuple(log(max(share, 1e-12)) for share in feature.u)
         self._crowded = feature.crowded
+        self._is_mailbox = feature.kind == "mailbox"
         self.most_common = 0.0
         if feature.frequencies:
             most = max(*feature.frequencies.values(), feature.rarest)
-            self.most_common = log(most) - self._usual
+            self.most_common = log(most) - self._usual[0]
 
     def __missing__(self, both: tuple[Values, Values]) -> tuple[int, float]:
         level, shared = best_level(self._comparator, *both)
@@ -163,11 +168,18 @@ class _Comparison(dict[tuple[Values, Values], tuple[int, float]]):
             if shared in self._crowded:
                 level = 1
             elif self._frequencies:
-                rarity = log(max(self._frequencies.get(shared, 0.0), self._rarest)) - self._usual
+                frequency = max(self._frequencies.get(shared, 0.0), self._rarest)
+                rarity = log(frequency) - self._usual[level]
+        elif level < _OTHER_MAILBOX and self._are_made_from_names(both):
+            level = MISSING  # alike because the names are: no news
         if len(self) >= _MOST_REMEMBERED:
             self.clear()
         self[both] = level, rarity
         return level, rarity
+
+    def _are_made_from_names(self, both: tuple[Values, Values]) -> bool:
+        """Tell whether these are mailboxes, one at least made from a name; see `learning`."""
+        return self._is_mailbox and not self._frequencies.keys().isdisjoint((*both[0], *both[1]))
 
 
 class _Pattern(NamedTuple):

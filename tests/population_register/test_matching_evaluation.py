@@ -3,6 +3,7 @@
 import csv
 import io
 from itertools import groupby
+from math import log2
 from typing import Any, ClassVar
 
 import pytest
@@ -13,7 +14,7 @@ from loadtests.matching.population import rows
 from population_register.clustering import partition
 from population_register.comparison import Profile
 from population_register.errors import FeedRefused, MappingRefused
-from population_register.learning import without_defaults
+from population_register.learning import without_defaults, without_names
 from population_register.profiles import (
     DateOrder,
     date_form,
@@ -22,6 +23,7 @@ from population_register.profiles import (
     phone_form,
     split_full_name,
 )
+from population_register.scoring import Feature, Model, Scorer
 from population_register.service.evaluating import MatchingReport, evaluate_matching
 from population_register.table_mapping import ProfileReader, parse_table_mapping
 
@@ -262,6 +264,51 @@ def a_profile(number: int, **said: str) -> Profile:
     born = {"birthdate": f"{1900 + number}-{number % 12 + 1:02d}-{number % 28 + 1:02d}"}
     values = {"family_name": family, "given_name": name, **born, **said}
     return {feature: (value,) for feature, value in values.items()}
+
+
+class TestWhatSharedValuesAreWorth:
+    def test_a_town_alone_speaks_for_one_person_as_much_as_it_is_rare(self) -> None:
+        feature = Feature(
+            name="place", kind="place", frequencies={"|london|": 0.2}, rarest=0.001,
+            m=(0.5, 0.3, 0.1, 0.05, 0.01, 0.01, 0.03), u=(1e-6, 0.2, 0.05, 0.01, 0.01, 0.01, 0.72),
+            kin=(1 / 7,) * 7, twin=(1 / 7,) * 7,
+        )  # fmt: skip
+        scorer = Scorer(Model(version="x", features=(feature,), prior=0.5, kin_prior=1e-9))
+
+        def bits(town: str) -> float:
+            return scorer.bits({"place": (f"|{town}|",)}, {"place": (f"|{town}|",)})
+
+        assert bits("london") == pytest.approx(log2(0.3 / 0.2), abs=0.01)
+        assert bits("much hadham") == pytest.approx(log2(0.3 / 0.001), abs=0.01)
+
+    @pytest.mark.parametrize(
+        ("mailbox", "rest"),
+        [
+            ("anna.smith42@post.example", "G.F42@post.example"),
+            ("smith.a@post.example", "F.a@post.example"),
+            ("sunflower@post.example", "sunflower@post.example"),
+        ],
+    )
+    def test_a_mailbox_says_only_what_the_name_does_not(self, mailbox: str, rest: str) -> None:
+        assert without_names(mailbox, {"given_name": ("anna",), "family_name": ("smith",)}) == rest
+
+    def test_namesakes_whose_mailboxes_follow_from_their_names_stay_apart(self) -> None:
+        people = [(name, family, number) for number in range(40)
+                  for name, family in (("Anna", "Smith"), ("John", "Brown"))]  # fmt: skip
+        lines = ["person,given,family,born,mail"]
+        for name, family, number in people:
+            mail = f"{name}.{family}@{('post', 'mail')[number % 2]}.example"
+            born = f"{1930 + number * 7 % 60}-{number % 12 + 1:02d}-{number % 27 + 1:02d}"
+            lines += [f"{name}{number},{name},{family},{born},{mail}"] * 2
+        columns = {"given_name": "given", "family_name": "family", "birthdate": "born"}
+
+        report = evaluate_matching(
+            io.StringIO("\n".join(lines)),
+            {"columns": {**columns, "email": "mail"}},
+            truth_column="person",
+        )
+
+        assert (report.persons, report.clusters.wrong) == (len(people), 0)
 
 
 class TestOddTables:
