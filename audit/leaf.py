@@ -17,6 +17,7 @@ is a new version, decoded beside the old one (docs/decisions/0005-leaf-format.md
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID
 
 import orjson
@@ -117,6 +118,7 @@ def decode_leaf(leaf: bytes) -> NewEntry:
     return entry
 
 
+@lru_cache(64)  # the entries of a batch happen at one instant
 def _instant(at: datetime) -> str:
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 

@@ -79,6 +79,15 @@ def try_lock(session: Session, which: AdvisoryLock, key: int = 0) -> bool:
     return bool(taken)
 
 
+def commit_lazily(session: Session) -> None:
+    """Let this transaction's commit answer before it is on the disk.
+
+    What is committed later is on the disk only together with it. So this is for work of which a
+    crash may lose the last part: whoever does it finds out where it stopped, and goes on.
+    """
+    session.execute(text("SET LOCAL synchronous_commit TO off"))
+
+
 def make_engine(url: str, *, pool_size: int = 10) -> Engine:
     """Make the ordinary lane's engine over psycopg 3.
 

@@ -54,11 +54,19 @@ def _column_place(table: str, column: str) -> bytes:
     )
 
 
-def seal(key: bytes, plaintext: bytes, *, key_version: int, associated_data: bytes) -> bytes:
+def cipher_of(key: bytes) -> AESGCM:
+    """Return a key made ready, for whoever seals or opens several values under it."""
+    return AESGCM(key)
+
+
+def seal(
+    key: bytes | AESGCM, plaintext: bytes, *, key_version: int, associated_data: bytes
+) -> bytes:
     """Seal `plaintext` under `key` for one place.
 
     Args:
-        key: 32 bytes. At most 2**32 values are sealed under one key (NIST SP 800-38D, 8.3).
+        key: 32 bytes, or what `cipher_of` made of them. At most 2**32 values are sealed under one
+            key (NIST SP 800-38D, 8.3).
         plaintext: Any length up to 2**36 - 32 bytes.
         key_version: Which version of the key this is; readable in the result.
         associated_data: Where the value will lie; see `associated_data`.
@@ -68,7 +76,8 @@ def seal(key: bytes, plaintext: bytes, *, key_version: int, associated_data: byt
     """
     header = bytes([SUITE_AES_256_GCM]) + key_version.to_bytes(4, "big")
     nonce = random_bytes(NONCE_BYTES)
-    return header + nonce + AESGCM(key).encrypt(nonce, plaintext, header + associated_data)
+    cipher = AESGCM(key) if isinstance(key, bytes) else key
+    return header + nonce + cipher.encrypt(nonce, plaintext, header + associated_data)
 
 
 def key_version_of(envelope: bytes) -> int:
@@ -82,7 +91,7 @@ def key_version_of(envelope: bytes) -> int:
     return int.from_bytes(envelope[1:_HEADER_BYTES], "big")
 
 
-def unseal(key: bytes, envelope: bytes, *, associated_data: bytes) -> bytes:
+def unseal(key: bytes | AESGCM, envelope: bytes, *, associated_data: bytes) -> bytes:
     """Open an envelope.
 
     Raises:
@@ -93,6 +102,7 @@ def unseal(key: bytes, envelope: bytes, *, associated_data: bytes) -> bytes:
     nonce = envelope[_HEADER_BYTES : _HEADER_BYTES + NONCE_BYTES]
     body = envelope[_HEADER_BYTES + NONCE_BYTES :]
     try:
-        return AESGCM(key).decrypt(nonce, body, header + associated_data)
+        cipher = AESGCM(key) if isinstance(key, bytes) else key
+        return cipher.decrypt(nonce, body, header + associated_data)
     except InvalidTag as error:
         raise Undecryptable(reason="tag") from error

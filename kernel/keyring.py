@@ -17,13 +17,14 @@ from hashlib import sha256
 from typing import Protocol, final
 from uuid import UUID
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session, sessionmaker
 from typing_extensions import override
 
 from kernel.bulk import copy_rows
 from kernel.db import AdvisoryLock, lock
-from kernel.envelope import KEY_BYTES, associated_data, key_version_of, seal, unseal
+from kernel.envelope import KEY_BYTES, associated_data, cipher_of, key_version_of, seal, unseal
 from kernel.errors import Undecryptable
 from kernel.ids import PersonId
 from kernel.root_keys import RootKeys
@@ -52,11 +53,12 @@ class Accounted(Protocol):
 class PersonKey:
     """The key of one person. Lives for one request, never stored, never printed."""
 
-    __slots__ = ("_key", "person_id")
+    __slots__ = ("_cipher", "_key", "person_id")
 
     def __init__(self, person_id: PersonId, key: bytes) -> None:
         self.person_id = person_id
         self._key = key
+        self._cipher = cipher_of(key)
 
     @override
     def __repr__(self) -> str:
@@ -65,7 +67,7 @@ class PersonKey:
     def seal(self, plaintext: bytes, *, associated_data: bytes) -> bytes:
         """Seal a value of this person for one place (`kernel.envelope.associated_data`)."""
         return seal(
-            self._key,
+            self._cipher,
             plaintext,
             key_version=_PERSON_KEY_VERSION,
             associated_data=associated_data,
@@ -77,7 +79,7 @@ class PersonKey:
         Raises:
             Undecryptable: Another person, another place, or changed.
         """
-        return unseal(self._key, envelope, associated_data=associated_data)
+        return unseal(self._cipher, envelope, associated_data=associated_data)
 
     def derive(self, label: bytes) -> bytes:
         """Return a 32-byte key that only this person's key gives; HKDF-Expand, one block."""
@@ -98,7 +100,7 @@ class NewPersonKey:
 class _ZoneKeys:
     """Every zone key, and which one wraps new keys. Replaced as a whole, never changed."""
 
-    by_version: Mapping[int, bytes]
+    by_version: Mapping[int, AESGCM]
     current_version: int
 
     @override
@@ -119,8 +121,8 @@ class Keyring:
         self._index_master = root.derive("index")
         self._pseudonym_master = root.derive("pseudonym")
         # Derived once per kind or sector: they are few, and the result is a constant.
-        self._index_keys: dict[str, bytes] = {}
-        self._sector_keys: dict[str, bytes] = {}
+        self._index_keys: dict[str, hmac.HMAC] = {}
+        self._sector_keys: dict[str, hmac.HMAC] = {}
         self._zone_keys = _ZoneKeys({}, 0)
 
     @override
@@ -151,9 +153,11 @@ class Keyring:
         with self._sessions() as session:
             rows = session.execute(select(zone_keys).order_by(zone_keys.c.key_version)).all()
         keys = {
-            row.key_version: self._root.unwrap(
-                row.wrapped_key,
-                associated_data=associated_data("zone_keys", "wrapped_key", row.key_version),
+            row.key_version: cipher_of(
+                self._root.unwrap(
+                    row.wrapped_key,
+                    associated_data=associated_data("zone_keys", "wrapped_key", row.key_version),
+                )
             )
             for row in rows
         }
@@ -184,7 +188,7 @@ class Keyring:
         )
         return version
 
-    def _zone_key(self, version: int) -> bytes:
+    def _zone_key(self, version: int) -> AESGCM:
         key = self._zone_keys.by_version.get(version)
         if key is None:
             self.reload()  # another process rotated
@@ -274,21 +278,29 @@ class Keyring:
         Returns:
             32 bytes: HMAC-SHA-256 under the index key of the kind.
         """
-        key = self._index_keys.get(kind)
-        if key is None:
-            key = self._index_keys[kind] = hmac.digest(self._index_master, kind.encode(), "sha256")
-        return hmac.digest(key, value.encode(), "sha256")
+        keyed = self._index_keys.get(kind)
+        if keyed is None:
+            key = hmac.digest(self._index_master, kind.encode(), "sha256")
+            keyed = self._index_keys[kind] = hmac.new(key, digestmod=sha256)
+        return _digest(keyed, value.encode())
 
     def pseudonym(self, sector: str, person_id: PersonId) -> str:
         """Return the person's pseudonym in `sector`: 43 base64url characters, always the same.
 
         Two sectors' pseudonyms of one person can't be joined without the root key (promise 4).
         """
-        key = self._sector_keys.get(sector)
-        if key is None:
-            key = hmac.new(self._pseudonym_master, sector.encode(), sha256).digest()
-            self._sector_keys[sector] = key
-        return b64url(hmac.digest(key, person_id.bytes, "sha256"))
+        keyed = self._sector_keys.get(sector)
+        if keyed is None:
+            key = hmac.digest(self._pseudonym_master, sector.encode(), "sha256")
+            keyed = self._sector_keys[sector] = hmac.new(key, digestmod=sha256)
+        return b64url(_digest(keyed, person_id.bytes))
+
+
+def _digest(keyed: hmac.HMAC, value: bytes) -> bytes:
+    """Return the keyed digest of a value; the key was taken in before, once for all values."""
+    digest = keyed.copy()
+    digest.update(value)
+    return digest.digest()
 
 
 def insert_person_key(session: Session, new: NewPersonKey, *, at: datetime) -> None:

@@ -20,6 +20,7 @@ from population_register.attributes import ATTRIBUTES
 from population_register.model import (
     AgencyRole,
     AttributeValue,
+    History,
     JSONValue,
     RecordKind,
     SourceRecord,
@@ -200,6 +201,70 @@ def derive_history(
                 found = _one_word_a_day(found)
         history[name] = tuple(map(_attribute_value, found))
     return history
+
+
+def add_statement(
+    history: History, record: SourceRecord, roles: Mapping[AgencyId, AgencyRole]
+) -> dict[str, tuple[AttributeValue, ...]]:
+    """Return what a record changes in a history: the attributes that are others from then on.
+
+    What `derive_history` would make of all records together, without opening those that the
+    history was derived from.
+
+    Args:
+        history: Of a person about whom the record's agency had no other record.
+        record: The only version of a new record; a statement.
+        roles: The role of every agency that occurs.
+    """
+    changed: dict[str, tuple[AttributeValue, ...]] = {}
+    ranks = _RANKS[roles[record.agency_id]]
+    for name, value in record.attributes.items():
+        is_many = ATTRIBUTES[name].is_many
+        known = history.get(name, ())
+        ours = ranks[name], -record.valid_from.toordinal(), record.agency_id
+        place = 0
+        while place < len(known) and _strength(known[place], name, roles) < ours:
+            place += 1
+        stronger, weaker = known[:place], known[place:]
+        days = record.valid_from, record.valid_to
+        if not is_many:
+            if any(
+                word.value == value and _covers(word.valid_from, word.valid_to, *days)
+                for word in stronger
+            ):
+                continue
+            weaker = tuple(
+                word
+                for word in weaker
+                if word.value != value or not _covers(*days, word.valid_from, word.valid_to)
+            )
+        said = tuple(
+            AttributeValue(
+                value=item,
+                source=record.agency_id,
+                as_of=record.valid_from,
+                recorded_at=record.arrived_at,
+                valid_from=record.valid_from,
+                valid_to=record.valid_to,
+                is_authoritative=ranks[name] == 0,
+            )
+            for item in (value if is_many else (value,))
+        )
+        if said:
+            changed[name] = (*stronger, *said, *weaker)
+    return changed
+
+
+def _strength(
+    word: AttributeValue, name: str, roles: Mapping[AgencyId, AgencyRole]
+) -> tuple[int, int, AgencyId]:
+    """Return how strong a word is among those of other agencies; the least is the strongest."""
+    return _RANKS[roles[word.source]][name], -word.as_of.toordinal(), word.source
+
+
+def _covers(start: date, end: date | None, other_start: date, other_end: date | None) -> bool:
+    """Tell whether the days of one interval are all in another's; what has no end ends last."""
+    return start <= other_start and (end is None or (other_end is not None and other_end <= end))
 
 
 def _attribute_value(span: _Span) -> AttributeValue:

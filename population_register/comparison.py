@@ -385,10 +385,3 @@ def name_order(left: Profile, right: Profile) -> int:
     if crossed[1] <= SIMILAR:
         return 1
     return 2 if crossed[0] <= ONE_OFF else 0
-
-
-def swapped(profile: Profile) -> Profile:
-    """Return the profile with given and family name in each other's place."""
-    turned = dict(profile)
-    turned["given_name"], turned["family_name"] = profile["family_name"], profile["given_name"]
-    return turned

@@ -6,15 +6,17 @@ which identifier, so that as few people as possible change theirs.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
 from kernel.ids import PersonId
 from population_register.clustering import cluster, components, vote
-from population_register.scoring import Scorer
+from population_register.comparison import Levels
+from population_register.scoring import Lined, Scorer
 from population_register.standings import FEATURES, Ref, Standing
 
 
@@ -39,27 +41,46 @@ class Judge:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
         self._known: dict[tuple[Ref, Ref], Verdict] = {}
+        self._least: dict[tuple[Ref, Ref], float | None] = {}
+        self._features: dict[Ref, tuple[int, ...]] = {}
+        self._line_up = _lining_up(scorer.compared)
         self.link = scorer.model.link
         self.ask = scorer.model.ask
 
     def __call__(self, one: Standing, other: Standing) -> Verdict:
         """Return what the model says."""
+        pair = sides(one.ref, other.ref)
+        found = self._known.get(pair)
+        if found is None:
+            found = self._known[pair] = Verdict(*self._scorer.weigh(*self.compare(one, other)))
+        return found
+
+    def compare(self, one: Standing, other: Standing) -> tuple[Levels, tuple[float, ...]]:
+        """Return level and rarity of each feature; see `Scorer.compare`."""
         if one.ref > other.ref:
             one, other = other, one
-        found = self._known.get((one.ref, other.ref))
-        if found is None:
-            found = Verdict(*self._scorer.bits_and_against(one.profile, other.profile))
-            self._known[one.ref, other.ref] = found
-        return found
+        return self._scorer.compare_lined(self._line_up(one.values), self._line_up(other.values))
 
     def at_least(self, one: Standing, other: Standing) -> float | None:
         """Return a score that two records reach in any case, if they say the same of all they know.
 
         Most pairs of one person do: they are spared the comparison.
         """
-        shared = 0
-        for number, (ours, theirs) in enumerate(zip(one.values, other.values, strict=False)):
-            if ours and theirs:
+        pair = sides(one.ref, other.ref)
+        if pair not in self._least:
+            self._least[pair] = self._find_least(one, other)
+        return self._least[pair]
+
+    def _find_least(self, one: Standing, other: Standing) -> float | None:
+        features = self._features.get(one.ref)
+        if features is None:
+            features = tuple(number for number, said in enumerate(one.values) if said)
+            self._features[one.ref] = features
+        shared, known = 0, len(other.values)
+        for number in features:
+            theirs = other.values[number] if number < known else ()
+            if theirs:
+                ours = one.values[number]
                 if ours != theirs or len(ours) > 1 or (number == _PLACE and ours[0][0] == "|"):
                     return None
                 shared |= 1 << number
@@ -74,6 +95,27 @@ class Judge:
         """Return the score of two records, or less, but not less than `link` if it is more."""
         least = self.at_least(one, other)
         return least if least is not None and least > self.link else self(one, other).bits
+
+
+def _lining_up(names: Sequence[str]) -> Callable[[Lined], Lined]:
+    """Return what puts the values of a standing into the order of names.
+
+    Older standings have fewer features than there are by now; a model may have others.
+    """
+    places = [FEATURES.index(name) if name in FEATURES else len(FEATURES) for name in names]
+    pick = itemgetter(*places)
+    missing: Lined = ((),) * (len(FEATURES) + 1)
+
+    def line_up(values: Lined) -> Lined:
+        lined: Lined = pick(values + missing[len(values) :])
+        return lined
+
+    return line_up
+
+
+def sides(one: Ref, other: Ref) -> tuple[Ref, Ref]:
+    """Return two records in order."""
+    return (one, other) if one < other else (other, one)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,11 +247,10 @@ class Joined:
     def root(self, thing: object) -> object:
         """Return what stands for all that belong together with a thing."""
         parent = self._parent
-        if thing not in parent:
-            parent[thing] = thing
-        while parent[thing] != thing:
-            parent[thing] = parent[parent[thing]]
-            thing = parent[thing]
+        # Of equal things the one that came first is kept: it is told from others by identity.
+        thing = parent.setdefault(thing, thing)
+        while (above := parent[thing]) is not thing:
+            parent[thing] = thing = parent[above]
         return thing
 
     def join(self, one: object, other: object) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -296,6 +297,7 @@ class Rejection:
     problem: FieldProblem
 
 
+@lru_cache(1 << 16)  # as many as there are days in the lives of those who live
 def partial_date_range(text: str) -> tuple[date, date]:
     """Return the first and the last day that a date known to the year, month or day may mean.
 

@@ -84,12 +84,14 @@ def parse_name(text: str) -> str:
     return name
 
 
+@lru_cache(1 << 16)
 def comparison_key(name: str) -> str:
     """Return the form in which two spellings of one name are equal."""
     key = unicodedata.normalize("NFC", name).translate(_DASHES).translate(_APOSTROPHES)
     return " ".join(key.casefold().translate(_FORGOTTEN).split())
 
 
+@lru_cache(1 << 14)
 def patronymic_key(name: str) -> str:
     """Return the comparison key of a patronymic; spellings of «оглы» and «кызы» become one."""
     key = comparison_key(name)

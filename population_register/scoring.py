@@ -30,7 +30,6 @@ from population_register.comparison import (
     Profile,
     best_level,
     name_order,
-    swapped,
 )
 
 CURRENT_MODEL = "persons-2"
@@ -44,6 +43,11 @@ _LN2 = log(2)
 Values: TypeAlias = tuple[str, ...]
 
 _OTHER_MAILBOX = 4
+
+
+Lined: TypeAlias = tuple[Values, ...]
+"""A profile in the order of a scorer's features (`Scorer.compared`); empty where it knows none."""
+
 _MOST_REMEMBERED = 1 << 14  # pairs of values, for each feature
 _MOST_PATTERNS = 1 << 16
 
@@ -202,11 +206,11 @@ class Scorer:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._names = tuple(feature.name for feature in model.features)
-        self._rows = tuple(
-            (feature.name, _Comparison(feature))
-            for feature in model.features
-            if feature.name != NAME_ORDER
+        self.compared = tuple(name for name in self._names if name != NAME_ORDER)
+        self._comparisons = tuple(
+            _Comparison(feature) for feature in model.features if feature.name != NAME_ORDER
         )
+        self._nothing_known = [MISSING] * len(self.compared), [0.0] * len(self.compared)
         self._patterns: dict[Levels, _Pattern] = {}
         self._least: dict[int, float] = {}
         self._order = self._names.index(NAME_ORDER) if NAME_ORDER in self._names else None
@@ -235,6 +239,13 @@ class Scorer:
         The second are natural logarithms by which strangers' odds of sharing the value differ from
         the average of the feature: negative for rare values.
         """
+        return self.compare_lined(self._line_up(left), self._line_up(right))
+
+    def _line_up(self, profile: Profile) -> Lined:
+        return tuple(profile.get(name, ()) for name in self.compared)
+
+    def compare_lined(self, left: Lined, right: Lined) -> tuple[Levels, tuple[float, ...]]:
+        """Return what `compare` does, of profiles in the order of `compared`."""
         levels, rarities = self._straight(left, right)
         if self._order is None:
             return tuple(levels), tuple(rarities)
@@ -243,24 +254,26 @@ class Scorer:
         if MISSING not in (given, family):
             order = 0
             if given > SHORT_FORM and family > SHORT_FORM:
-                order = name_order(left, right)
+                order = name_order(self._named(left), self._named(right))
                 if order > 0:
-                    levels, rarities = self._straight(left, swapped(right))
+                    levels, rarities = self._straight(left, self._swapped(right))
         return (*levels, order), (*rarities, 0.0)
 
-    def _straight(self, left: Profile, right: Profile) -> tuple[list[int], list[float]]:
+    def _named(self, profile: Lined) -> Profile:
+        return {"given_name": profile[self._given], "family_name": profile[self._family]}
+
+    def _swapped(self, profile: Lined) -> Lined:
+        turned = list(profile)
+        turned[self._given], turned[self._family] = profile[self._family], profile[self._given]
+        return tuple(turned)
+
+    def _straight(self, left: Lined, right: Lined) -> tuple[list[int], list[float]]:
         """Compare every feature with itself."""
-        levels: list[int] = []
-        rarities: list[float] = []
-        for name, compared in self._rows:
-            ours, theirs = left.get(name), right.get(name)
-            if ours is None or theirs is None:
-                levels.append(MISSING)
-                rarities.append(0.0)
-            else:
-                level, rarity = compared[ours, theirs]
-                levels.append(level)
-                rarities.append(rarity)
+        levels, rarities = self._nothing_known[0].copy(), self._nothing_known[1].copy()
+        for place, compared in enumerate(self._comparisons):
+            ours, theirs = left[place], right[place]
+            if ours and theirs:
+                levels[place], rarities[place] = compared[ours, theirs]
         return levels, rarities
 
     def least_bits(self, shared: int, names: Sequence[str]) -> float:
@@ -278,7 +291,11 @@ class Scorer:
             if {"given_name", "family_name"} <= said:
                 said.add(NAME_ORDER)
             levels = tuple(0 if name in said else MISSING for name in self._names)
-            rarity = sum(compared.most_common for name, compared in self._rows if name in said)
+            rarity = sum(
+                compared.most_common
+                for name, compared in zip(self.compared, self._comparisons, strict=True)
+                if name in said
+            )
             known = self._least[shared] = self.bits_of(levels, rarity)
         return known
 
@@ -297,13 +314,16 @@ class Scorer:
 
     def bits_and_against(self, left: Profile, right: Profile) -> tuple[float, float]:
         """Return the score, and the sum of what speaks against one person alone."""
-        levels, rarities = self.compare(left, right)
+        return self.weigh(*self.compare(left, right))
+
+    def weigh(self, levels: Levels, rarities: Sequence[float]) -> tuple[float, float]:
+        """Return what `bits_and_against` does, of what `compare` found."""
         pattern = self._pattern(levels)
         against = pattern.against
-        weights = pattern.weights
-        for weight, rarity in zip(weights, rarities, strict=True):
+        for weight, rarity in zip(pattern.weights, rarities, strict=True):
             if rarity:
-                against += min(0.0, weight - rarity) - min(0.0, weight)
+                now = weight - rarity
+                against += (now if now < 0 else 0.0) - (weight if weight < 0 else 0.0)
         return odds_bits(pattern.likelihoods, sum(rarities)), against / _LN2
 
     def _pattern(self, levels: Levels) -> "_Pattern":

@@ -4,7 +4,7 @@ Every form carries its version in `v`. Fields are added with a default; a field 
 meaning. Digests here are keyed (`Keyring.blind_index`): without the root key they say nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Literal, TypeVar, overload
 from uuid import UUID
@@ -16,6 +16,7 @@ from kernel.envelope import associated_data
 from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring, PersonKey
 from kernel.secret import Unprinted
+from population_register.attributes import ATTRIBUTES
 from population_register.identifiers import Identifier
 from population_register.model import (
     AttributeValue,
@@ -45,11 +46,16 @@ class _Derived(Unprinted, frozen=True, kw_only=True):
 
     It does not depend on the day of its making: a value that begins tomorrow is in it already, one
     that ended yesterday still is. `CurrentRecord` reads it on a day.
+
+    Attributes:
+        said_by: Every agency that has a record about the person, whether a word of it is left or
+            not; None of records derived before this was kept.
     """
 
     v: Literal[1]
     version: int
     history: dict[str, msgspec.Raw]
+    said_by: tuple[AgencyId, ...] | None = None
 
 
 _encoder = msgspec.json.Encoder()
@@ -99,6 +105,16 @@ class StoredHistory(Mapping[str, tuple[AttributeValue, ...]]):
     def __len__(self) -> int:
         """Return how many attributes have a value."""
         return len(self._stored)
+
+    def changed(self, changes: History) -> Mapping[str, object]:
+        """Return the history with some attributes replaced, as `seal_derived` takes it.
+
+        Attributes that are not among them are not decoded.
+        """
+        if changes.keys() <= self._stored.keys():
+            return {**self._stored, **changes}
+        both = {**self._stored, **changes}
+        return {name: both[name] for name in ATTRIBUTES if name in both}
 
     @override
     def __repr__(self) -> str:
@@ -168,9 +184,23 @@ def _record_place(person_id: PersonId) -> bytes:
     return associated_data("persons", "record_sealed", person_id)
 
 
-def seal_derived(key: PersonKey, version: int, history: History) -> bytes:
-    """Seal a person's derived record for its row."""
-    form = {"v": 1, "version": version, "history": history}
+def seal_derived(
+    key: PersonKey,
+    version: int,
+    history: Mapping[str, object],
+    said_by: Iterable[AgencyId] | None = None,
+) -> bytes:
+    """Seal a person's derived record for its row.
+
+    Args:
+        key: The person's.
+        version: Of the record.
+        history: A `History`, or what `StoredHistory.changed` returned.
+        said_by: Every agency that has a record about the person.
+    """
+    form: dict[str, object] = {"v": 1, "version": version, "history": history}
+    if said_by is not None:
+        form["said_by"] = sorted(said_by)
     return key.seal(_encoder.encode(form), associated_data=_record_place(key.person_id))
 
 
@@ -180,9 +210,22 @@ def unseal_derived(key: PersonKey, sealed_record: bytes) -> tuple[int, History]:
     Raises:
         Undecryptable: Another person's, or changed.
     """
+    version, history, _ = unseal_with_sources(key, sealed_record)
+    return version, history
+
+
+def unseal_with_sources(
+    key: PersonKey, sealed_record: bytes
+) -> tuple[int, StoredHistory, frozenset[AgencyId] | None]:
+    """Open a person's derived record; return who has records about the person, too, if kept.
+
+    Raises:
+        Undecryptable: Another person's, or changed.
+    """
     plaintext = key.unseal(sealed_record, associated_data=_record_place(key.person_id))
     derived = _derived_decoder.decode(plaintext)
-    return derived.version, StoredHistory(derived.history)
+    said_by = None if derived.said_by is None else frozenset(derived.said_by)
+    return derived.version, StoredHistory(derived.history), said_by
 
 
 def encode_value(value: JSONValue) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import (
@@ -101,9 +101,8 @@ def find_versions(
 # Source records
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRecordRow:
-    """A stored version of a source record, sealed."""
+class SourceRecordRow(NamedTuple):
+    """A stored version of a source record, sealed; in the order of the table's columns."""
 
     person_id: PersonId
     agency_id: AgencyId
@@ -114,23 +113,10 @@ class SourceRecordRow:
     arrived_at: datetime
     entry_id: UUID
 
-    def values(self) -> tuple[object, ...]:
-        """Return the values in the order of the table's columns."""
-        return (
-            self.person_id,
-            self.agency_id,
-            self.record_digest,
-            self.version,
-            self.content_digest,
-            self.body_sealed,
-            self.arrived_at,
-            self.entry_id,
-        )
-
 
 def insert_source_records(session: Session, rows: Iterable[SourceRecordRow]) -> None:
     """Store new versions of source records."""
-    copy_rows(session, source_records, (row.values() for row in rows))
+    copy_rows(session, source_records, rows)
 
 
 def source_records_of(
@@ -144,18 +130,7 @@ def source_records_of(
     if arrived_by is not None:
         statement = statement.where(source_records.c.arrived_at <= arrived_by)
     for row in session.execute(statement):
-        found.setdefault(PersonId(row.person_id), []).append(
-            SourceRecordRow(
-                person_id=PersonId(row.person_id),
-                agency_id=AgencyId(row.agency_id),
-                record_digest=row.record_digest,
-                version=row.version,
-                content_digest=row.content_digest,
-                body_sealed=row.body_sealed,
-                arrived_at=row.arrived_at,
-                entry_id=row.entry_id,
-            )
-        )
+        found.setdefault(PersonId(row.person_id), []).append(SourceRecordRow(*row))
     return found
 
 
@@ -207,6 +182,19 @@ def update_persons(session: Session, rows: Sequence[DerivedRow], at: datetime) -
                 group_id=now.c.group_id,
             )
         )
+
+
+def find_records(session: Session, person_ids: Iterable[PersonId]) -> dict[PersonId, bytes]:
+    """Return the derived records of persons who are locked, sealed."""
+    wanted = list(person_ids)
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(persons.c.person_id, persons.c.record_sealed).where(
+            persons.c.person_id == any_id_of(wanted)
+        )
+    )
+    return {PersonId(person_id): sealed for person_id, sealed in rows}
 
 
 def current_record(person_id: ColumnElement[Any]) -> CTE:

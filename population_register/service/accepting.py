@@ -34,14 +34,20 @@ from population_register.model import (
     SourceRecord,
     Unchanged,
 )
-from population_register.profiles import profile_of, profile_of_records
+from population_register.profiles import profile_of_records
 from population_register.scoring import Scorer, register_scorer
 from population_register.sealed_forms import body_place
 from population_register.sealed_standings import standing_of
 from population_register.service.comparing import Change
 from population_register.service.deriving import open_source_record
 from population_register.service.fragments import Fragments
-from population_register.service.incoming import Incoming, incoming_of, open_early, seal_early
+from population_register.service.incoming import (
+    Incoming,
+    incoming_of,
+    open_early,
+    seal_early,
+    stands_alone,
+)
 from population_register.service.matching import Matcher
 from population_register.service.settling import MOST_ATTEMPTS, Settling
 from population_register.standings import Ref, Standing
@@ -97,9 +103,30 @@ def accept_records(
         Waits for other batches about the same people. Idempotent: a version that is known with the
         same content is `Unchanged`.
     """
-    if not records:
+    return accept_incoming(
+        session,
+        keyring,
+        agency_id,
+        [incoming_of(keyring, record) for record in records],
+        at=at,
+        request_id=request_id,
+        scorer=scorer,
+    )
+
+
+def accept_incoming(
+    session: Session,
+    keyring: Keyring,
+    agency_id: AgencyId,
+    incoming: Sequence[Incoming],
+    *,
+    at: datetime,
+    request_id: str | None = None,
+    scorer: Scorer | None = None,
+) -> list[RecordOutcome]:
+    """Accept source records with their digests; see `accept_records`."""
+    if not incoming:
         return []
-    incoming = [incoming_of(keyring, record) for record in records]
     batch = _Batch(
         session,
         keyring,
@@ -250,12 +277,13 @@ class _Batch:
     def _standing(
         self, ref: Ref, before: Iterable[SourceRecord], apart: frozenset[Ref] = frozenset()
     ) -> Standing:
-        records = [*before, *(item.record for item in self._taken[ref])]
-        if len(records) == 1:
-            profile = profile_of(records[0].attributes.items())
-        else:
+        items = self._taken[ref]
+        records = [*before, *(item.record for item in items)]
+        if len(records) > 1 or apart:
             profile = profile_of_records(live_versions(records))
-        return standing_of(self._keyring, ref, profile, apart)
+            return standing_of(self._keyring, ref, profile, apart)
+        (only,) = items
+        return only.standing or stands_alone(self._keyring, ref, only.record)
 
     def _said_before(self, refs: Iterable[Ref]) -> dict[Ref, list[SourceRecord]]:
         """Return the known versions of known records, opened."""

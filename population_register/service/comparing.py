@@ -1,15 +1,15 @@
 """Compare records that are new or changed with everybody whom they may be about."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from kernel.ids import PersonId
 from kernel.keyring import Keyring
+from kernel.secret import Unprinted
 from population_register import matching_store
 from population_register.blocking import MOST_BEARERS, NUMBERS
-from population_register.grouping import Joined, Judge
+from population_register.grouping import Joined, Judge, sides
 from population_register.scoring import Scorer
 from population_register.sealed_standings import key_digest
 from population_register.service.fragments import Fragment, Fragments
@@ -27,8 +27,7 @@ from population_register.standings import (
 _FEW = MOST_BEARERS * ENTRY_BYTES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Unprinted, frozen=True, kw_only=True):
     """A record that is new, or that stands otherwise from now on.
 
     Attributes:
@@ -154,17 +153,16 @@ class Comparison:
         """Return the persons who have an open key in common with each changed record; open them."""
         found: dict[Ref, set[PersonId]] = {}
         known: dict[bytes, PersonId] = {}
+        bearers, closed = self.bearers, self.closed
         for ref, change in self.changes.items():
+            # Most keys of a record are borne by the same few.
+            borne = {bearers[key] for key in change.standing.keys if key not in closed}
             persons = found[ref] = set()
-            for key in change.standing.keys:
-                stored = self.bearers[key]
-                if not stored or key in self.closed:
-                    continue
-                for entry in bearers_in(stored):
-                    person_id = known.get(entry[:16])
-                    if person_id is None:
-                        person_id = known[entry[:16]] = person_in(entry)
-                    persons.add(person_id)
+            for entry in {entry[:16] for stored in borne for entry in bearers_in(stored)}:
+                person_id = known.get(entry)
+                if person_id is None:
+                    person_id = known[entry] = person_in(entry)
+                persons.add(person_id)
         self._fragments.load(known.values())
         return found
 
@@ -187,20 +185,24 @@ class Comparison:
                 near.update((other.ref, other) for other in others)
                 others.append(change)
             for other in near.values():
-                self._meet(change, other.standing, _node(other))
+                if self._meet(change, other.standing):
+                    self.joined.join(_node(change), _node(other))
 
     def _meet_person(self, change: Change, opened: frozenset[int], fragment: Fragment) -> None:
         """Compare a changed record with the records of a person that have a key of it."""
+        is_linked = False
         for standing in fragment.standings.values():
             if standing.ref != change.ref and not opened.isdisjoint(standing.keys):
-                self._meet(change, standing, fragment.person_id)
+                is_linked |= self._meet(change, standing)
+        if is_linked:
+            self.joined.join(_node(change), fragment.person_id)
 
-    def _meet(self, change: Change, other: Standing, node: object) -> None:
+    def _meet(self, change: Change, other: Standing) -> bool:
+        """Compare two records; tell whether they link."""
         bits = self.judge.bits(change.standing, other)
         if bits > self.judge.ask:
             self.asked[sides(change.ref, other.ref)] = bits
-            if bits > self.judge.link:
-                self.joined.join(_node(change), node)
+        return bits > self.judge.link
 
     def _is_about(self, standing: Standing, person_id: PersonId) -> bool:
         """Tell whether a record shares a number and a name with somebody who can't be opened."""
@@ -215,11 +217,6 @@ class Comparison:
             if any(entry[:16] == person_id.bytes for entry in bearers_in(self.bearers[key]))
         }
         return bool(shared & numbers) and bool(shared - numbers)
-
-
-def sides(one: Ref, other: Ref) -> tuple[Ref, Ref]:
-    """Return two records in order."""
-    return (one, other) if one < other else (other, one)
 
 
 def _node(change: Change) -> object:

@@ -4,7 +4,7 @@
 on are seen together.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -15,13 +15,14 @@ from kernel.ids import AgencyId, PersonId
 from kernel.jobs import enqueue
 from kernel.keyring import Keyring, PersonKey, insert_person_keys
 from population_register import finding_store, life_store, linking_store, store
-from population_register.authority import derive_history
+from population_register.authority import add_statement, derive_history
 from population_register.blocking import NUMBERS
-from population_register.model import AgencyRole, History, SourceRecord
+from population_register.model import AgencyRole, SourceRecord
 from population_register.sealed_forms import (
     body_place,
     decode_body,
     seal_derived,
+    unseal_with_sources,
 )
 from population_register.sealed_standings import seal_standings
 from population_register.service.fragments import Fragment, Fragments
@@ -53,16 +54,12 @@ def reseal(row: store.SourceRecordRow, was: PersonKey, now: PersonKey) -> store.
         associated_data=body_place(row.person_id, row.agency_id, row.record_digest, row.version),
     )
     place = body_place(now.person_id, row.agency_id, row.record_digest, row.version)
-    return store.SourceRecordRow(
-        person_id=now.person_id,
-        agency_id=row.agency_id,
-        record_digest=row.record_digest,
-        version=row.version,
-        content_digest=row.content_digest,
-        body_sealed=now.seal(body, associated_data=place),
-        arrived_at=row.arrived_at,
-        entry_id=row.entry_id,
-    )
+    return row._replace(person_id=now.person_id, body_sealed=now.seal(body, associated_data=place))
+
+
+_FIRST_NUMBER: Final = FEATURES.index(NUMBERS[0])
+NUMBER_PLACES: Final = slice(_FIRST_NUMBER, _FIRST_NUMBER + len(NUMBERS))
+"""Where the numbers stand in the values of a standing: together, in the order of `NUMBERS`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,9 +70,30 @@ class PersonChanges:
     keyring: Keyring
     at: datetime
     roles: Mapping[AgencyId, AgencyRole]
-    _derived: list[tuple[Fragment, History]] = field(default_factory=list)
+    _derived: list[tuple[Fragment, Mapping[str, object], Collection[AgencyId]]] = field(
+        default_factory=list
+    )
 
-    def derive(self, members: Sequence[Fragment], said: Iterable[SourceRecord]) -> None:
+    def extend(self, fragment: Fragment, record_sealed: bytes, record: SourceRecord) -> bool:
+        """Derive a person's record from what it was and a new record, if that is all it takes.
+
+        Args:
+            fragment: The person, merged with nobody.
+            record_sealed: The person's record as it is.
+            record: A statement; the only version of a record that is new.
+
+        Returns:
+            Whether it was enough. If not, nothing is derived: everything must be read again.
+        """
+        assert fragment.key is not None
+        _, history, said_by = unseal_with_sources(fragment.key, record_sealed)
+        if said_by is None or record.agency_id in said_by:
+            return False
+        changes = add_statement(history, record, self.roles)
+        self._derived.append((fragment, history.changed(changes), said_by | {record.agency_id}))
+        return True
+
+    def derive(self, members: Sequence[Fragment], said: Sequence[SourceRecord]) -> None:
         """Derive one person's record.
 
         Args:
@@ -84,20 +102,21 @@ class PersonChanges:
             said: Everything that was ever said about any of them.
         """
         history = derive_history(said, self.roles)
-        self._derived.extend((fragment, history) for fragment in members)
+        said_by = {record.agency_id for record in said}
+        self._derived.extend((fragment, history, said_by) for fragment in members)
 
     def write(self) -> None:
         """Write everything that was derived."""
         new: list[tuple[PersonId, int, bytes, bytes, PersonId | None]] = []
         changed: list[tuple[PersonId, int, bytes, bytes, PersonId | None]] = []
         keys = []
-        for fragment, history in self._derived:
+        for fragment, history, said_by in self._derived:
             assert fragment.key is not None
             version = fragment.version + 1
             row = (
                 fragment.person_id,
                 version,
-                seal_derived(fragment.key, version, history),
+                seal_derived(fragment.key, version, history, said_by),
                 seal_standings(
                     fragment.key, fragment.standings.values(), is_unanimous=fragment.is_unanimous
                 ),
@@ -123,11 +142,11 @@ class PersonChanges:
         gone: list[tuple[PersonId, str, bytes]] = []
         come: list[tuple[PersonId, str, bytes]] = []
         for fragment in fragments.by_id.values():
-            before = _numbers(fragment.were.values())
-            now = _numbers(fragment.standings.values())
-            if before != now:
-                gone.extend(self._identifiers(fragment.person_id, before - now))
-                come.extend(self._identifiers(fragment.person_id, now - before))
+            left, taken = map(_numbers, fragment.changes())
+            if left != taken:
+                kept = _numbers(fragment.kept())
+                gone.extend(self._identifiers(fragment.person_id, left - taken - kept))
+                come.extend(self._identifiers(fragment.person_id, taken - left - kept))
         linking_store.delete_identifiers(self.session, gone)
         linking_store.insert_identifiers(self.session, come)
 
@@ -142,7 +161,6 @@ def _numbers(standings: Iterable[Standing]) -> set[tuple[str, str]]:
     return {
         (kind, value)
         for standing in standings
-        for kind, said in zip(FEATURES, standing.values, strict=False)
-        if said and kind in NUMBERS
+        for kind, said in zip(NUMBERS, standing.values[NUMBER_PLACES], strict=False)
         for value in said
     }

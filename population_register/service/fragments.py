@@ -50,8 +50,29 @@ class Fragment:
 
     def key_changes(self) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
         """Return the keys and marks that the person no longer bears, and those borne now."""
-        before, now = borne(self.were.values()), borne(self.standings.values())
-        return before - now, now - before
+        before, now = self.changes()
+        left, taken = borne(before), borne(now)
+        kept: dict[int, set[int]] = {}
+        for standing in self.kept() if before or now else ():
+            kept.setdefault(standing.mark, set()).update(standing.keys)
+        gone, come = (
+            {(key, mark) for key, mark in changed if key not in kept.get(mark, ())}
+            for changed in (left - taken, taken - left)
+        )
+        return gone, come
+
+    def changes(self) -> tuple[list[Standing], list[Standing]]:
+        """Return how records stood that stand otherwise, or elsewhere, now; and how they do now."""
+        were, now = self.were, self.standings
+        return (
+            [standing for ref, standing in were.items() if now.get(ref) is not standing],
+            [standing for ref, standing in now.items() if were.get(ref) is not standing],
+        )
+
+    def kept(self) -> list[Standing]:
+        """Return how records stand that stand as they did."""
+        were = self.were
+        return [standing for ref, standing in self.standings.items() if were.get(ref) is standing]
 
 
 class Fragments:

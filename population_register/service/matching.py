@@ -15,11 +15,11 @@ from kernel.ids import PersonId, new_id
 from kernel.keyring import Keyring
 from population_register import matching_store
 from population_register.clustering import components
-from population_register.grouping import Homes, are_apart, assign_homes, divide
+from population_register.grouping import Homes, are_apart, assign_homes, divide, sides
 from population_register.matching_store import Merge, Pair
 from population_register.model import LinkOutcome
 from population_register.scoring import Scorer
-from population_register.service.comparing import Change, Comparison, sides
+from population_register.service.comparing import Change, Comparison
 from population_register.service.fragments import Fragment, Fragments
 from population_register.service.holding import Holding
 from population_register.standings import Ref, Standing

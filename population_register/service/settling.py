@@ -19,7 +19,7 @@ from population_register.errors import RegisterBusy
 from population_register.grouping import survivors
 from population_register.linking_store import LinkDecision
 from population_register.matching_store import Merge
-from population_register.model import SourceRecord
+from population_register.model import RecordKind, SourceRecord
 from population_register.scoring import Scorer, register_scorer
 from population_register.sealed_forms import decision_place
 from population_register.service.comparing import Change
@@ -80,24 +80,28 @@ class Settling:
 
     def _changed_keys(self) -> dict[int, bytes]:
         """Return who will bear each key that changes hands."""
-        changes: dict[int, tuple[set[bytes], set[bytes]]] = {}
+        gone: dict[int, list[bytes]] = {}
+        come: dict[int, list[bytes]] = {}
         for fragment in self.fragments.by_id.values():
             if fragment.standings == fragment.were:
                 continue
-            gone, come = fragment.key_changes()
-            for number, borne in enumerate((gone, come)):
+            entries: dict[int, bytes] = {}
+            for changes, borne in zip((gone, come), fragment.key_changes(), strict=True):
                 for key, mark in borne:
-                    change = changes.setdefault(key, (set(), set()))
-                    change[number].add(bearer(fragment.person_id, mark))
-        self.matcher.comparison.look_up(changes)
+                    if mark not in entries:
+                        entries[mark] = bearer(fragment.person_id, mark)
+                    changes.setdefault(key, []).append(entries[mark])
+        self.matcher.comparison.look_up(gone.keys() | come.keys())
         known = self.matcher.comparison.bearers
         found: dict[int, bytes] = {}
-        for key, (gone_now, come_now) in changes.items():
-            entries = bearers_in(known[key])
-            if len(entries) >= MOST_ENTRIES:
+        for key in gone.keys() | come.keys():
+            stored, new = known[key], come.get(key, [])
+            if len(stored) >= MOST_ENTRIES * ENTRY_BYTES:
                 continue  # closed for ever
-            kept = [entry for entry in entries if entry not in gone_now]
-            kept.extend(sorted(come_now.difference(kept)))
+            kept = bearers_in(stored)
+            if key in gone:
+                kept = [entry for entry in kept if entry not in gone[key]]
+            kept += sorted(entry for entry in new if entry not in kept)
             found[key] = b"".join(kept)[: MOST_ENTRIES * ENTRY_BYTES]
         return found
 
@@ -117,7 +121,7 @@ class Settling:
         dirty = {p for _, *persons in settlement.moved for p in persons} | changed
         dirty.update(incoming)
         dirty.update(p for p, f in self.fragments.by_id.items() if f.standings != f.were)
-        self._derive(dirty, incoming)
+        self._derive(dirty, incoming, changed)
         matching_store.delete_pairs(self.session, settlement.pairs_gone.values())
         matching_store.insert_pairs(self.session, settlement.pairs_come.values())
 
@@ -154,21 +158,25 @@ class Settling:
         self,
         dirty: set[PersonId],
         incoming: Arrivals,
+        regrouped: set[PersonId],
     ) -> None:
         fragments = self.fragments
         groups = _groups(fragments, dirty)
-        members = {p for group in groups for p in group}
-        stored = store.source_records_of(
-            self.session, [p for p in members if fragments[p].new_key is None]
-        )
-        rows: list[store.SourceRecordRow] = [row for items in incoming.values() for _, row in items]
-        rows += self._move(stored)
         changes = PersonChanges(
             session=self.session,
             keyring=self.keyring,
             at=self.at,
             roles={a.agency_id: a.role for a in store.list_agencies(self.session)},
         )
+        alone = {group[0] for group in groups if len(group) == 1}
+        done = self._extend(changes, alone - regrouped, incoming)
+        groups = [group for group in groups if group[0] not in done]
+        members = {p for group in groups for p in group}
+        stored = store.source_records_of(
+            self.session, [p for p in members if fragments[p].new_key is None]
+        )
+        rows: list[store.SourceRecordRow] = [row for items in incoming.values() for _, row in items]
+        rows += self._move(stored)
         for group in groups:
             said: list[SourceRecord] = []
             living: list[Fragment] = []
@@ -185,6 +193,40 @@ class Settling:
         changes.write()
         store.insert_source_records(self.session, rows)
         changes.write_identifiers(fragments)
+
+    def _extend(
+        self, changes: PersonChanges, alone: Iterable[PersonId], incoming: Arrivals
+    ) -> set[PersonId]:
+        """Derive the records of those about whom there is one new record and no other change.
+
+        Args:
+            changes: Collects what is derived.
+            alone: Persons who are merged with nobody, and were not.
+            incoming: What has come.
+
+        Returns:
+            Whose records are derived by that.
+        """
+        news: dict[PersonId, SourceRecord] = {}
+        for person_id in alone:
+            fragment = self.fragments[person_id]
+            said = incoming.get(person_id, ())
+            if fragment.new_key is not None or fragment.key is None or len(said) != 1:
+                continue
+            ((record, row),) = said
+            left, taken = fragment.changes()
+            if (
+                record.kind is RecordKind.STATEMENT
+                and not left
+                and [standing.ref for standing in taken] == [row.record_digest]
+            ):
+                news[person_id] = record
+        stored = store.find_records(self.session, news)
+        return {
+            person_id
+            for person_id, record in news.items()
+            if changes.extend(self.fragments[person_id], stored[person_id], record)
+        }
 
     def _move(
         self, stored: dict[PersonId, list[store.SourceRecordRow]]
@@ -246,8 +288,8 @@ class Settling:
         if other is None:
             return None
         one, near = self._standing(ref), self._standing(other)
-        levels, rarities = self.scorer.compare(one.profile, near.profile)
-        bits = self.matcher.comparison.judge(one, near).bits
+        levels, rarities = self.matcher.comparison.judge.compare(one, near)
+        bits, _ = self.scorer.weigh(levels, rarities)
         return _encode(
             (
                 self.scorer.model.version,

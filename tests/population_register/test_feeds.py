@@ -21,6 +21,7 @@ from population_register.feed_formats import FeedFormat
 from population_register.identifiers import IdentifierKind
 from population_register.model import AgencyRole, FeedCounts, FeedReport
 from population_register.service import feeds as service
+from population_register.service import reading_ahead
 from population_register.service.agencies import add_agency
 from population_register.service.feeds import (
     get_feed,
@@ -203,7 +204,7 @@ class TestLoading:
     def test_long_rows_end_a_batch_early(
         self, load: Loader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(service, "BATCH_BYTES", 100)
+        monkeypatch.setattr(reading_ahead, "MOST_BYTES", 100)
         told: list[FeedReport] = []
 
         load(ndjson(a_row(1), a_row(2)), progress=told.append)

@@ -17,7 +17,7 @@ from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring
 from kernel.root_keys import LocalKeyFile
 from population_register import linking_store
-from population_register.comparison import Profile
+from population_register.comparison import Levels
 from population_register.errors import SecondOfficialNeeded
 from population_register.matching_store import Merge, find_merges, list_merges, set_account_holder
 from population_register.model import Accepted, SourceRecord
@@ -292,12 +292,12 @@ class Telltale(Scorer):
         self._happens: Callable[[], None] | None = happens
 
     @override
-    def bits_and_against(self, one: Profile, other: Profile) -> tuple[float, float]:
+    def weigh(self, levels: Levels, rarities: Sequence[float]) -> tuple[float, float]:
         """Score two records."""
         happens, self._happens = self._happens, None
         if happens is not None:
             happens()
-        return super().bits_and_against(one, other)
+        return super().weigh(levels, rarities)
 
 
 def test_account_that_is_confirmed_while_a_bridge_arrives_counts(

@@ -6,15 +6,24 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kernel.ids import AgencyId, PersonId
 from kernel.keyring import PersonKey
-from population_register.authority import derive_history, live_versions, rank
+from population_register.authority import (
+    add_statement,
+    derive_history,
+    live_versions,
+    rank,
+)
 from population_register.model import AgencyRole, CurrentRecord, RecordKind, SourceRecord
 from population_register.reading import attributes_of
-from population_register.sealed_forms import seal_derived, unseal_derived
+from population_register.sealed_forms import (
+    seal_derived,
+    unseal_derived,
+    unseal_with_sources,
+)
 from tests.population_register.register_builders import NOON
 
 ROLES: Mapping[AgencyId, AgencyRole] = {
@@ -91,6 +100,27 @@ def test_history_is_the_same_for_every_order(
     shuffled = data.draw(st.permutations(records))
 
     assert derive_history(shuffled, ROLES) == derive_history(records, ROLES)
+
+
+@given(st.data(), versions(), versions())
+def test_statement_of_a_new_agency_is_added_as_if_all_were_derived_anew(
+    data: st.DataObject, records: list[SourceRecord], others: list[SourceRecord]
+) -> None:
+    known = {record.agency_id for record in records}
+    news = [r for r in others if r.version == 1 and r.agency_id not in known]
+    assume(news)
+    news = [data.draw(st.sampled_from(news))]
+    before = derive_history(records, ROLES)
+    key = PersonKey(PersonId(UUID(int=1)), bytes(32))
+    _, stored, said_by = unseal_with_sources(key, seal_derived(key, 7, before, known))
+
+    changed = stored.changed(add_statement(stored, news[0], ROLES))
+
+    _, after, _ = unseal_with_sources(key, seal_derived(key, 8, changed))
+    assert dict(after) == derive_history([*records, *news], ROLES)
+    assert list(after) == list(derive_history([*records, *news], ROLES))
+    assert said_by is not None
+    assert set(said_by) == known
 
 
 @given(st.data(), versions(), DAYS)

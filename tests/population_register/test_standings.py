@@ -1,0 +1,83 @@
+"""Standings: who bears which keys from now on, and what the judge says of two of them."""
+
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.ids import PersonId
+from population_register.blocking import NUMBERS
+from population_register.grouping import Judge
+from population_register.scoring import register_scorer
+from population_register.service import deriving
+from population_register.service.fragments import Fragment
+from population_register.standings import FEATURES, Standing, borne
+
+REFS = st.sampled_from([bytes([number]) * 32 for number in range(4)])
+KEYS = st.frozensets(st.integers(0, 6), max_size=4)
+STANDINGS = st.dictionaries(REFS, st.tuples(KEYS, st.integers(0, 1)), max_size=4)
+SAID = {
+    "family_name": ["волкова", "волков", "лебедева"],
+    "given_name": ["анна", "инна"],
+    "middle_name": ["сергеевна"],
+    "birthdate": ["1990-05-17", "1990-05-19", "1990"],
+    "gender": ["female", "male"],
+    "snils": ["11223344595", "90000000182"],
+}
+
+
+@st.composite
+def two_standings(draw: st.DrawFn) -> tuple[Standing, Standing]:
+    """Two records that say some of the features, not always all that there are by now."""
+    one, other = (
+        Standing(
+            bytes([number]) * 32,
+            tuple(
+                tuple(draw(st.lists(st.sampled_from(SAID[name]), max_size=2, unique=True)))
+                if name in SAID
+                else ()
+                for name in FEATURES[: draw(st.sampled_from([9, len(FEATURES)]))]
+            ),
+            frozenset(),
+            0,
+        )
+        for number in (1, 2)
+    )
+    return one, other
+
+
+@given(STANDINGS, STANDINGS, st.sets(REFS))
+def test_keys_change_hands_by_what_changed_alone(
+    were: dict[bytes, tuple[frozenset[int], int]],
+    now: dict[bytes, tuple[frozenset[int], int]],
+    kept: set[bytes],
+) -> None:
+    fragment = Fragment(person_id=PersonId(UUID(int=1)))
+    fragment.were = {ref: Standing(ref, (), *said) for ref, said in were.items()}
+    fragment.standings = {
+        ref: fragment.were[ref] if ref in kept and ref in were else Standing(ref, (), *said)
+        for ref, said in now.items()
+    }
+
+    gone, come = fragment.key_changes()
+
+    before, after = borne(fragment.were.values()), borne(fragment.standings.values())
+    assert (gone, come) == (before - after, after - before)
+
+
+@given(two_standings())
+def test_judge_says_what_the_scorer_says(pair: tuple[Standing, Standing]) -> None:
+    one, other = pair
+    judge, scorer = Judge(register_scorer()), register_scorer()
+
+    verdict = judge(one, other)
+
+    assert verdict == scorer.bits_and_against(one.profile, other.profile)
+    assert judge(other, one) == verdict
+    least = judge.at_least(one, other)
+    assert least is None or least <= verdict.bits
+    assert judge.at_least(other, one) == least
+
+
+def test_numbers_stand_together() -> None:
+    assert FEATURES[deriving.NUMBER_PLACES] == NUMBERS
