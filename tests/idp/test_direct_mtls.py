@@ -10,14 +10,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+import jwt
 import pytest
 from cryptography import x509
 
 from app.direct_listener import Certificate as ServerCertificate
 from app.direct_listener import DirectListener
 from app.ports import free_port
+from examples.conformance_config import Client, arguments, configurations
+from idp.client_authentication import ASSERTION_TYPE
 from idp.model import ClientProfile
-from kernel.secret import b64url, sha256
+from idp.service import administration
+from kernel.secret import b64url, random_b64url, sha256
 from tests.databases import WITH_KEYS, KnownKeys, temporary_database
 from tests.idp.certificates import (
     SUBJECT,
@@ -29,7 +33,15 @@ from tests.idp.certificates import (
     name,
     with_key,
 )
-from tests.idp.idp_world import IdpWorld, RelyingParty, claims_of, disclosure, open_idp_world
+from tests.idp.idp_world import (
+    ISSUER,
+    NOON,
+    IdpWorld,
+    RelyingParty,
+    claims_of,
+    disclosure,
+    open_idp_world,
+)
 
 PERSON = "/partner/v1/person"
 _numbers = count(1)
@@ -272,3 +284,65 @@ def test_aliases_lead_to_it(direct: Direct) -> None:
 
     assert metadata["mtls_endpoint_aliases"]["token_endpoint"] == f"{direct.url}/token"
     assert metadata["issuer"] != direct.url
+
+
+@pytest.fixture(scope="module")
+def suite_clients() -> tuple[Client, Client]:
+    return Client("suite-1"), Client("suite-2")
+
+
+@pytest.mark.spec("FAPI2-SP-FINAL-5.3.2.1-6")
+@pytest.mark.parametrize("bound", ["dpop", "mtls"])
+@pytest.mark.parametrize("auth", ["private_key_jwt", "mtls"])
+@pytest.mark.parametrize("more", [(), ("--signed", "--jarm")], ids=["sp", "ms"])
+def test_client_for_the_conformance_suite_is_taken_in_every_variant(
+    direct: Direct,
+    suite_clients: tuple[Client, Client],
+    auth: str,
+    bound: str,
+    more: tuple[str, ...],
+) -> None:
+    given = [direct.url, "folder", "anna", "password", "--auth", auth, "--bound", bound, *more]
+    files = configurations(arguments(given), *suite_clients)
+    with direct.world.session() as session:
+        partner_id = f"suite-{next(_numbers)}"
+        administration.add_partner(session, partner_id=partner_id, name="Suite", at=NOON)
+        client = administration.add_client(
+            session,
+            direct.world.provider,
+            partner_id=partner_id,
+            profile=ClientProfile.FAPI2,
+            asked=files["client1.json"],
+            at=NOON,
+        ).client
+    mtls, (key,) = files["fapi2.json"]["mtls"], files["fapi2.json"]["client"]["jwks"]["keys"]
+    at = int(NOON.timestamp())
+    party = {"iss": client.client_id, "aud": ISSUER, "iat": at, "nbf": at, "exp": at + 60}
+
+    def signed(claims: dict[str, Any]) -> str:
+        headers = {"kid": key["kid"]}
+        return jwt.encode(claims, jwt.PyJWK(key).key, algorithm="PS256", headers=headers)
+
+    request = {
+        "client_id": client.client_id,
+        "response_type": "code",
+        "redirect_uri": files["client1.json"]["redirect_uris"][1],
+        "scope": files["fapi2.json"]["client"]["scope"],
+        "code_challenge": "A" * 43,
+        "code_challenge_method": "S256",
+    }
+    form = {"request": signed(request | party)} if more else request
+    form["client_id"] = client.client_id
+    if auth == "private_key_jwt":
+        form |= {
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": signed(party | {"sub": client.client_id, "jti": random_b64url(16)}),
+        }
+    mine = direct.folder / f"client-{next(_numbers)}.pem"
+    mine.write_text(mtls["key"] + mtls["cert"])
+    context = ssl.create_default_context(cafile=str(direct.folder / "server.pem"))
+    context.load_cert_chain(mine)
+    with httpx.Client(verify=context, base_url=direct.url) as http:
+        answer = http.post("/par", data=form)
+
+    assert answer.status_code == 201, answer.text
