@@ -63,7 +63,8 @@ async def _fetch(uri: str, policy: Policy, transport: httpx.AsyncBaseTransport |
     try:
         async with asyncio.timeout(LONGEST_FETCH):
             return await _get(uri, policy, transport)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # TimeoutError is an OSError
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        # TimeoutError is an OSError; a host that can't be one is a ValueError.
         raise NotFetched(type(error).__name__) from error
 
 

@@ -121,7 +121,8 @@ class Sender:
         """
         try:
             return asyncio.run(self._send(uri, body, headers))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # TimeoutError is an OSError
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            # TimeoutError is an OSError; a host that can't be one is a ValueError.
             log.info("outbound.unanswered", reason=type(error).__name__)
             return None
 

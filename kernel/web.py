@@ -5,10 +5,11 @@ act on different requests. An empty one counts as left out (RFC 6749, 3.1).
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, final
+from typing import Annotated, Any, final
 from urllib.parse import parse_qsl
 
 import orjson
+from pydantic import AfterValidator
 from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import override
@@ -25,6 +26,16 @@ LONGEST_FORM = 64 * 1024  # bytes
 
 NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 """RFC 6749, 5.1."""
+
+
+def _check_plain(text: str) -> str:
+    if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
+        raise ValueError("a text contains a NUL character, or half of one")
+    return text
+
+
+PlainText = Annotated[str, AfterValidator(_check_plain)]
+"""For what FastAPI reads itself: a text that PostgreSQL can hold."""
 
 
 @final

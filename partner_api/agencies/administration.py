@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kernel.db import UnitOfWork
 from kernel.ids import AgencyId
+from kernel.web import PlainText
 from partner_api.agencies.desk import ADMINISTRATION, MANDATES, Call, desk_of
 from population_register.api import (
     Condition,
@@ -28,9 +29,9 @@ class MandateAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    agency: str
-    field: str
-    legal_basis: str
+    agency: PlainText
+    field: PlainText
+    legal_basis: PlainText
     condition: Condition = Condition.ALWAYS
     valid_from: date | None = None
     valid_to: date | None = None
@@ -65,10 +66,10 @@ class LegalBasisState(BaseModel):
 
     model_config = ConfigDict(from_attributes=True, extra="forbid")
 
-    code: str
-    title_ru: str
-    title_en: str
-    reference: str
+    code: PlainText
+    title_ru: PlainText
+    title_en: PlainText
+    reference: PlainText
 
 
 class LegalBasisList(BaseModel):
@@ -93,7 +94,7 @@ Administration = Annotated[Call, Depends(begin)]
 def mandates(
     call: Administration,
     session: UnitOfWork,
-    agency: str | None = None,
+    agency: PlainText | None = None,
     *,
     history: bool = False,
 ) -> MandateList:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -52,8 +52,12 @@ class _Question(Unprinted, frozen=True, kw_only=True, forbid_unknown_fields=True
     pseudonym: str | None = None
 
 
+_LineNumber = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""What can be written back as it came."""
+
+
 class _BatchQuestion(Unprinted, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    id: str | int
+    id: str | _LineNumber
     identifiers: dict[str, Any] | None = None
     attributes: dict[str, Any] | None = None
     pseudonym: str | None = None

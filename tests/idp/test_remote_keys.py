@@ -138,6 +138,15 @@ class TestFetch:
             fetch(uri, at, STRICT)
         assert at.asked == 0
 
+    @pytest.mark.parametrize("policy", [OPEN, STRICT], ids=["open", "strict"])
+    @pytest.mark.parametrize("uri", ["https://[::1", "https://xn--/", "//\0"])
+    def test_address_of_no_host_is_not_asked(self, uri: str, policy: Policy) -> None:
+        at = site({})
+
+        with pytest.raises(NotFetched):
+            fetch(uri, at, policy)
+        assert at.asked == 0
+
     def test_demonstration_may_ask_its_own_machine(self) -> None:
         assert fetch("http://127.0.0.1:8001/jwks", site({"a": 1})) == {"a": 1}
 

@@ -109,6 +109,13 @@ def test_no_answer_is_none() -> None:
     assert to.send("https://bank.example/", b"", {}) is None
 
 
+@pytest.mark.parametrize("uri", ["https://[::1", "https://a:99999/"])
+def test_address_of_no_host_is_none(uri: str) -> None:
+    to, _ = sender(["93.184.216.34"])
+
+    assert to.send(uri, b"", {}) is None
+
+
 def test_name_that_does_not_resolve_is_none() -> None:
     def unknown(_host: str, _port: int) -> list[str]:
         raise OSError("no such name")
