@@ -200,10 +200,10 @@ class Machine:
     # Cores
 
     @contextmanager
-    def on_core(self, core: int) -> Iterator[None]:
-        """Run what is inside on one core, and what it starts."""
+    def on_core(self, *cores: int) -> Iterator[None]:
+        """Run what is inside on one core, or on some, and what it starts."""
         before = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
         try:
             yield
         finally:

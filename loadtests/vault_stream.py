@@ -1,9 +1,10 @@
 """The vault, file to file, held against a plain copy: how fast, and with how much memory.
 
-One process on one core stores a document from a file and reads it back into a file, through the
-service's own functions and the embedded database, and copies the file: once with 1 GiB, for the
-memory, then in many rounds of 256 MiB, for the speed. In each round they follow one another, so
-that whatever else the disk is doing hits all of them. For all alike: blocks of 1 MiB, what is read
+One process stores a document from a file and reads it back into a file, through the service's own
+functions and the embedded database, and copies the file: once with 1 GiB, for the memory, then in
+many rounds of 256 MiB, for the speed. In each round they follow one another, so that whatever else
+the disk is doing hits all of them. It has two cores, so that hashing goes on beside; and then once
+more all of it with one core only. For all alike: blocks of 1 MiB, what is read
 is in the page cache, and the time ends when what was written would survive a power cut (fsync).
 
 `copy` is the plain loop of read and write with fsync at its end. The vault lets the disk begin
@@ -65,15 +66,23 @@ T = TypeVar("T")
 
 
 def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
-    """Measure both directions in a process of their own."""
+    """Measure both directions in processes of their own."""
+    cores = machine.cores
+    return [
+        *_figures(machine, "", (cores.server, cores.load)),
+        *_figures(machine, "_one_core", (cores.server,)),
+    ]
+
+
+def _figures(machine: Machine, suffix: str, cores: tuple[int, ...]) -> list[Figure]:
     is_quick = machine.seconds < QUICK_SECONDS
     memory_mib, speed_mib = (QUICK_MIB, QUICK_MIB) if is_quick else (MEMORY_MIB, SPEED_MIB)
     rounds = machine.rounds if is_quick else machine.rounds * ROUNDS_TIMES
-    url = machine.database("vault_stream")
-    folder = machine.folder / "vault_stream"
+    url = machine.database(f"vault_stream{suffix}")
+    folder = machine.folder / f"vault_stream{suffix}"
     folder.mkdir()
     command = [sys.executable, "-m", "loadtests.vault_stream", str(folder), url]
-    with machine.on_core(machine.cores.server):
+    with machine.on_core(*cores):
         done = subprocess.run(
             [*command, str(rounds), str(memory_mib), str(speed_mib)],
             cwd=ROOT,
@@ -84,16 +93,16 @@ def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
     if done.returncode:
         raise RuntimeError(f"The measurement failed:\n{done.stderr[-4000:]}")
     measured: dict[str, list[float]] = json.loads(done.stdout)
-    figures = [_speed(copy, measured, speed_mib) for copy in ("copy", "early_copy")]
+    figures = [_speed(copy, measured, speed_mib, suffix) for copy in ("copy", "early_copy")]
     for direction in ("store", "read"):
         figures += [
-            _speed(direction, measured, speed_mib, against="copy", target=RATIO_TARGET),
-            _speed(direction, measured, speed_mib, against="early_copy"),
+            _speed(direction, measured, speed_mib, suffix, against="copy", target=RATIO_TARGET),
+            _speed(direction, measured, speed_mib, suffix, against="early_copy"),
         ]
         peak = max(measured[f"{direction}_memory"])
         figures.append(
             Figure(
-                name=f"vault_stream.{direction}_memory",
+                name=f"vault_stream.{direction}{suffix}_memory",
                 value=peak,
                 unit="MiB",
                 ratio=MOST_MEMORY_MIB / max(peak, 0.1),
@@ -108,13 +117,14 @@ def _speed(
     what: str,
     measured: dict[str, list[float]],
     mib: int,
+    suffix: str,
     *,
     against: str = "",
     target: float | None = None,
 ) -> Figure:
     rates = [mib / seconds for seconds in measured[what]]
     return Figure(
-        name=f"vault_stream.{what}" + ("_to_early_copy" if against == "early_copy" else ""),
+        name=f"vault_stream.{what}{suffix}" + ("_to_early_copy" if against == "early_copy" else ""),
         value=max(rates),
         unit="MiB/s",
         ratio=min(measured[against]) / min(measured[what]) if against else None,

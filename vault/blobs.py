@@ -167,7 +167,8 @@ def read_segments(
     """Read segments `first` to `last`, inclusive; segment 0 without its header.
 
     Yields:
-        One buffer may be used for all of them: a segment is valid until the next is asked for.
+        Two buffers may be used in turn: a segment is valid until the one after the next is asked
+        for.
 
     Raises:
         Undecryptable: The blob is missing, or ends before the asked range.

@@ -7,6 +7,7 @@ measured a third of the time in which a document is opened.
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Final
 
@@ -60,13 +61,13 @@ def read_spans(path: Path, spans: Iterable[tuple[int, int]]) -> Iterator[memoryv
     """Read parts of a file, each from its first offset to its second, exclusive.
 
     Yields:
-        One buffer is used for all of them: a part is valid until the next is asked for. A part is
-        shorter than its span when the file ends in it. The file stays open meanwhile, so a blob
-        that is deleted now can be read to its end.
+        Two buffers are used in turn: a part is valid until the one after the next is asked for. A
+        part is shorter than its span when the file ends in it. The file stays open meanwhile, so a
+        blob that is deleted now can be read to its end.
     """
-    buffer = memoryview(bytearray(SEGMENT_BYTES))
+    buffers = cycle([memoryview(bytearray(SEGMENT_BYTES)) for _ in range(2)])
     with path.open("rb", buffering=0) as file:
-        for start, end in spans:
+        for (start, end), buffer in zip(spans, buffers, strict=False):
             length = 0
             while start + length < end:
                 read = os.preadv(file.fileno(), [buffer[length : end - start]], start + length)

@@ -152,23 +152,24 @@ def seal_chunks(
 
     Yields:
         The stream in order, the header together with the first segment: `segment_bytes` each but
-        for the last. One buffer is used for all of them: **a part is valid until the next is asked
-        for**, so whoever keeps it copies it.
+        for the last. Two buffers are used in turn: **a part is valid until the one after the next
+        is asked for**, so whoever keeps it copies it.
 
     Security:
-        Two buffers of one segment are all the memory this takes. They are not cleared: Python
+        Three buffers of one segment are all the memory this takes. They are not cleared: Python
         copies too much elsewhere for that to mean anything.
     """
     header = bytes([HEADER_BYTES]) + random_bytes(SALT_BYTES + NONCE_PREFIX_BYTES)
     cipher = _SegmentCipher(key, associated_data=associated_data, header=header)
     plaintext = memoryview(bytearray(layout.segment_bytes))
-    stream = memoryview(bytearray(layout.segment_bytes))
-    stream[:HEADER_BYTES] = header
+    streams = [memoryview(bytearray(layout.segment_bytes)) for _ in range(2)]
+    streams[0][:HEADER_BYTES] = header
     index, filled, room = 0, 0, layout.room(0)
 
     def seal(*, is_last: bool) -> memoryview:
         start = HEADER_BYTES if index == 0 else 0
         end = start + filled + TAG_BYTES
+        stream = streams[index % 2]
         cipher.seal_into(index, plaintext[:filled], stream[start:end], is_last=is_last)
         return stream[:end]
 

@@ -217,6 +217,15 @@ class TestSealing:
         assert all(part == 64 for part in parts[:-1])
         assert 0 < parts[-1] <= 64
 
+    def test_part_is_valid_until_the_one_after_the_next_is_asked_for(self) -> None:
+        parts = seal_chunks(KEY, [plaintext_of(300)], associated_data=PLACE, layout=SMALL)
+        stream, before = b"", next(parts)
+        for part in parts:
+            stream += bytes(before)
+            before = part
+
+        assert open_stream(stream + bytes(before)) == plaintext_of(300)
+
     def test_every_stream_has_its_own_salt_and_nonces(self) -> None:
         headers = {seal(b"the same")[:HEADER_BYTES] for _ in range(50)}
 

@@ -5,7 +5,6 @@ import zipfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final, final
 
 import anyio.to_thread
@@ -17,6 +16,7 @@ from kernel.errors import DomainError
 from kernel.ids import DocumentId
 from kernel.keyring import Keyring
 from vault import store
+from vault.digest import StreamDigest
 from vault.formats import EXTENSIONS
 from vault.model import DocumentKind, SealedVersion
 from vault.service.listing import list_documents
@@ -127,7 +127,7 @@ def _write(
     # Stored, not deflated: a scan or a PDF is compressed already, and the other side has the rest.
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
         for member in members:
-            digest, length, is_complete = sha256(), 0, True
+            digest, length, is_complete = StreamDigest(), 0, True
             with archive.open(_info(member.name, at), "w", force_zip64=True) as file:
                 try:
                     for part in open_document(keyring, entry, member.sealed, blobs):
@@ -137,14 +137,14 @@ def _write(
                         yield sink.take()
                 except DomainError:
                     is_complete = False
-            manifest.append(_describe(member, digest.hexdigest(), length, is_complete=is_complete))
+            manifest.append(_describe(member, digest.digest(), length, is_complete=is_complete))
         document = {"format": FORMAT, "exported_at": at.isoformat(), "documents": manifest}
         archive.writestr(_info(MANIFEST, at), json.dumps(document, ensure_ascii=False, indent=2))
     yield sink.take()
 
 
 def _describe(
-    member: _Member, digest_hex: str, length: int, *, is_complete: bool
+    member: _Member, digest: bytes, length: int, *, is_complete: bool
 ) -> dict[str, object]:
     sealed = member.sealed
     return {
@@ -156,7 +156,7 @@ def _describe(
         "media_type": sealed.media_type,
         "stored_at": sealed.stored_at.isoformat(),
         "length": length,
-        "sha256": digest_hex,
+        "sha256": digest.hex(),
         "is_complete": is_complete,
     }
 

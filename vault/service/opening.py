@@ -6,7 +6,6 @@ caller hold anything, so nearly every damage is a clear refusal and not half an 
 """
 
 from collections.abc import AsyncIterator, Iterator
-from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING, final
 
@@ -21,6 +20,7 @@ from kernel.secret import equal
 from vault import blobs as blob_store
 from vault import store
 from vault.access_policy import Denied, Holding, decide_opening
+from vault.digest import StreamDigest
 from vault.errors import RangeNotSatisfiable
 from vault.model import (
     STREAM_FORMAT_TINK_1_MIB,
@@ -182,7 +182,7 @@ def _read_whole(
     blobs: "ObjectStore", sealed: SealedVersion, opener: StreamOpener, header: bytes
 ) -> Iterator[bytes]:
     """Open every segment; hold the last one back until the digest is known to be right."""
-    digest = sha256(header)
+    digest = StreamDigest(header)
     last = opener.segment_count - 1
     segments = blob_store.read_segments(
         blobs,

@@ -7,7 +7,6 @@ connection. What was received is worth nothing until it is filed (`vault.service
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from kernel.ids import DocumentId, PersonId, new_id
 from kernel.secret import Secret, random_bytes
 from vault import blobs as blob_store
 from vault import store
+from vault.digest import StreamDigest
 from vault.formats import HEAD_BYTES, check_suitable
 from vault.model import UPLOAD_LIFETIME, DocumentKind, ReceivedDocument, stream_place
 from vault.stream import KEY_BYTES, seal_chunks
@@ -68,7 +68,7 @@ def receive_document(
     with unit_of_work_of(sessions) as session:
         store.announce_blob(session, blob_key, due_at=at + UPLOAD_LIFETIME)
 
-    digest, length = sha256(), 0
+    digest, length = StreamDigest(), 0
     place = stream_place(person_id, document_id, blob_key)
     try:
         with blob_store.writing(blobs, blob_key) as writer:
