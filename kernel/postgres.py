@@ -71,6 +71,8 @@ _ALWAYS = {
     "log_timezone": "UTC",
     "lc_messages": "C",
 }
+_MOST_SHARED_BYTES = 1 << 30
+_LEAST_SHARED_BYTES = 128 << 20  # PostgreSQL's own default
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -238,7 +240,7 @@ class EmbeddedPostgres:
             _make_socket_folder(sockets, account)
         elif account.drop:
             sockets = Path(_OWN_FOLDER)
-        options = _ALWAYS | ({} if self._durable else _FORGETFUL)
+        options = _ALWAYS | ({"shared_buffers": _shared_buffers()} if self._durable else _FORGETFUL)
         options |= {"cluster_name": self._name, "unix_socket_directories": str(sockets)}
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
 
@@ -431,6 +433,16 @@ class EmbeddedPostgres:
         with self._open_lock("start") as guard:
             fcntl.flock(guard, fcntl.LOCK_EX)
             yield
+
+
+def _shared_buffers() -> str:
+    """Return how much of its data the server may keep at hand: an eighth of the memory.
+
+    It takes memory as it fills. With PostgreSQL's default, what a million people are signed in with
+    does not fit, and every other page is read again from the system.
+    """
+    share = psutil.virtual_memory().total // 8
+    return f"{min(max(share, _LEAST_SHARED_BYTES), _MOST_SHARED_BYTES) >> 20}MB"
 
 
 def _make_socket_folder(folder: Path, account: _Account) -> None:

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPResponse
@@ -24,6 +24,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from kernel.postgres import EmbeddedPostgres
 from loadtests.client import write_requests
 from loadtests.figures import RESULTS
 
@@ -58,12 +59,17 @@ class Running:
 
     def cpu_seconds(self) -> float:
         """Return the processor time of the server and its children so far."""
-        tree = psutil.Process(self.process.pid)
-        total = 0.0
-        for each in [tree, *tree.children(recursive=True)]:
+        return _cpu_seconds(self.process.pid)
+
+
+def _cpu_seconds(pid: int) -> float:
+    tree = psutil.Process(pid)
+    total = 0.0
+    for each in [tree, *tree.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
             times = each.cpu_times()
             total += times.user + times.system
-        return total
+    return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +85,7 @@ class Round:
         p95_ms: 95th percentile of latency.
         p99_ms: 99th percentile of latency.
         cpu_seconds: Processor time of the server.
+        database_seconds: Processor time of the database.
     """
 
     requests: int
@@ -89,6 +96,12 @@ class Round:
     p95_ms: float
     p99_ms: float
     cpu_seconds: float
+    database_seconds: float = 0.0
+
+    @property
+    def cost_us(self) -> float:
+        """Processor time of the server and of the database per request, in microseconds."""
+        return 1e6 * (self.cpu_seconds + self.database_seconds) / self.requests
 
     @property
     def rate(self) -> float:
@@ -130,6 +143,11 @@ class Rounds:
         return statistics.median(each.p99_ms for each in self.rounds)
 
     @property
+    def cost_us(self) -> float:
+        """Median of the processor time of server and database per request, in microseconds."""
+        return statistics.median(each.cost_us for each in self.rounds)
+
+    @property
     def cpu_us(self) -> float:
         """Median of the server's processor time per request, in microseconds."""
         return statistics.median(1e6 * each.cpu_seconds / each.requests for each in self.rounds)
@@ -151,6 +169,7 @@ class Machine:
         # On the disk, not in memory: the database has to wait for it as it would anywhere.
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=RESULTS)))
         self._database: str | None = None
+        self._postgres: EmbeddedPostgres | None = None
         return self
 
     def __exit__(
@@ -176,6 +195,11 @@ class Machine:
         assert self._database is not None
         return self._database.replace("@/civitas?", f"@/{name}?")
 
+    def database_seconds(self) -> float:
+        """Return the processor time of the database so far."""
+        pid = None if self._postgres is None else self._postgres.pid
+        return 0.0 if pid is None else _cpu_seconds(pid)
+
     def settle(self, url: str) -> None:
         """Do what autovacuum does soon after filling: without statistics, plans are guesses.
 
@@ -187,10 +211,9 @@ class Machine:
             connection.execute("CHECKPOINT")
 
     def _start_database(self) -> str:
-        from kernel.postgres import EmbeddedPostgres  # noqa: PLC0415
-
         with self.on_core(self.cores.database):  # its processes inherit the core
             server = self._stack.enter_context(EmbeddedPostgres(self.folder / "data"))
+        self._postgres = server
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             with psycopg.connect(server.url) as connection:
                 (value,) = connection.execute(f"SHOW {setting}").fetchone() or ("?",)
@@ -298,7 +321,7 @@ class Machine:
             f"--seconds={seconds or self.seconds}",
             *(["--repeat"] if repeat else []),
         ]
-        before = server.cpu_seconds()
+        before, before_database = server.cpu_seconds(), self.database_seconds()
         with self.on_core(self.cores.load):
             done = subprocess.run(
                 arguments, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
@@ -306,7 +329,11 @@ class Machine:
         path.unlink()
         if done.returncode:
             raise RuntimeError(f"The load generator failed:\n{done.stderr[-4000:]}")
-        return Round(cpu_seconds=server.cpu_seconds() - before, **json.loads(done.stdout))
+        return Round(
+            cpu_seconds=server.cpu_seconds() - before,
+            database_seconds=self.database_seconds() - before_database,
+            **json.loads(done.stdout),
+        )
 
     def measure(
         self, server: Running, requests: Sequence[bytes], *, repeat: bool = False

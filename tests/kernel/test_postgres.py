@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import psutil
@@ -219,6 +220,17 @@ class TestStart:
 
         with pytest.raises(PostgresUnavailable, match="no_such_setting"):
             EmbeddedPostgres(made, durable=False).start()
+
+    @pytest.mark.parametrize(
+        ("memory_mib", "shared"), [(512, "128MB"), (4096, "512MB"), (1 << 16, "1024MB")]
+    )
+    def test_keeps_an_eighth_of_the_memory_at_hand(
+        self, monkeypatch: pytest.MonkeyPatch, memory_mib: int, shared: str
+    ) -> None:
+        memory = SimpleNamespace(total=memory_mib << 20)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+
+        assert postgres._shared_buffers() == shared  # noqa: SLF001
 
 
 class TestStop:
