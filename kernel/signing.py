@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 
 from sqlalchemy import Row, delete, func, insert, or_, select, update
@@ -96,6 +97,13 @@ class NextKeyTooYoung(Exception):
     def __init__(self, use: str, alg: str, until: datetime) -> None:
         super().__init__(f"the next key of {use} {alg} may sign from {until.isoformat()}")
         self.until = until
+
+
+@lru_cache(maxsize=256)
+def _protected(alg: str, kid: str, *parameters: tuple[str, str]) -> str:
+    """Return a protected header as it is sent: a key signs under very few."""
+    header = {"alg": alg, "kid": kid, **dict(parameters)}
+    return b64url(json.dumps(header, separators=(",", ":")).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,13 +257,11 @@ class SigningKeys:
         return self._snapshot.published[use]
 
     def jws(
-        self, use: str, payload: bytes, *, header: Mapping[str, object], alg: str = "ES256"
+        self, use: str, payload: bytes, *, header: Mapping[str, str], alg: str = "ES256"
     ) -> str:
         """Sign `payload` as a compact JWS (RFC 7515, 3.1); `alg` and `kid` are added."""
         key = self.current(use, alg)
-        protected = {"alg": alg, "kid": key.kid, **header}
-        head = b64url(json.dumps(protected, separators=(",", ":")).encode())
-        signed = f"{head}.{b64url(payload)}"
+        signed = f"{_protected(alg, key.kid, *header.items())}.{b64url(payload)}"
         return f"{signed}.{b64url(key.sign(signed.encode()))}"
 
     def rotate(
