@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 import orjson
-from sqlalchemy import bindparam, exists, literal, or_, select
+from sqlalchemy import bindparam, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.types import Boolean, Integer, LargeBinary, SmallInteger, Text, Uuid
 from starlette.requests import Request
@@ -25,8 +25,13 @@ from idp.statements import AT, admit, has_row, one_row
 from idp.tables import accounts, approved_clients, deferred_requests, sign_in_names
 from idp.tokens import our_keys
 from kernel.db import HotStatement, Instant
+from kernel.errors import TooManyRequests
 from kernel.ids import PersonId
 from kernel.web import json_response, read_form
+
+MOST_WAITING = 5
+"""Requests of one client that wait for one person. More would wear the person down until they allow
+one, and would push those of others off the page."""
 
 _a = approved_clients.c
 
@@ -70,6 +75,17 @@ _BY_USERNAME = HotStatement(
 def _store(*, has_assertion: bool) -> HotStatement:
     admission = admit(has_assertion=has_assertion, has_proof=False)
     t = deferred_requests
+    waiting = (
+        select(func.count())
+        .select_from(t)
+        .where(
+            t.c.person_id == bindparam("ciba_person_id", type_=Uuid),
+            t.c.client_id == bindparam("client_id", type_=Text),
+            t.c.decided_at.is_(None),
+            t.c.expires_at > AT,
+        )
+        .scalar_subquery()
+    )
     stored = (
         insert(t)
         .from_select(
@@ -86,7 +102,7 @@ def _store(*, has_assertion: bool) -> HotStatement:
                 bindparam("interval_seconds", type_=Integer),
                 AT,
                 bindparam("ciba_expires_at", type_=Instant),
-            ).where(*admission.conditions),
+            ).where(*admission.conditions, waiting < literal(MOST_WAITING, Integer)),
         )
         .returning(t.c.slot)
         .cte("stored")
@@ -102,6 +118,7 @@ async def backchannel_authentication(request: Request) -> Response:
         InvalidAuthorizationRequest: 400. As `idp.ciba`.
         UnknownUserId: 400. The hint names nobody whom this client may ask.
         InvalidBindingMessage: 400. As `idp.ciba`.
+        TooManyRequests: 429. The person has not decided yet what the client asked before.
 
     Source:
         CIBA, 7.1 to 7.4.
@@ -145,6 +162,8 @@ async def backchannel_authentication(request: Request) -> Response:
         )
         assert row is not None  # the statement always returns one
         check_spent(row, caller)
+        if not row["is_stored"]:
+            raise TooManyRequests("The person has not decided yet what you asked before.")
         answer: dict[str, object] = {
             "auth_req_id": auth_req_id.token.reveal(),
             "expires_in": int(wishes.expires_in.total_seconds()),

@@ -11,6 +11,7 @@ from idp.model import Account, SignedIn
 from idp.passwords import PasswordHasher, PasswordMismatch, check_password
 from idp.service.closing import tell_register
 from idp.store import accounts as store
+from idp.throttling import network_of
 from kernel.envelope import associated_data
 from kernel.errors import Conflict
 from kernel.ids import AccountId, PersonId, new_id
@@ -118,7 +119,7 @@ def sign_in(
     """
     name = canonical_username(username)
     name_key = keyring.blind_index("sign_in_failures.name", name)
-    address_key = keyring.blind_index("sign_in_failures.address", address)
+    address_key = keyring.blind_index("sign_in_failures.address", network_of(address))
     if store.is_blocked(session, [name_key, address_key], at=at):
         raise SignInFailed(reason="throttled")
     found = store.find_by_username(session, keyring.blind_index(_USERNAME_INDEX, name))

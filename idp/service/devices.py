@@ -18,6 +18,7 @@ from idp.service.received_requests import submission_of
 from idp.store import accounts as failures
 from idp.store import deferred as store
 from idp.store.clients import find_client
+from idp.throttling import network_of
 from idp.user_codes import MalformedUserCode, UserCode, parse_user_code
 
 FREE_ATTEMPTS_PER_PERSON = 5
@@ -77,7 +78,9 @@ def find_device(
         provider.keyring.blind_index("user_code.person", str(sign_in.person_id)): (
             FREE_ATTEMPTS_PER_PERSON
         ),
-        provider.keyring.blind_index("user_code.address", address): FREE_ATTEMPTS_PER_ADDRESS,
+        provider.keyring.blind_index("user_code.address", network_of(address)): (
+            FREE_ATTEMPTS_PER_ADDRESS
+        ),
     }
     if failures.is_blocked(session, list(keys), at=at):
         raise UnknownUserCode(reason="throttled")

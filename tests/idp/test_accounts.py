@@ -171,6 +171,19 @@ class TestSignIn:
             sign_in(world, person, address=address)
         sign_in(world, person, address="198.51.100.10")
 
+    def test_guesses_from_one_network_of_version_6_are_counted_together(
+        self, world: IdpWorld
+    ) -> None:
+        for number in range(accounts.FREE_ATTEMPTS_PER_ADDRESS + 1):
+            with pytest.raises(SignInFailed):
+                sign_in(world, Person(PersonId(new_id(NOON)), f"guess6-{number}", "1986-03-14"),
+                        "wrong", address=f"2001:db8:1:2:{number:x}::1")  # fmt: skip
+        person = world.someone()
+
+        with pytest.raises(SignInFailed):
+            sign_in(world, person, address="2001:db8:1:2:ffff::1")
+        sign_in(world, person, address="2001:db8:1:3::1")
+
     def test_name_is_taken_once(self, world: IdpWorld) -> None:
         person = world.someone()
 

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from idp.errors import InvalidClientMetadata
 from idp.grant_types import CIBA_GRANT
+from idp.hot.backchannel_authentication import MOST_WAITING
 from idp.ring_tokens import RingToken
 from idp.service.backchannel import NOTIFY_TASK, NotNotified, notify
 from idp.tokens import left_half
@@ -153,6 +154,22 @@ def client(world: IdpWorld) -> RelyingParty:
 @pytest.fixture
 def person(world: IdpWorld) -> Person:
     return world.someone()
+
+
+def test_client_asks_one_person_so_many_things_at_once_and_no_more(world: IdpWorld) -> None:
+    client, other, person = a_client(world), a_client(world), world.someone()
+    for _ in range(MOST_WAITING):
+        begin(client, person)
+
+    refused = ask(client, login_hint=person.username)
+
+    assert refused.status_code == 429, refused.text
+    assert refused.json()["error"] == "too_many_requests"
+    begin(client, world.someone())
+    begin(other, person)
+    browser = signed_in(world, person)
+    decide(browser, waiting_addresses(browser)[0], "deny")
+    begin(client, person)
 
 
 class TestRequest:
