@@ -38,7 +38,7 @@ ENVELOPE_FIELDS = ("record_number", "version", "kind", "corrects", "valid_from",
 _DATE_FIELDS = {"valid_from", "valid_to"}
 _ENCODINGS = ("utf-8", "windows-1251")
 _DATE_FORMATS = ("iso", "dd.mm.yyyy")
-_RUSSIAN_DATE = re.compile(r"(\d{2})\.(\d{2})\.(\d{4})")
+_RUSSIAN_DATE = re.compile(r"([0-9]{2})\.([0-9]{2})\.([0-9]{4})")
 _KEYS = {
     "encoding",
     "delimiter",

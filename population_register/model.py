@@ -24,7 +24,7 @@ JSONValue: TypeAlias = Any
 LEGAL_TIME = timezone(timedelta(hours=3), "Europe/Moscow")
 """The offset by whose calendar a person comes of age and a document runs out; no summer time."""
 
-_PARTIAL_DATE = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
+_PARTIAL_DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?")
 
 
 def civil_date(at: datetime) -> date:

@@ -18,7 +18,8 @@ import iuliia
 from population_register.errors import ValueRefused
 
 MAX_NAME_LENGTH = 128
-_NAME = re.compile(r"[^\W\d_]+(?:(?:[-’'. ]|\. |-| - )[^\W\d_]+)*\.?")
+# Each separator in one way only: of two ways, forty hyphens make more than anybody can wait for.
+_NAME = re.compile(r"[^\W\d_]+(?:(?:[-’' ]|\. ?)[^\W\d_]+)*\.?")
 _PLAIN_RUSSIAN = re.compile("[А-Яа-яЁё]+(?:[- ][А-Яа-яЁё]+)*")  # nothing to normalise or refuse
 _SCRIPTS = ("CYRILLIC", "LATIN")
 _APOSTROPHES = str.maketrans("ʼ`´‘′", "’’’’’")

@@ -4,6 +4,7 @@ import pytest
 
 from population_register.errors import ValueRefused
 from population_register.names import (
+    MAX_NAME_LENGTH,
     PassportEra,
     comparison_key,
     parse_name,
@@ -63,6 +64,15 @@ def test_what_is_not_a_name_is_refused(typed: str, reason: str) -> None:
         parse_name(typed)
 
     assert refusal.value.reason == reason
+
+
+@pytest.mark.parametrize("part", ["а-", "а.", "а ", "а’", "а. "])
+def test_name_that_is_nearly_one_is_refused_at_once(part: str) -> None:
+    """Each separator is read in one way; of two ways there would be 2**60 here."""
+    longest = (MAX_NAME_LENGTH - 1) // len(part)
+
+    with pytest.raises(ValueRefused):
+        parse_name(part * longest + "!")
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,9 @@ def test_partial_date_means_every_day_it_may_be(text: str, first: date, last: da
     assert partial_date_range(text) == (first, last)
 
 
-@pytest.mark.parametrize("text", ["", "50", "1950-5", "1950-00", "1950-02-30", "1950-05-17T00"])
+@pytest.mark.parametrize(
+    "text", ["", "50", "١٩٥٠", "1950-5", "1950-00", "1950-02-30", "1950-05-17T00"]
+)
 def test_other_text_is_no_date(text: str) -> None:
     with pytest.raises(ValueError, match=r"date|month|day|year"):
         partial_date_range(text)
