@@ -5,8 +5,7 @@ than a hot endpoint's whole work. A hot endpoint gets a `Request` and returns a 
 refusals are written by the same renderer as everywhere else.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Iterable
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,8 +15,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import MethodNotAllowed, render, render_http_exception
 from kernel.errors import DomainError
-
-Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class HotLane:
@@ -52,7 +49,14 @@ class HotLane:
                 return
             routes = [route]
         request = Request(scope, receive, send)
-        response = await self._answer(routes, scope, request)
+        route = _route_for(scope["method"], routes)
+        scope["route"] = route or routes[0]
+        try:
+            response = await route.endpoint(request) if route else _not_allowed(request, routes)
+        except DomainError as refusal:
+            response = render(request, refusal)
+        except HTTPException as refusal:
+            response = render_http_exception(request, refusal)
         await response(scope, receive, send)
 
     def _match(self, scope: Scope) -> Route | None:
@@ -63,23 +67,16 @@ class HotLane:
                 return route
         return None
 
-    @staticmethod
-    async def _answer(routes: list[Route], scope: Scope, request: Request) -> Response:
-        scope["route"] = routes[0]
-        method = scope["method"]
-        for route in routes:
-            if route.methods is None or method in route.methods:
-                scope["route"] = route
-                break
-        else:
-            allowed = sorted(set().union(*(route.methods or () for route in routes)))
-            refused = render(request, MethodNotAllowed())
-            refused.headers["Allow"] = ", ".join(allowed)  # RFC 9110, 15.5.6
-            return refused
-        endpoint: Endpoint = route.endpoint
-        try:
-            return await endpoint(request)
-        except DomainError as refusal:
-            return render(request, refusal)
-        except HTTPException as refusal:
-            return render_http_exception(request, refusal)
+
+def _route_for(method: str, routes: list[Route]) -> Route | None:
+    for route in routes:
+        if route.methods is None or method in route.methods:
+            return route
+    return None
+
+
+def _not_allowed(request: Request, routes: list[Route]) -> Response:
+    allowed = sorted(set().union(*(route.methods or () for route in routes)))
+    refused = render(request, MethodNotAllowed())
+    refused.headers["Allow"] = ", ".join(allowed)  # RFC 9110, 15.5.6
+    return refused

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -122,9 +122,9 @@ class Civitas:
         """The state that both lanes see."""
         return self.api.state
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request, or the lifespan."""
-        await self._edge(scope, receive, send)
+        return self._edge(scope, receive, send)
 
     async def answer_directly(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that came to us without a proxy, whatever its headers say."""

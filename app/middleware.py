@@ -5,10 +5,9 @@ cost the hot lane three quarters of its speed.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import structlog
 from starlette.requests import Request
@@ -20,6 +19,7 @@ from app.metrics import Metrics
 from app.proxies import TrustedProxies
 from app.route_classes import RouteClass, route_class_of
 from kernel.errors import DomainError, PayloadTooLarge
+from kernel.ids import random_uuid
 from kernel.secret import random_bytes
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ class _Exchange:
     """One request and its answer."""
 
     __slots__ = (
-        "answered_instead", "edge", "is_complete", "limit", "read", "request_id", "route_class",
-        "scope", "sent", "server_receive", "server_send", "started", "status", "too_large",
+        "answered_instead", "edge", "is_complete", "read", "request_id", "route_class", "scope",
+        "sent", "server_receive", "server_send", "started", "status", "too_large",
     )  # fmt: skip
 
     def __init__(self, edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,14 +134,19 @@ class _Exchange:
         self.is_complete = False
         self.route_class = route_class_of(scope["path"])
         scope["app"] = edge.application
-        self.limit = edge.body_limits(self.route_class)
         self.request_id = random_bytes(REQUEST_ID_BYTES).hex()
         # A caller's X-Request-ID is not taken over: it would be a way to write into our log.
         scope["state"] = {**(scope.get("state") or {}), "request_id": self.request_id}
 
+    @property
+    def limit(self) -> int:
+        """The largest body that this address takes, in bytes."""
+        return self.edge.body_limits(self.route_class)
+
     async def run(self) -> None:
         """Let the application answer; answer for it where it can't."""
-        if _declared_length(self.scope) > self.limit:
+        declared = _declared_length(self.scope)
+        if declared and declared > self.limit:
             await self._answer_instead(PayloadTooLarge())
             return
         try:
@@ -171,36 +176,38 @@ class _Exchange:
                 raise _BodyTooLarge
         return message
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Pass a part of the application's answer on."""
         if self.answered_instead:
-            return
+            return _nothing()
         if self.too_large and self.status == 0:
             # FastAPI turns any failure to read a form into a 400 of its own; the cause is ours.
-            await self._answer_instead(PayloadTooLarge())
-            return
-        await self._send_out(message)
+            return self._answer_instead(PayloadTooLarge())
+        return self._send_out(message)
 
-    async def _send_out(self, message: Message) -> None:
+    def _send_out(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = list(message.get("headers", ()))
-            brought = [name for name, _ in headers if name in _DEFAULT_NAMES]
-            if brought and (_CSP, True) in ((n, v.endswith(_FRAMED)) for n, v in headers):
-                brought.append(b"x-frame-options")  # it goes without
-            headers += (
-                [header for header in self.edge.default_headers if header[0] not in brought]
-                if brought
-                else self.edge.default_headers
-            )
-            headers.append((b"x-request-id", self.request_id.encode()))
-            if self.route_class.is_resource:
-                headers.append((INTERACTION_ID, _interaction_id(self.scope)))
-            message["headers"] = headers
+            message["headers"] = self._headers(message.get("headers", ()))
         else:
             self.sent += len(message.get("body", b""))
             self.is_complete = not message.get("more_body", False)
-        await self.server_send(message)
+        return self.server_send(message)
+
+    def _headers(self, of_answer: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return the headers of an answer, and those that every answer has."""
+        headers = list(of_answer)
+        defaults: Iterable[tuple[bytes, bytes]] = self.edge.default_headers
+        brought = [name for name, _ in headers if name in _DEFAULT_NAMES]
+        if brought:
+            if any(name == _CSP and value.endswith(_FRAMED) for name, value in headers):
+                brought.append(b"x-frame-options")  # it goes without
+            defaults = [header for header in defaults if header[0] not in brought]
+        headers += defaults
+        headers.append((b"x-request-id", self.request_id.encode()))
+        if self.route_class.is_resource:
+            headers.append((INTERACTION_ID, _interaction_id(self.scope)))
+        return headers
 
     async def _answer_instead(self, refusal: DomainError) -> None:
         """Answer for the application, and close: the rest of the body is not read."""
@@ -239,6 +246,10 @@ class _Exchange:
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+async def _nothing() -> None:
+    """Send nothing: the answer has been given."""
+
+
 def _interaction_id(scope: Scope) -> bytes:
     """Return by what the client and we call this exchange: the UUID that it sent, or a new one.
 
@@ -250,7 +261,7 @@ def _interaction_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == INTERACTION_ID and _UUID.fullmatch(value):
             return bytes(value)
-    return str(UUID(bytes=random_bytes(16), version=4)).encode()
+    return random_uuid().encode()
 
 
 def _declared_length(scope: Scope) -> int:

@@ -3,6 +3,7 @@
 from audit.errors import LogDamaged, NotInTreeYet, ProofRefused
 from audit.model import Actor, LoggedEntry, NewEntry, RecordedEntry, recorded
 from audit.service.access import (
+    EntryForm,
     entry_binds,
     get_entry,
     list_entries,
@@ -17,6 +18,7 @@ from audit.store import SignedCheckpoint, append_entry
 
 __all__ = [
     "Actor",
+    "EntryForm",
     "Finding",
     "InclusionProof",
     "IsSubject",

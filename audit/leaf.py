@@ -83,6 +83,46 @@ def split_leaf(entry: NewEntry) -> tuple[bytes, bytes]:
     return head + name[:-1], name[-1:] + tail
 
 
+class LeafForm:
+    """The leaf of entries that differ in their identifier, instant and request alone.
+
+    The rest is encoded once. The form of a leaf is not written twice: this one is cut out of an
+    encoded leaf, at the names of the members, which are met once only (see `split_leaf`).
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, entry: NewEntry) -> None:
+        """Cut the leaf of an entry whose `request_id` is a text."""
+        leaf = encode_leaf(entry)
+        parts = []
+        for member, value in (
+            ("entry_id", str(entry.entry_id)),
+            ("occurred_at", _instant(entry.occurred_at)),
+            ("request_id", entry.request_id),
+        ):
+            name = f'"{member}":"'.encode()
+            before, found, after = leaf.partition(name + f'{value}"'.encode())
+            assert found, member
+            parts.append(before + name)
+            leaf = b'"' + after
+        self._parts = (*parts, leaf)
+
+    def fill(self, entry_id: EntryId, occurred_at: datetime, request_id: str) -> bytes:
+        """Return the bytes that `encode_leaf` returns for the entry with these three.
+
+        Args:
+            entry_id: As in the entry.
+            occurred_at: As in the entry.
+            request_id: As in the entry; ASCII letters and digits, which need no escaping.
+        """
+        if not (request_id.isascii() and request_id.isalnum()):
+            raise ValueError("a request's identifier is made of letters and digits")
+        first, second, third, last = self._parts
+        said = (str(entry_id).encode(), _instant(occurred_at).encode(), request_id.encode())
+        return b"%b%b%b%b%b%b%b" % (first, said[0], second, said[1], third, said[2], last)
+
+
 def decode_leaf(leaf: bytes) -> NewEntry:
     """Return the entry that `leaf` says; strict: only what `encode_leaf` would write again.
 

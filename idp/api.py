@@ -7,7 +7,7 @@ composition root: accounts, partners and clients.
 """
 
 from idp.assurance import AssuranceLevel, level_of
-from idp.client_certificates import client_certificate_of, load_authorities
+from idp.client_certificates import load_authorities
 from idp.dependencies import (
     CurrentPerson,
     CurrentSession,
@@ -72,13 +72,15 @@ from idp.signing_out import leave
 from idp.statements import (
     assertion_binds,
     client_token_binds,
+    lasting_token_binds,
     live_client,
     live_grant,
+    request_binds,
     spend_assertion,
     spend_proof,
     token_binds,
 )
-from idp.token_verification import PresentedToken, TokenVerifier, challenge
+from idp.token_verification import TokenVerifier, challenge, presented_in
 from idp.upstream import Upstream
 
 __all__ = [
@@ -101,7 +103,6 @@ __all__ = [
     "NotVerified",
     "Partner",
     "PasswordHasher",
-    "PresentedToken",
     "Provider",
     "PublicKey",
     "Registered",
@@ -118,7 +119,6 @@ __all__ = [
     "assertion_binds",
     "can_unlink_upstream",
     "challenge",
-    "client_certificate_of",
     "client_token_binds",
     "close_accounts",
     "create_account",
@@ -129,6 +129,7 @@ __all__ = [
     "empty_rings",
     "end_session",
     "issue_initial_access_token",
+    "lasting_token_binds",
     "leave",
     "level_of",
     "list_clients",
@@ -146,8 +147,10 @@ __all__ = [
     "partner_names",
     "password_hasher_of",
     "policy_of",
+    "presented_in",
     "provider_of",
     "reopen_accounts",
+    "request_binds",
     "spend_assertion",
     "spend_proof",
     "tell_subjects",

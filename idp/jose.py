@@ -73,10 +73,14 @@ class CompactJWS(Unprinted, frozen=True):
     """
 
     head: str
-    header: JSONObject
     payload: bytes
     signed: bytes
     signature: bytes
+
+    @property
+    def header(self) -> JSONObject:
+        """What the header says; raises like `header_of`."""
+        return header_of(self.head)
 
 
 class VerifiedJWS(Unprinted, frozen=True, kw_only=True):
@@ -144,7 +148,7 @@ def parse_compact(compact: str) -> CompactJWS:
     PyJWT's own parser looks at each character in Python; here each part is decoded once, strictly.
 
     Raises:
-        NotVerified: Not a compact JWS, or its header is not a JSON object.
+        NotVerified: Not a compact JWS. What is in its parts is for whoever looks into them.
     """
     parts = compact.split(".", 3) if len(compact) <= LONGEST_JWS else ()
     if len(parts) != 3 or not all(parts):  # noqa: PLR2004  # header, payload, signature
@@ -153,7 +157,6 @@ def parse_compact(compact: str) -> CompactJWS:
     try:
         return CompactJWS(
             head,
-            header_of(head),
             b64url_decode(body),
             compact[: -len(signature) - 1].encode(),
             b64url_decode(signature),
@@ -210,7 +213,19 @@ def verify_jws(
         NotVerified: Malformed, another algorithm, an unknown key, or not signed by it.
     """
     jws = parse_compact(compact) if isinstance(compact, str) else compact
-    header = jws.header
+    alg, candidates = choose_keys(jws.header, keys, algorithms=algorithms)
+    check_signature(jws, alg, candidates)
+    return VerifiedJWS(header=jws.header, claims=_object(jws.payload))
+
+
+def choose_keys(
+    header: JSONObject, keys: Sequence[PublicKey], *, algorithms: Sequence[str]
+) -> tuple[str, Sequence[PublicKey]]:
+    """Return the algorithm that a header names, and those of the keys that it may have signed with.
+
+    Raises:
+        NotVerified: Another algorithm, or an extension that we don't understand.
+    """
     alg = header.get("alg")
     if not isinstance(alg, str) or alg not in algorithms:
         raise NotVerified("the algorithm is not accepted")
@@ -222,14 +237,28 @@ def verify_jws(
     candidates = [key for key in keys if alg in key.algorithms and kid in {None, key.kid}]
     if not candidates and kid is not None:
         candidates = [key for key in keys if alg in key.algorithms and key.kid is None]
-    for candidate in candidates:
+    return alg, candidates
+
+
+def check_signature(jws: CompactJWS, alg: str, keys: Sequence[PublicKey]) -> None:
+    """Hold a signature against the keys that may have made it.
+
+    Args:
+        jws: Taken apart.
+        alg: With `keys`, from `choose_keys`, for the header of this very JWS.
+        keys: Theirs.
+
+    Raises:
+        NotVerified: None of them made it.
+    """
+    for candidate in keys:
         if _is_signed(jws, alg, candidate.key):
-            return VerifiedJWS(header=header, claims=_object(jws.payload))
+            return
     raise NotVerified("no known key signed it")
 
 
 def _is_signed(jws: CompactJWS, alg: str, key: Any) -> bool:  # noqa: ANN401  # of `cryptography`
-    """Tell whether a key signed it; `verify_jws` is what others call, and it raises.
+    """Tell whether a key signed it; `check_signature` is what others call, and it raises.
 
     ES256, which nearly all is signed with, goes to `cryptography` directly: PyJWT takes a sixth of
     the time of the verification itself to get there.

@@ -17,9 +17,10 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
-    literal,
+    literal_column,
     not_,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.types import Integer, LargeBinary, SmallInteger, Text, Uuid
@@ -39,6 +40,9 @@ from kernel.ids import GrantId
 from kernel.secret import random_bytes
 
 _PROOF_DIGEST_BYTES = 32  # SHA-256
+
+_ONE: ColumnElement[int] = literal_column("1")
+"""For EXISTS: no value, which would be sent with each run."""
 
 AT: ColumnElement[Any] = bindparam("idp_at", type_=Instant)
 """Now, in every part."""
@@ -78,7 +82,7 @@ def spend_assertion(when: FromClause) -> CTE:
             select(
                 bindparam("assertion_slot", type_=SmallInteger),
                 bindparam("assertion_digest", type_=LargeBinary),
-            ).where(exists(select(literal(1)).select_from(when))),
+            ).where(exists(select(_ONE).select_from(when))),
         )
         .on_conflict_do_nothing()
         .returning(t.c.slot)
@@ -100,7 +104,7 @@ def spend_proof(when: FromClause | None = None) -> CTE:
         bindparam("idp_proof_digest", type_=LargeBinary),
     )
     if when is not None:
-        values = values.where(exists(select(literal(1)).select_from(when)))
+        values = values.where(exists(select(_ONE).select_from(when)))
     return (
         insert(t)
         .from_select(["slot", "proof_digest"], values)
@@ -149,7 +153,7 @@ def admit(*, has_assertion: bool, has_proof: bool) -> Admission:
 
 
 def _is_fresh(spent: CTE | None) -> ColumnElement[Any]:
-    return literal(value=True) if spent is None else has_row(spent)
+    return true() if spent is None else has_row(spent)
 
 
 def live_grant() -> CTE:
@@ -182,7 +186,7 @@ def live_grant() -> CTE:
             clients.c.disabled_at.is_(None),
             partners.c.disabled_at.is_(None),
             not_(token_is_revoked()),
-            not_(exists(select(literal(1)).where(_actor_is_disabled()))),
+            not_(exists(select(_ONE).where(_actor_is_disabled()))),
         )
         .cte("live_grant")
     )
@@ -226,7 +230,7 @@ def token_is_revoked() -> ColumnElement[bool]:
     """
     t = revoked_access_tokens.c
     return exists(
-        select(literal(1)).where(
+        select(_ONE).where(
             and_(
                 t.slot == bindparam("idp_token_slot", type_=SmallInteger),
                 t.token_digest == bindparam("idp_token_digest", type_=LargeBinary),
@@ -235,24 +239,38 @@ def token_is_revoked() -> ColumnElement[bool]:
     )
 
 
-def token_binds(token: VerifiedToken, *, at: datetime) -> Mapping[str, object]:
+def token_binds(token: VerifiedToken, *, at: datetime) -> dict[str, object]:
     """Return the binds of `live_grant` and `spend_proof` for a verified token."""
-    binds: dict[str, object] = {
-        "idp_at": at,
+    return {**lasting_token_binds(token), **request_binds(token, at=at)}
+
+
+def lasting_token_binds(token: VerifiedToken) -> dict[str, object]:
+    """Return those of `token_binds` that are the same in every request with the token."""
+    return {
         "idp_grant_id": token.grant_id,
         "idp_actor_id": token.actor,
         "idp_token_slot": REVOKED_ACCESS_TOKENS.slot(token.expires_at),
         "idp_token_digest": token.token_digest,
     }
+
+
+def request_binds(token: VerifiedToken, *, at: datetime) -> dict[str, object]:
+    """Return those of `token_binds` that are of this request alone: now, and its proof."""
     if token.proof_digest is not None and token.proof_made_at is not None:
-        binds["idp_proof_slot"] = DPOP_PROOFS.slot(token.proof_made_at)
-        binds["idp_proof_digest"] = token.proof_digest
-    elif token.x5t is not None:
+        return {
+            "idp_at": at,
+            "idp_proof_slot": DPOP_PROOFS.slot(token.proof_made_at),
+            "idp_proof_digest": token.proof_digest,
+        }
+    if token.x5t is not None:
         # The certificate is proven by the connection, nothing is there to be replayed: for a
         # statement that always spends something, a name that nobody has spent.
-        binds["idp_proof_slot"] = DPOP_PROOFS.slot(at)
-        binds["idp_proof_digest"] = random_bytes(_PROOF_DIGEST_BYTES)
-    return binds
+        return {
+            "idp_at": at,
+            "idp_proof_slot": DPOP_PROOFS.slot(at),
+            "idp_proof_digest": random_bytes(_PROOF_DIGEST_BYTES),
+        }
+    return {"idp_at": at}
 
 
 def client_token_binds(token: VerifiedToken, *, at: datetime) -> Mapping[str, object]:
@@ -278,7 +296,7 @@ def assertion_binds(digest: bytes, expires_at: datetime) -> Mapping[str, object]
 
 def has_row(cte: CTE) -> ColumnElement[bool]:
     """Tell whether a part of the statement returned a row."""
-    return exists(select(literal(1)).select_from(cte))
+    return exists(select(_ONE).select_from(cte))
 
 
 def one_row(
@@ -290,9 +308,9 @@ def one_row(
         facts: Columns by name.
         beside: Parts of at most one row each; their columns are NULL when there is none.
     """
-    anchor = select(literal(1).label("anchor")).subquery("anchor")
+    anchor = select(_ONE.label("anchor")).subquery("anchor")
     joined: FromClause = anchor
     for part in beside:
-        joined = joined.outerjoin(part, literal(value=True))
+        joined = joined.outerjoin(part, true())
     columns = [column.label(name) for name, column in facts.items()]
     return select(*columns, *(column for part in beside for column in part.c)).select_from(joined)

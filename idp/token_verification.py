@@ -7,12 +7,15 @@ up in the statement that reads (`live_grant`). A proof is for one request and is
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
 from msgspec.structs import replace
+from starlette.requests import HTTPConnection
+from typing_extensions import override
 
 from idp.claims import claims_of_scopes, items_of_claims
+from idp.client_certificates import client_certificate_of
 from idp.disclosures import read_disclosure
 from idp.dpop import ALGORITHMS, DPoPProof, verify_proof
 from idp.errors import (
@@ -34,8 +37,7 @@ MOST_REMEMBERED = 10_000
 _ALGS = " ".join(ALGORITHMS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresentedToken:
+class PresentedToken(msgspec.Struct, frozen=True, kw_only=True):
     """What a request to a resource brings.
 
     Attributes:
@@ -46,15 +48,42 @@ class PresentedToken:
         certificate: Of the connection, if there was one.
     """
 
-    authorization: str | None = field(repr=False)
+    authorization: str | None
     proofs: Sequence[str]
     method: str
     uri: str
     certificate: ClientCertificate | None = None
 
+    @override
+    def __repr__(self) -> str:
+        """Say what for, not what with."""
+        return f"PresentedToken({self.method} {self.uri})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Remembered:
+
+def presented_in(request: HTTPConnection, *, uri: str) -> PresentedToken:
+    """Return what the headers of a request present.
+
+    Args:
+        request: To a resource.
+        uri: Our public address of the resource, without query.
+    """
+    authorization: str | None = None
+    proofs: list[str] = []
+    for name, value in request.scope["headers"]:
+        if name == b"dpop":
+            proofs.append(value.decode("latin-1"))
+        elif name == b"authorization" and authorization is None:
+            authorization = value.decode("latin-1")
+    return PresentedToken(
+        authorization=authorization,
+        proofs=proofs,
+        method=request.scope["method"],
+        uri=uri,
+        certificate=client_certificate_of(request),
+    )
+
+
+class _Remembered(msgspec.Struct, frozen=True, kw_only=True):
     """A token that was verified.
 
     Attributes:

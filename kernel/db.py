@@ -10,7 +10,7 @@ Locks are taken in this order, and in no other:
 5. the audit log's append, which takes no lock that another writer waits for.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import IntEnum
 from typing import Annotated, Any, Protocol
@@ -209,3 +209,35 @@ class HotStatement:
         assert isinstance(connection, psycopg.Connection)
         with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
             return cursor.execute(self.sql, self.arguments(values)).fetchone()
+
+    def fixed(self, values: Mapping[str, object]) -> "FixedStatement":
+        """Return the statement with some of its values given for good."""
+        return FixedStatement(self.sql, self._names, {**self._binds, **values})
+
+
+class FixedStatement:
+    """A hot statement of which most values are the same each time it is run."""
+
+    __slots__ = ("_arguments", "_open", "_sql")
+
+    def __init__(self, sql: str, names: Sequence[str], values: Mapping[str, object]) -> None:
+        self._sql = sql
+        self._arguments = [values.get(name) for name in names]
+        self._open = tuple((at, name) for at, name in enumerate(names) if name not in values)
+
+    def fetchrow(
+        self, on: Fetcher, values: Mapping[str, object]
+    ) -> Awaitable[asyncpg.Record | None]:
+        """Run and return the first row, or None.
+
+        Args:
+            on: What to run on.
+            values: Those that are not given yet.
+
+        Raises:
+            KeyError: One of them is missing: a defect of ours.
+        """
+        arguments = self._arguments.copy()
+        for at, name in self._open:
+            arguments[at] = values[name]
+        return on.fetchrow(self._sql, *arguments)

@@ -29,6 +29,7 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
 _HEADER_BYTES = 5
+_BODY = _HEADER_BYTES + NONCE_BYTES
 OVERHEAD_BYTES = _HEADER_BYTES + NONCE_BYTES + TAG_BYTES
 
 
@@ -94,15 +95,18 @@ def key_version_of(envelope: bytes) -> int:
 def unseal(key: bytes | AESGCM, envelope: bytes, *, associated_data: bytes) -> bytes:
     """Open an envelope.
 
+    Args:
+        key: 32 bytes; or the cipher made of them, where one key opens many envelopes.
+        envelope: As `seal` returned it.
+        associated_data: Where the value lies.
+
     Raises:
         Undecryptable: Wrong key, wrong place, changed or truncated; the caller cannot tell which.
     """
     key_version_of(envelope)
-    header = envelope[:_HEADER_BYTES]
-    nonce = envelope[_HEADER_BYTES : _HEADER_BYTES + NONCE_BYTES]
-    body = envelope[_HEADER_BYTES + NONCE_BYTES :]
+    cipher = AESGCM(key) if isinstance(key, bytes) else key
+    place = envelope[:_HEADER_BYTES] + associated_data
     try:
-        cipher = AESGCM(key) if isinstance(key, bytes) else key
-        return cipher.decrypt(nonce, body, header + associated_data)
+        return cipher.decrypt(envelope[_HEADER_BYTES:_BODY], envelope[_BODY:], place)
     except InvalidTag as error:
         raise Undecryptable(reason="tag") from error

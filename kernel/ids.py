@@ -42,3 +42,14 @@ def new_id(at: datetime) -> UUID:
     milliseconds = int(at.timestamp() * 1000) & ((1 << 48) - 1)
     random_part = int.from_bytes(os.urandom(10), "big") & _RANDOM_BITS
     return UUID(int=(milliseconds << 80) | _VERSION_7 | _VARIANT_RFC9562 | random_part)
+
+
+def random_uuid() -> str:
+    """Return 122 random bits as the text of a UUIDv4, for what is named and never kept.
+
+    Source:
+        RFC 9562, 5.4.
+    """
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

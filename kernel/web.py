@@ -4,7 +4,7 @@ A parameter that is repeated is refused: whoever reads the first and whoever rea
 act on different requests. An empty one counts as left out (RFC 6749, 3.1).
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, final
 from urllib.parse import parse_qsl
 
@@ -190,3 +190,23 @@ def json_response(
     return Response(
         body, status_code=status, headers={**NO_STORE, **(headers or {})}, media_type=JSON_TYPE
     )
+
+
+class PlainResponse(Response):
+    """An answer of which all headers but the length are known beforehand.
+
+    Starlette's own writes and encodes each header anew; this is for answers that are alike but for
+    their body.
+    """
+
+    def __init__(self, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Answer with 200.
+
+        Args:
+            body: The body.
+            headers: As they are sent, names in lower case; without `content-length`.
+        """
+        self.status_code = 200
+        self.body = body
+        self.background = None
+        self.raw_headers = [*headers, (b"content-length", b"%d" % len(body))]

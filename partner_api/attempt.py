@@ -8,7 +8,14 @@ import msgspec
 
 from audit.api import Actor, NewEntry
 from consent.api import ItemName
-from idp.api import InvalidResourceProof, InvalidToken, VerifiedToken, challenge, token_binds
+from idp.api import (
+    InvalidResourceProof,
+    InvalidToken,
+    VerifiedToken,
+    challenge,
+    lasting_token_binds,
+    request_binds,
+)
 from kernel.ids import ConsentId, EntryId, PersonId, new_id
 from partner_api.selection import Selection
 
@@ -35,14 +42,22 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     def binds(self) -> dict[str, object]:
         """Return the binds of the statements that decide on it."""
+        return {**self.lasting_binds(), **self.request_binds()}
+
+    def lasting_binds(self) -> dict[str, object]:
+        """Return the binds that are the same in every such attempt with the same token."""
         selection = self.selection
         return {
-            **token_binds(self.token, at=self.at),
+            **lasting_token_binds(self.token),
             "read_client_id": self.token.client_id,
             "read_purpose": selection.purpose,
             # Of what the token was not granted nothing is looked at, and no use is counted.
-            "read_items": selection.items if selection.is_granted else (),
+            "read_items": ",".join(selection.items) if selection.is_granted else "",
         }
+
+    def request_binds(self) -> dict[str, object]:
+        """Return the binds that are this attempt's own."""
+        return request_binds(self.token, at=self.at)
 
     def entry(self, consent_id: ConsentId | None, *, reason: str | None = None) -> NewEntry:
         """Return the access entry of the read, or with a reason that of its refusal."""

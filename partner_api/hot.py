@@ -7,30 +7,26 @@ appends the access entry. When it says no, the ordinary lane finds the reason, l
 refuses (`service.refusals`).
 """
 
-from collections.abc import Mapping
-from uuid import UUID
-
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from audit.api import NewEntry, entry_binds, recorded
+from audit.api import NewEntry, recorded
 from kernel.ids import ConsentId
+from kernel.web import PlainResponse
 from partner_api import publication
 from partner_api.attempt import Attempt, person_of
 from partner_api.events import PersonRead
+from partner_api.prepared import PreparedRead
 from partner_api.reader import PATH, Reader, Remembered, reader_of
 from partner_api.selection import select_attributes
 from partner_api.service.refusals import absent, find_covering
 from partner_api.signatures import KEY_USE, MEDIA_TYPE, PersonClaims, SignedValue, seconds
-from partner_api.statements import LOOK_AHEAD, READ_PERSON, READ_PERSON_AGAIN
+from partner_api.statements import LOOK_AHEAD
 from population_register.api import CurrentRecord, evaluate, open_record
 
-NO_CONSENT = ConsentId(UUID(int=0))
-"""Asked for when none is known: the statement permits nothing, and still spends the proof."""
-
-_HEADERS = {"Cache-Control": "no-store", "Content-Type": MEDIA_TYPE}
+_HEADERS = ((b"cache-control", b"no-store"), (b"content-type", MEDIA_TYPE.encode()))
 
 
 async def person(request: Request) -> Response:
@@ -45,22 +41,15 @@ async def person(request: Request) -> Response:
     attempt, remembered = await reader.begin(
         request, selecting=select_attributes, action=PersonRead.action
     )
-    return Response(await _read(reader, attempt, remembered), headers=_HEADERS)
+    return PlainResponse(await _read(reader, attempt, remembered), _HEADERS)
 
 
 async def _read(reader: Reader, attempt: Attempt, remembered: Remembered) -> bytes:
     """Read once; a second time if another consent covers the read than was expected."""
-    binds = attempt.binds()
-    if remembered.consent_id is None:
-        await _look_ahead(reader, binds, remembered)
-    statement = READ_PERSON
+    read = remembered.read or await _look_ahead(reader, attempt, remembered)
+    is_second = False
     while True:
-        expected = remembered.consent_id or NO_CONSENT
-        entry = attempt.entry(expected)
-        row = await statement[remembered.is_limited].fetchrow(
-            reader.pool, **binds, **entry_binds(entry), read_consent_id=expected
-        )
-        assert row is not None  # it always answers
+        entry, row = await read.run(reader.pool, attempt)
         person_id = person_of(row)
         if row["consent_id"] is not None:
             record = open_record(
@@ -71,22 +60,30 @@ async def _read(reader: Reader, attempt: Attempt, remembered: Remembered) -> byt
             )
             return _sign(reader, entry, record)
         covering = await run_in_threadpool(find_covering, reader.sessions, attempt, person_id)
-        if covering == expected or statement is READ_PERSON_AGAIN:
+        if covering == read.consent_id or is_second:
             raise await run_in_threadpool(absent, reader.sessions, attempt, person_id, covering)
-        await _look_ahead(reader, binds, remembered)
-        statement = READ_PERSON_AGAIN
+        read = await _look_ahead(reader, attempt, remembered, is_spent_already=True)
+        is_second = True
 
 
-async def _look_ahead(reader: Reader, binds: Mapping[str, object], remembered: Remembered) -> None:
-    row = await LOOK_AHEAD.fetchrow(reader.pool, **binds)
-    if row is not None:
-        remembered.consent_id = row["consent_id"]
-        remembered.is_limited = row["max_uses"] is not None
+async def _look_ahead(
+    reader: Reader, attempt: Attempt, remembered: Remembered, *, is_spent_already: bool = False
+) -> PreparedRead:
+    """Find the consent that covers an attempt, and prepare this read and those to come."""
+    row = await LOOK_AHEAD.fetchrow(reader.pool, **attempt.binds())
+    if row is None:
+        return PreparedRead(attempt, is_spent_already=is_spent_already)
+    consent_id, is_limited = ConsentId(row["consent_id"]), row["max_uses"] is not None
+    remembered.read = PreparedRead(attempt, consent_id=consent_id, is_limited=is_limited)
+    if not is_spent_already:
+        return remembered.read
+    return PreparedRead(
+        attempt, consent_id=consent_id, is_limited=is_limited, is_spent_already=True
+    )
 
 
 def _sign(reader: Reader, entry: NewEntry, record: CurrentRecord) -> bytes:
     assert entry.consent_id is not None
-    values = {name: evaluate(record, name, entry.occurred_at) for name in entry.items}
     claims = PersonClaims(
         iss=reader.issuer,
         aud=entry.client_id or "",
@@ -97,8 +94,8 @@ def _sign(reader: Reader, entry: NewEntry, record: CurrentRecord) -> bytes:
         entry_id=entry.entry_id,
         attributes={
             name: SignedValue(value=said.value, source=said.source, as_of=said.as_of)
-            for name, said in values.items()
-            if said is not None
+            for name in entry.items
+            if (said := evaluate(record, name, entry.occurred_at)) is not None
         },
     )
     return reader.signer.sign(reader.signing.current(KEY_USE), claims)

@@ -18,32 +18,32 @@ from idp.api import (
     InsufficientUserAuthentication,
     InvalidResourceProof,
     InvalidToken,
-    PresentedToken,
     TokenVerifier,
     UseResourceNonce,
     VerifiedToken,
     challenge,
-    client_certificate_of,
+    presented_in,
     provider_of,
 )
 from kernel.hot_pool import HotPool
-from kernel.ids import ConsentId, PartnerId
+from kernel.ids import PartnerId
 from kernel.keyring import Keyring
 from kernel.signing import SigningKeys
 from partner_api import store
 from partner_api.attempt import Attempt
 from partner_api.errors import QuotaExceeded
+from partner_api.prepared import PreparedRead
 from partner_api.quota import Quota, minute_of, seconds_left
 from partner_api.selection import Granted, Query, Selection, parse_query
 from partner_api.signatures import PersonSigner
-from partner_api.step_up import Requirement, check_authentication, requirement_of
+from partner_api.step_up import Requirement, check_authentication, enough_until, requirement_of
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 PATH = "/partner/v1"
-MOST_REMEMBERED = 20_000
-"""Reads of which the selection and the consent are remembered: a few hundred bytes each."""
+MOST_REMEMBERED = 10_000
+"""Tokens and queries of which is remembered how they read: some two thousand bytes each."""
 
 _CHALLENGED = (
     InsufficientScope,
@@ -82,14 +82,15 @@ class Remembered:
     """What was worked out for one token and one query.
 
     Attributes:
-        consent_id: The consent that covered it the last time; the statement asks for this one.
-        is_limited: Whether that consent allows a number of reads only; it is what was signed.
+        needed: How well, and how lately, the person must have been known.
+        enough_until: Until when the sign-in behind the token is enough for it.
+        read: Prepared for the consent that covered it the last time.
     """
 
     selection: Selection
     needed: Requirement
-    consent_id: ConsentId | None = None
-    is_limited: bool = False
+    enough_until: datetime
+    read: PreparedRead | None = None
 
 
 class Reader:
@@ -137,8 +138,14 @@ class Reader:
             InvalidRequest: 400. The query is malformed.
             QuotaExceeded: 429. The partner's minute is used up.
         """
+        at: datetime = request.app.state.clock.now()
         try:
-            return await self._begin(request, selecting, action)
+            token = self._verify(request, at=at)
+            if not self.quota.spend(token.partner_id, at=at):
+                await self._lease_quota(token.partner_id, at=at)
+            remembered = self._remember(token, request.scope["query_string"], selecting)
+            if at > remembered.enough_until:
+                check_authentication(token, remembered.needed, at=at)
         except _CHALLENGED as refusal:
             # Where the API describes itself: RFC 9728, 5.1.
             address = f"{self.issuer}/.well-known/oauth-protected-resource{PATH}"
@@ -149,40 +156,27 @@ class Reader:
                 "WWW-Authenticate": f'{said} resource_metadata="{address}"',
             }
             raise
-
-    async def _begin(
-        self, request: Request, selecting: Selecting, action: str
-    ) -> tuple[Attempt, Remembered]:
-        at: datetime = request.app.state.clock.now()
-        token = self._verify(request, at=at)
-        await self._spend_quota(token.partner_id, at=at)
-        query: bytes = request.scope["query_string"]
-        key = token.token_digest, query, selecting
-        remembered = self._remembered.get(key)
-        if remembered is None:
-            selection = selecting(token.disclosures, parse_query(query))
-            remembered = self._remembered.put(
-                key, Remembered(selection=selection, needed=requirement_of(selection.items))
-            )
-        check_authentication(token, remembered.needed, at=at)
         attempt = Attempt(
             token=token,
             selection=remembered.selection,
             action=action,
-            request_id=request.state.request_id,
+            request_id=request.scope["state"]["request_id"],
             at=at,
         )
         return attempt, remembered
 
+    def _remember(self, token: VerifiedToken, query: bytes, selecting: Selecting) -> Remembered:
+        """Return what is worked out once for a token and a query."""
+        key = token.token_digest, query, selecting
+        known = self._remembered.get(key)
+        if known is not None:
+            return known
+        selection = selecting(token.disclosures, parse_query(query))
+        needed = requirement_of(selection.items)
+        return self._remembered.put(key, Remembered(selection, needed, enough_until(token, needed)))
+
     def _verify(self, request: Request, *, at: datetime) -> VerifiedToken:
-        headers = request.headers
-        presented = PresentedToken(
-            authorization=headers.get("authorization"),
-            proofs=headers.getlist("dpop"),
-            method=request.method,
-            uri=self.issuer + request.scope["path"],
-            certificate=client_certificate_of(request),
-        )
+        presented = presented_in(request, uri=self.issuer + request.scope["path"])
         token = self.verifier.verify(presented, at=at)
         if not token.is_sender_constrained:  # FAPI 2.0 Security Profile, 5.3.4
             raise InvalidToken(headers=challenge("dpop", "invalid_token"), reason="not bound")
@@ -193,7 +187,7 @@ class Reader:
             )
         return token
 
-    async def _spend_quota(self, partner_id: PartnerId, *, at: datetime) -> None:
+    async def _lease_quota(self, partner_id: PartnerId, *, at: datetime) -> None:
         while (spent := self.quota.spend(partner_id, at=at)) is None:
             row = await store.lease_share.fetchrow(
                 self.pool, partner_id=partner_id, minute=minute_of(at)

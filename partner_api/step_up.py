@@ -6,7 +6,7 @@ the surer we have been that the one who agreed was the person.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from consent.api import ITEMS, ItemName, Sensitivity
 from idp.api import (
@@ -18,6 +18,9 @@ from idp.api import (
 )
 
 MONTH = timedelta(days=30)
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_ALWAYS = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,19 @@ def requirement_of(items: Iterable[ItemName]) -> Requirement:
         level=max((one.level for one in needed), default=AssuranceLevel.SIMPLIFIED),
         max_age=min(ages, default=None),
     )
+
+
+def enough_until(token: VerifiedToken, needed: Requirement) -> datetime:
+    """Return until when, inclusively, `check_authentication` passes; long ago if it never does.
+
+    It is a constant of the token: how well the person was known when they signed in, and when.
+    """
+    level = None if token.acr is None else level_of(token.acr)
+    if level is None or level < needed.level:
+        return _NEVER
+    if needed.max_age is None:
+        return _ALWAYS
+    return _NEVER if token.auth_time is None else token.auth_time + needed.max_age
 
 
 def check_authentication(token: VerifiedToken, needed: Requirement, *, at: datetime) -> None:

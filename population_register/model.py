@@ -150,8 +150,7 @@ History: TypeAlias = Mapping[str, tuple[AttributeValue, ...]]
 """Every value ever stated and not taken back, by attribute, strongest first (`authority.py`)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurrentRecord:
+class CurrentRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the register says about a person on a day.
 
     Attributes:
@@ -173,8 +172,11 @@ class CurrentRecord:
 
     def find(self, name: str) -> AttributeValue | None:
         """Return the strongest value of a single-valued attribute that holds on the day."""
+        on = self.on
         for candidate in self.history.get(name, ()):
-            if candidate.holds_on(self.on):
+            if candidate.valid_from <= on and (
+                candidate.valid_to is None or on < candidate.valid_to
+            ):
                 return candidate
         return None
 

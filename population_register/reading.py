@@ -20,6 +20,7 @@ from population_register.names import comparison_key
 AGES = (14, 16, 18, 21, 60, 65)
 """The ages that Russian law gives a meaning: passport, work, majority, the pension of each time."""
 
+_SINGLE = frozenset(name for name, attribute in ATTRIBUTES.items() if not attribute.is_many)
 _NAME_PARTS = ("family_name", "given_name", "middle_name")
 
 
@@ -37,6 +38,8 @@ def evaluate(record: CurrentRecord, item: str, at: datetime) -> AttributeValue |
         item: An attribute name or a predicate. An unknown one says nothing.
         at: Now; decides ages, by the calendar of `LEGAL_TIME`.
     """
+    if item in _SINGLE:
+        return record.find(item)
     predicate = PREDICATES.get(item)
     if predicate is not None:
         return predicate(record, civil_date(at))

@@ -1,11 +1,13 @@
 """Record what is done with a person's data, and list it for them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from msgspec.structs import replace
 from sqlalchemy.orm import Session
 
 from audit import store
-from audit.leaf import encode_leaf, split_leaf
+from audit.leaf import LeafForm, encode_leaf, split_leaf
 from audit.model import LoggedEntry, NewEntry, RecordedEntry, recorded
 from audit.store import ENTRY_ID_BIND, LEAF_BIND, LEAF_HEAD_BIND, LEAF_TAIL_BIND
 from kernel.errors import NotFound
@@ -61,6 +63,34 @@ def record_accesses(
 def entry_binds(entry: NewEntry) -> dict[str, object]:
     """Return the values of `append_entry`'s binds."""
     return {ENTRY_ID_BIND: entry.entry_id, LEAF_BIND: encode_leaf(entry)}
+
+
+class EntryForm:
+    """Entries that differ in their identifier, instant and request alone, prepared for many reads.
+
+    Nothing is recorded by it: what comes out is what `entry_binds` gives for the entry.
+    """
+
+    __slots__ = ("_entry", "_leaf")
+
+    def __init__(self, entry: NewEntry) -> None:
+        """Prepare entries like one.
+
+        Args:
+            entry: Its `request_id` is a text.
+        """
+        self._entry = entry
+        self._leaf = LeafForm(entry)
+
+    def fill(
+        self, entry_id: EntryId, occurred_at: datetime, request_id: str
+    ) -> tuple[NewEntry, dict[str, object]]:
+        """Return the entry with these three, and the binds of `append_entry` for it."""
+        entry = replace(
+            self._entry, entry_id=entry_id, occurred_at=occurred_at, request_id=request_id
+        )
+        leaf = self._leaf.fill(entry_id, occurred_at, request_id)
+        return entry, {ENTRY_ID_BIND: entry_id, LEAF_BIND: leaf}
 
 
 def open_entry_binds(entry: NewEntry) -> dict[str, object]:

@@ -16,7 +16,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from idp.client_certificates import client_certificate_of
 from idp.dependencies import provider_of
 from idp.errors import InsufficientScope, InvalidGrantId, InvalidResourceProof, InvalidToken
 from idp.grant_management import QUERY, REVOKE, parse_grant_id
@@ -24,7 +23,7 @@ from idp.model import VerifiedToken
 from idp.service import grant_management
 from idp.statements import has_row, one_row, spend_proof, token_binds, token_is_revoked
 from idp.tables import clients, partners
-from idp.token_verification import PresentedToken, TokenVerifier, challenge
+from idp.token_verification import TokenVerifier, challenge, presented_in
 from kernel.db import HotStatement, unit_of_work_of
 from kernel.errors import InvalidRequest, NotFound
 from kernel.ids import GrantId
@@ -111,16 +110,8 @@ async def _revoke(request: Request) -> Response:
 
 async def _admitted(request: Request, scope: str) -> tuple[VerifiedToken, datetime]:
     at: datetime = request.app.state.clock.now()
-    token = _verifier(request).verify(
-        PresentedToken(
-            authorization=request.headers.get("authorization"),
-            proofs=request.headers.getlist("dpop"),
-            method=request.method,
-            uri=provider_of(request).issuer + request.scope["path"],
-            certificate=client_certificate_of(request),
-        ),
-        at=at,
-    )
+    uri = provider_of(request).issuer + request.scope["path"]
+    token = _verifier(request).verify(presented_in(request, uri=uri), at=at)
     scheme = "bearer" if token.jkt is None else "dpop"
     # Who acts for the client was handed its reads, not its grants (RFC 8693).
     if scope not in token.scope or token.actor is not None:

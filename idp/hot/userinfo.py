@@ -6,13 +6,13 @@ from functools import lru_cache
 from typing import NoReturn
 
 import orjson
+from msgspec.structs import replace
 from sqlalchemy import literal
 from starlette.requests import Request
 from starlette.responses import Response
 
 from idp import tokens
 from idp.claims import items_of_claims
-from idp.client_certificates import client_certificate_of
 from idp.dependencies import provider_of
 from idp.errors import InsufficientScope, InvalidResourceProof, InvalidToken
 from idp.hot.claims_reading import read_claims
@@ -23,7 +23,7 @@ from idp.item_reading import ItemsRead, ReadRefused
 from idp.model import VerifiedToken
 from idp.provider import Provider
 from idp.statements import has_row, live_grant, one_row, spend_proof, token_binds
-from idp.token_verification import PresentedToken, TokenVerifier, challenge
+from idp.token_verification import PresentedToken, TokenVerifier, challenge, presented_in
 from idp.verified_claims import USERINFO, VERIFIED_CLAIMS
 from kernel.db import HotStatement
 from kernel.errors import InvalidRequest
@@ -196,20 +196,14 @@ async def _respond(
 
 async def _presented(request: Request, provider: Provider) -> PresentedToken:
     """Read the token from the header, or from a form (RFC 6750, 2.1 and 2.2)."""
-    authorization = request.headers.get("authorization")
+    presented = presented_in(request, uri=f"{provider.issuer}/userinfo")
     if request.method == "POST" and request.headers.get("content-type", "").startswith(FORM_TYPE):
         in_body = (await read_form(request)).get("access_token")
         if in_body is not None:
-            if authorization is not None:
+            if presented.authorization is not None:
                 raise InvalidRequest("The access token is sent twice.")
-            authorization = f"Bearer {in_body}"
-    return PresentedToken(
-        authorization=authorization,
-        proofs=request.headers.getlist("dpop"),
-        method=request.method,
-        uri=f"{provider.issuer}/userinfo",
-        certificate=client_certificate_of(request),
-    )
+            presented = replace(presented, authorization=f"Bearer {in_body}")
+    return presented
 
 
 def _verifier(request: Request) -> TokenVerifier:

@@ -17,14 +17,13 @@ from idp.api import (
     InsufficientScope,
     InvalidResourceProof,
     InvalidToken,
-    PresentedToken,
     PublicKey,
     TokenVerifier,
     VerifiedToken,
     assertion_binds,
     challenge,
-    client_certificate_of,
     client_token_binds,
+    presented_in,
     provider_of,
 )
 from kernel.clock import Clock
@@ -188,17 +187,8 @@ class Desk:
         return Call(token=token, agency_id=agency_id, request_id=request.state.request_id, at=at)
 
     def _verify(self, request: Request, *, at: datetime) -> VerifiedToken:
-        headers = request.headers
-        token = self.verifier.verify(
-            PresentedToken(
-                authorization=headers.get("authorization"),
-                proofs=headers.getlist("dpop"),
-                method=request.method,
-                uri=self.issuer + request.scope["path"],
-                certificate=client_certificate_of(request),
-            ),
-            at=at,
-        )
+        uri = self.issuer + request.scope["path"]
+        token = self.verifier.verify(presented_in(request, uri=uri), at=at)
         if not token.is_sender_constrained:  # FAPI 2.0 Security Profile, 5.3.4
             raise InvalidToken(headers=challenge("dpop", "invalid_token"), reason="not bound")
         return token

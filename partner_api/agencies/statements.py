@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     exists,
-    literal,
+    literal_column,
     select,
     true,
 )
@@ -45,7 +45,7 @@ def _bound_client() -> CTE:
 
 
 def _has_row(part: FromClause) -> ColumnElement[bool]:
-    return exists(select(literal(1)).select_from(part))
+    return exists(select(literal_column("1")).select_from(part))
 
 
 def _admission(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from audit.errors import ProofRefused
-from audit.leaf import MOST_LEAF_BYTES, decode_leaf, encode_leaf, split_leaf
+from audit.leaf import MOST_LEAF_BYTES, LeafForm, decode_leaf, encode_leaf, split_leaf
 from audit.model import Actor, NewEntry, Outcome
 from kernel.ids import ClientId, ConsentId, EntryId
 from tests.audit.audit_builders import an_entry
@@ -58,6 +58,27 @@ def entries(draw: st.DrawFn) -> NewEntry:
             st.datetimes(min_value=datetime(1970, 1, 2), timezones=st.just(UTC))  # noqa: DTZ001
         ),
     )
+
+
+@given(
+    entries(),
+    st.uuids().map(EntryId),
+    st.datetimes(min_value=datetime(1970, 1, 2), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.text("0123456789abcdef", min_size=1, max_size=24),
+)
+def test_a_form_gives_the_leaf_of_each_entry_like_it(
+    entry: NewEntry, entry_id: EntryId, occurred_at: datetime, request_id: str
+) -> None:
+    like = replace(entry, request_id="first")
+    filled = replace(entry, entry_id=entry_id, occurred_at=occurred_at, request_id=request_id)
+
+    assert LeafForm(like).fill(entry_id, occurred_at, request_id) == encode_leaf(filled)
+
+
+@pytest.mark.parametrize("request_id", ["", 'a"b', "a\\b", "a\nb", "é", "a-b"])
+def test_a_form_refuses_what_json_would_escape(request_id: str) -> None:
+    with pytest.raises(ValueError, match="letters and digits"):
+        LeafForm(ENTRY).fill(ENTRY.entry_id, ENTRY.occurred_at, request_id)
 
 
 def test_form_of_version_2_does_not_change() -> None:

@@ -100,17 +100,30 @@ class TestVerifyProof:
             a_proof(header={"jwk": jwk_of(OTHER_EC_KEY)}),
             a_proof(header={"jwk": private_jwk(EC_KEY)}),
             a_proof(header={"jwk": {"kty": "oct", "k": "c2VjcmV0"}}),
+            a_proof(header={"crit": ["exp"], "exp": 1}),
+            a_proof(iat=1e300),
+            a_proof(iat=10**18),
             a_proof(RSA_KEY, "RS256"),
             "not a jwt",
             "",
         ],
-        ids=range(29),
+        ids=range(32),
     )
     def test_whatever_is_wrong_is_refused_alike(self, proof: str) -> None:
         with pytest.raises(InvalidDPoPProof) as refused:
             verify(proof)
 
         assert refused.value.detail == InvalidDPoPProof.title
+
+    @pytest.mark.spec("RFC9449-4.3")
+    def test_header_that_was_good_before_makes_no_signature_good(self) -> None:
+        head, payload, signature = a_proof().split(".")
+        other = a_proof(jti="two").split(".")
+        assert verify(f"{head}.{payload}.{signature}")
+
+        for parts in ((head, other[1], signature), (head, payload, other[2])):
+            with pytest.raises(InvalidDPoPProof):
+                verify(".".join(parts))
 
     @pytest.mark.spec("RFC3986-6.2.2")
     @pytest.mark.spec("RFC9449-4.3")

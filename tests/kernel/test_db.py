@@ -1,10 +1,11 @@
 """The transaction: committed whole, rolled back whole, unless the refusal keeps its writes."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 
+import asyncpg
 import pytest
-from sqlalchemy import LargeBinary, Uuid, bindparam, func, insert, literal, select
+from sqlalchemy import LargeBinary, Text, Uuid, bindparam, func, insert, literal, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from kernel.clock import FrozenClock
@@ -110,6 +111,30 @@ def test_a_hot_statement_without_its_value_is_a_defect() -> None:
 
     with pytest.raises(KeyError):
         statement.arguments({})
+
+
+def test_a_fixed_statement_keeps_what_was_given_for_good() -> None:
+    class Seen:
+        async def fetchrow(self, _query: str, *args: object) -> None:
+            seen.append(args)
+
+        async def fetch(self, _query: str, *_args: object) -> list[asyncpg.Record]:
+            raise NotImplementedError
+
+    seen: list[tuple[object, ...]] = []
+    columns = (bindparam(name, type_=Text, required=True) for name in ("a", "b", "c"))
+    fixed = HotStatement(select(*columns, literal("d"))).fixed({"a": "always", "c": None})
+
+    for said in ("one", "two"):
+        asyncio.run(_awaited(fixed.fetchrow(Seen(), {"b": said, "a": "not this"})))
+
+    assert seen == [("always", "one", None, "d"), ("always", "two", None, "d")]
+    with pytest.raises(KeyError):
+        asyncio.run(_awaited(fixed.fetchrow(Seen(), {})))
+
+
+async def _awaited(awaitable: Awaitable[object]) -> object:
+    return await awaitable
 
 
 def test_a_url_of_another_database_is_refused() -> None:

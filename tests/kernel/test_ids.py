@@ -1,12 +1,13 @@
 """Identifiers are UUIDv7: ordered by their instant, and never twice the same."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.ids import new_id
+from kernel.ids import new_id, random_uuid
 
 instants = st.datetimes(
     min_value=datetime(1971, 1, 1),  # noqa: DTZ001  # Hypothesis wants naive bounds
@@ -34,3 +35,14 @@ def test_identifiers_of_one_instant_differ() -> None:
     at = datetime(2026, 11, 23, tzinfo=UTC)
 
     assert len({new_id(at) for _ in range(1000)}) == 1000
+
+
+@pytest.mark.spec("RFC9562-5.4")
+def test_random_ones_are_random_where_they_may_be() -> None:
+    made = [random_uuid() for _ in range(200)]
+
+    assert [str(UUID(text)) for text in made] == made
+    assert {UUID(text).version for text in made} == {4}
+    assert {UUID(text).variant for text in made} == {"specified in RFC 4122"}
+    assert {text[19] for text in made} == set("89ab")
+    assert len(set(made)) == len(made)

@@ -1,6 +1,7 @@
 """Secrets do not print; tokens are recognised before they are looked up."""
 
 import pickle
+import string
 
 import pytest
 from hypothesis import given
@@ -73,8 +74,33 @@ class TestBase64url:
     def test_decodes_what_it_encoded(self, data: bytes) -> None:
         assert b64url_decode(b64url(data)) == data
 
+    @given(st.text(alphabet=f"{string.ascii_letters}{string.digits}-_+/= \n\0é", max_size=12))
+    def test_accepts_one_text_for_each_value(self, text: str) -> None:
+        try:
+            data = b64url_decode(text)
+        except InvalidRequest:
+            return
+        assert b64url(data) == text
+
     @pytest.mark.spec("RFC7515-2")
-    @pytest.mark.parametrize("text", ["YQ==", "Y Q", "Y+Q", "YR", "a", "YQ\n"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "YQ==",
+            "Y Q",
+            "Y+Q",
+            "Y/Q",
+            "Y+Qa",
+            "YWJ=",
+            "YR",
+            "YWF",
+            "a",
+            "YWFhY",
+            "YQ\n",
+            "Y\0Qa",
+            "é",
+        ],
+    )
     def test_refuses_padding_other_alphabets_and_stray_bits(self, text: str) -> None:
         with pytest.raises(InvalidRequest):
             b64url_decode(text)

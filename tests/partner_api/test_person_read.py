@@ -168,6 +168,16 @@ class TestConsent:
         assert statuses == [200, 200]
         refused(world.get(access), 403, "consent_used_up")
 
+    def test_limit_of_a_consent_that_took_the_place_of_one_without(self, world: World) -> None:
+        access = world.a_grant()
+        world.consent(access)
+        read(world, access)
+
+        world.consent(access, max_uses=2)
+
+        assert [world.get(access).status_code for _ in range(2)] == [200, 200]
+        refused(world.get(access), 403, "consent_used_up")
+
     def test_refused_read_uses_nothing_up(self, world: World) -> None:
         access = world.a_grant(details=[a_disclosure("inn")])
         world.consent(access, max_uses=1)
@@ -274,6 +284,7 @@ class TestTrace:
     def test_shredded_person_is_gone(self, world: World) -> None:
         access = world.a_grant()
         world.consent(access)
+        read(world, access)
         with world.session() as session:
             session.execute(
                 update(person_keys)

@@ -1,14 +1,42 @@
 """A stronger or later sign-in where an item needs it (RFC 9470); where the API is described."""
 
+from datetime import datetime, timedelta
+from functools import partial
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consent.api import ITEMS, Sensitivity
-from idp.api import AssuranceLevel
-from partner_api.step_up import MONTH, REQUIREMENTS, requirement_of
+from idp.api import AssuranceLevel, InsufficientUserAuthentication, VerifiedToken
+from kernel.ids import ClientId, PartnerId
+from partner_api.step_up import (
+    MONTH,
+    REQUIREMENTS,
+    Requirement,
+    check_authentication,
+    enough_until,
+    requirement_of,
+)
 from tests.partner_api.partner_world import DOCUMENTS, ISSUER, NOON, PERSON, World
 
 SIMPLIFIED, STANDARD, CONFIRMED = (level.acr for level in AssuranceLevel)
 LONG_AGO = int((NOON - MONTH).timestamp()) - 1
+A_TOKEN = partial(
+    VerifiedToken,
+    client_id=ClientId("bank"),
+    partner_id=PartnerId("bank"),
+    sub="sub",
+    audience=(),
+    scope=(),
+    claims=(),
+    grant_id=None,
+    disclosures=(),
+    jkt=None,
+    token_digest=b"",
+    issued_at=NOON,
+    expires_at=NOON,
+)
 METADATA = "/.well-known/oauth-protected-resource/partner/v1"
 
 
@@ -67,6 +95,41 @@ def test_sign_in_that_is_enough(world: World, path: str, change: dict[str, objec
     answer = world.get(access, path)
 
     assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.spec("RFC9470-3")
+def test_sign_in_that_was_enough_a_moment_ago(world: World) -> None:
+    """What is remembered of a token and what it may read does not outlive the sign-in."""
+    path = f"{DOCUMENTS}?items=document:ct_scan"
+    access = world.a_grant(change={"auth_time": LONG_AGO + 2})
+    world.consent(access)
+    assert world.get(access, path).status_code == 200
+
+    world.clock.advance(timedelta(seconds=1))
+
+    assert 'max_age="2592000"' in world.get(access, path).headers["www-authenticate"]
+
+
+@given(
+    acr=st.sampled_from([None, "urn:elsewhere:high", SIMPLIFIED, STANDARD, CONFIRMED]),
+    auth_time=st.none() | st.just(NOON),
+    needed=st.sampled_from(list(REQUIREMENTS.values())),
+    later=st.timedeltas(timedelta(0), timedelta(days=90))
+    | st.sampled_from([MONTH, MONTH + timedelta(microseconds=1)]),
+)
+def test_until_when_it_is_enough(
+    acr: str | None, auth_time: datetime | None, needed: Requirement, later: timedelta
+) -> None:
+    token = A_TOKEN(acr=acr, auth_time=auth_time)
+    at = NOON + later
+    try:
+        check_authentication(token, needed, at=at)
+    except InsufficientUserAuthentication:
+        is_enough = False
+    else:
+        is_enough = True
+
+    assert (at <= enough_until(token, needed)) is is_enough
 
 
 def test_nothing_is_read_and_no_use_is_spent(world: World) -> None:

@@ -182,6 +182,7 @@ class TestGrant:
         assert len(world.logged(access)) == 1
 
     def test_expired_grant(self, world: World, access: Access, path: str) -> None:
+        assert world.get(access).status_code == 200  # remembering that decides nothing
         with world.session() as session:
             session.execute(
                 update(grants).where(grants.c.grant_id == access.grant_id).values(expires_at=NOON)
@@ -190,6 +191,7 @@ class TestGrant:
         challenged(world.get(access, path), "invalid_token")
 
     def test_revoked_token(self, world: World, access: Access, path: str) -> None:
+        assert world.get(access).status_code == 200
         claims = jwt.decode(access.token, options={"verify_signature": False})
         with world.session() as session:
             session.execute(
@@ -206,6 +208,7 @@ class TestGrant:
     def test_disabled(self, world: World, access: Access, path: str, table: Any) -> None:  # noqa: ANN401
         key = {clients: clients.c.client_id, partners: partners.c.partner_id}[table]
         value = {clients: access.client_id, partners: access.partner_id}[table]
+        assert world.get(access).status_code == 200
         with world.session() as session:
             session.execute(update(table).where(key == value).values(disabled_at=NOON))
 
