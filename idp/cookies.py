@@ -15,6 +15,9 @@ BROWSER_STATE_COOKIE = "civitas_browser_state"
 else. Another site frames it, so it is `SameSite=None`, which browsers take with `Secure` only; on
 loopback they take that over http too."""
 
+KNOWN_BROWSER_COOKIE = "civitas_known_browser"
+_KNOWN_FOR_SECONDS = 365 * 24 * 3600
+
 _IN_NAME = slice(5, 17)
 """Twelve random characters of the interaction's identifier, in the cookie's name: enough to tell a
 browser's few interactions apart, too few to find one."""
@@ -84,6 +87,29 @@ def clear_session_cookie(request: Request, response: Response) -> None:
         secure=True,
         httponly=False,
         samesite="none",
+    )
+
+
+def _known_browser_name(request: Request) -> str:
+    is_https = request.app.state.settings.is_https
+    return f"__Host-{KNOWN_BROWSER_COOKIE}" if is_https else KNOWN_BROWSER_COOKIE
+
+
+def known_browser(request: Request) -> str | None:
+    """Return what the browser keeps since somebody signed in from it, as received."""
+    return request.cookies.get(_known_browser_name(request))
+
+
+def set_known_browser(request: Request, response: Response, kept: str) -> None:
+    """Let the browser keep that somebody signed in from it; see `idp.known_browsers`."""
+    response.set_cookie(
+        _known_browser_name(request),
+        kept,
+        max_age=_KNOWN_FOR_SECONDS,
+        path="/",
+        secure=request.app.state.settings.is_https,
+        httponly=True,
+        samesite="lax",
     )
 
 

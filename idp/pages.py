@@ -150,6 +150,7 @@ def _sign_in(
         username=username,
         password=password,
         address=request.client.host if request.client else "",
+        browser=cookies.known_browser(request),
         at=at,
     )
     opened = sessions.open_session(
@@ -163,6 +164,8 @@ def _sign_in(
     cookies.set_session_cookie(
         request, response, opened, provider.browser_state(opened.session.session_id)
     )
+    kept = accounts.remember_browser(provider.keyring, cookies.known_browser(request), username)
+    cookies.set_known_browser(request, response, kept)
     return response
 
 

@@ -194,6 +194,7 @@ def confirm(
             username=username,
             password=Secret(password),
             address=request.client.host if request.client else "",
+            browser=cookies.known_browser(request),
             at=at,
         )
     entered = service.confirm(

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from idp import known_browsers
 from idp.assurance import PASSWORD, AssuranceLevel
 from idp.errors import SignInFailed, UsernameTaken
 from idp.model import Account, SignedIn
@@ -31,6 +32,20 @@ _LONGEST_USERNAME = 254  # characters; an e-mail address fits (RFC 5321, 4.5.3.1
 def canonical_username(username: str) -> str:
     """Return the form under which a sign-in name is found: what looks the same is the same."""
     return unicodedata.normalize("NFKC", username).casefold().strip()
+
+
+def _is_legible(name: str) -> bool:
+    """Tell whether a name has nothing that is not seen, and no word of two alphabets.
+
+    With either, a new name could look like one that there is.
+    """
+    if any(unicodedata.category(character)[0] in "CZ" for character in name):
+        return False
+    words = "".join(character if character.isalpha() else " " for character in name).split()
+    return all(
+        len({unicodedata.name(letter, "").partition(" ")[0] for letter in word}) == 1
+        for word in words
+    )
 
 
 def username_digest(keyring: Keyring, username: str) -> bytes:
@@ -60,7 +75,7 @@ def create_account(
         The password is hashed before anything is locked.
     """
     name = canonical_username(username)
-    if not 0 < len(name) <= _LONGEST_USERNAME:
+    if not 0 < len(name) <= _LONGEST_USERNAME or not _is_legible(name):
         raise UsernameTaken("This sign-in name can't be used.")
     check_password(password, username=name)
     username_digest = keyring.blind_index(_USERNAME_INDEX, name)
@@ -92,6 +107,7 @@ def sign_in(
     username: str,
     password: Secret[str],
     address: str,
+    browser: str | None = None,
     at: datetime,
 ) -> SignedIn:
     """Authenticate a person by password.
@@ -106,6 +122,8 @@ def sign_in(
         username: As typed.
         password: As typed.
         address: Of the browser, as a trusted proxy or the socket tells it; throttled like a name.
+        browser: What it keeps since somebody signed in from it (`remember_browser`). If that was
+            this name, it is counted by itself: neither the name nor the address is locked to it.
         at: Now.
 
     Raises:
@@ -118,17 +136,16 @@ def sign_in(
         processor works.
     """
     name = canonical_username(username)
-    name_key = keyring.blind_index("sign_in_failures.name", name)
-    address_key = keyring.blind_index("sign_in_failures.address", network_of(address))
-    if store.is_blocked(session, [name_key, address_key], at=at):
+    counted = _counted(keyring, name, address=address, browser=browser)
+    if store.is_blocked(session, list(counted), at=at):
         raise SignInFailed(reason="throttled")
     found = store.find_by_username(session, keyring.blind_index(_USERNAME_INDEX, name))
     encoded = None if found is None else _unseal(keyring, found)
     try:
         hasher.verify(password, encoded)
     except PasswordMismatch as error:
-        store.count_failure(session, name_key, free=FREE_ATTEMPTS_PER_NAME, at=at)
-        store.count_failure(session, address_key, free=FREE_ATTEMPTS_PER_ADDRESS, at=at)
+        for key, free in counted.items():
+            store.count_failure(session, key, free=free, at=at)
         reason = "wrong password" if found else "unknown name"
         raise SignInFailed(reason=reason) from error
     assert found is not None  # `verify` refuses when there is no hash
@@ -136,7 +153,7 @@ def sign_in(
     account = found.account
     if account.disabled_at is not None:
         raise SignInFailed(reason="disabled", account_id=account.account_id)
-    if not store.forgive_failures(session, name_key, at=at):
+    if not store.forgive_failures(session, next(iter(counted)), at=at):
         raise SignInFailed(reason="throttled in a race", account_id=account.account_id)
     if hasher.needs_rehash(encoded):
         store.replace_password_hash(
@@ -151,6 +168,26 @@ def sign_in(
         amr=PASSWORD,
         auth_time=at,
     )
+
+
+def remember_browser(keyring: Keyring, browser: str | None, username: str) -> str:
+    """Return what a browser is to keep after somebody has signed in from it; see `sign_in`."""
+    return known_browsers.remember(keyring, browser, canonical_username(username))
+
+
+def _counted(keyring: Keyring, name: str, *, address: str, browser: str | None) -> dict[bytes, int]:
+    """Return what a wrong password counts against, and how many of each are free.
+
+    The first is counted from nought again after a right one.
+    """
+    known = known_browsers.find_browser(keyring, browser, name)
+    if known is not None:
+        return {keyring.blind_index("sign_in_failures.browser", known): FREE_ATTEMPTS_PER_NAME}
+    place = network_of(address)
+    return {
+        keyring.blind_index("sign_in_failures.name", name): FREE_ATTEMPTS_PER_NAME,
+        keyring.blind_index("sign_in_failures.address", place): FREE_ATTEMPTS_PER_ADDRESS,
+    }
 
 
 def _place(account: Account) -> bytes:

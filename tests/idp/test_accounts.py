@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from time import process_time
 
 import argon2
+import httpx
 import psutil
 import pytest
 from sqlalchemy import select, update
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from idp import argon2id
 from idp.assurance import AssuranceLevel
 from idp.errors import SignInFailed, UnacceptablePassword, UsernameTaken
+from idp.known_browsers import MOST_PEOPLE, find_browser
 from idp.model import Account, SignedIn
 from idp.passwords import PROFILES, PasswordHasher, PasswordMismatch, check_password
 from idp.policy import Policy
@@ -31,12 +33,16 @@ from kernel.errors import Conflict, TooManyRequests, Undecryptable
 from kernel.ids import AccountId, PersonId, new_id
 from kernel.secret import Secret
 from population_register.matching_store import find_account_holders
-from tests.idp.idp_world import PASSWORD, WAITING, IdpWorld, Person
+from tests.idp.idp_world import PASSWORD, WAITING, Browser, IdpWorld, Person
 from tests.idp.pure import NOON
 
 
 def sign_in(
-    world: IdpWorld, person: Person, password: str = PASSWORD, address: str | None = None
+    world: IdpWorld,
+    person: Person,
+    password: str = PASSWORD,
+    address: str | None = None,
+    browser: str | None = None,
 ) -> SignedIn:
     """Sign in; each person from an address of their own unless one is given."""
     with world.session() as session:
@@ -47,8 +53,88 @@ def sign_in(
             username=person.username,
             password=Secret(password),
             address=address or person.username,
+            browser=browser,
             at=world.clock.now(),
         )
+
+
+def from_page(browser: Browser, person: Person) -> httpx.Response:
+    page = browser.get("/sign-in?again=yes")
+    said = {"username": person.username, "password": PASSWORD}
+    return browser.http.post("/sign-in", data=said | {"form_token": browser.form_token(page)})
+
+
+def locked_by_strangers(world: IdpWorld, person: Person) -> None:
+    """Somebody who knows the name types wrong passwords, from wherever."""
+    for number in range(FREE_ATTEMPTS_PER_NAME + 1):
+        with pytest.raises(SignInFailed):
+            sign_in(world, person, "wrong", address=f"192.0.2.{number}")
+
+
+class TestKnownBrowser:
+    def test_strangers_do_not_lock_a_person_out_of_their_own_browser(self, world: IdpWorld) -> None:
+        person = world.someone()
+        kept = accounts.remember_browser(world.keyring, None, f" {person.username.upper()}")
+        locked_by_strangers(world, person)
+
+        with pytest.raises(SignInFailed):
+            sign_in(world, person)
+        assert sign_in(world, person, browser=kept).person_id == person.person_id
+
+    def test_its_guesses_are_counted_too(self, world: IdpWorld) -> None:
+        person = world.someone()
+        kept = accounts.remember_browser(world.keyring, None, person.username)
+        for _ in range(FREE_ATTEMPTS_PER_NAME + 1):
+            with pytest.raises(SignInFailed):
+                sign_in(world, person, "wrong", browser=kept)
+
+        with pytest.raises(SignInFailed) as refused:
+            sign_in(world, person, browser=kept)
+        assert refused.value.context["reason"] == "throttled"
+        sign_in(world, person)  # elsewhere, the person is not locked out by it
+
+    @pytest.mark.parametrize("forged", ["another's", "changed", "cut", "foreign", "nothing"])
+    def test_proof_of_another_or_of_nobody_is_none(self, world: IdpWorld, forged: str) -> None:
+        person, other = world.someone(), world.someone()
+        kept = accounts.remember_browser(world.keyring, None, person.username)
+        presented = {
+            "another's": accounts.remember_browser(world.keyring, None, other.username),
+            "changed": ("B" if kept[0] == "A" else "A") + kept[1:],
+            "cut": kept[:-1],
+            "foreign": "é" * len(kept),
+            "nothing": "",
+        }[forged]
+        locked_by_strangers(world, person)
+
+        with pytest.raises(SignInFailed):
+            sign_in(world, person, browser=presented)
+
+    def test_browser_of_a_family_knows_each_of_them_and_not_the_whole_village(
+        self, world: IdpWorld
+    ) -> None:
+        kept, names = None, [f"villager-{number}" for number in range(MOST_PEOPLE + 1)]
+        for name in (*names, names[-1]):
+            kept = accounts.remember_browser(world.keyring, kept, name)
+
+        known = [find_browser(world.keyring, kept, name) is not None for name in names]
+
+        assert known == [False] + [True] * MOST_PEOPLE
+
+    def test_browser_is_given_its_proof_and_brings_it(self, world: IdpWorld) -> None:
+        person = world.someone()
+        browser = world.browser()
+        signing_in = from_page(browser, person)
+        cookie = next(
+            each for each in signing_in.headers.get_list("set-cookie") if "known_browser" in each
+        )
+        locked_by_strangers(world, person)
+
+        again = from_page(browser, person)
+        elsewhere = from_page(world.browser(), person)
+
+        assert {"httponly", "samesite=lax"} <= set(cookie.lower().split("; "))
+        assert again.status_code == 303
+        assert elsewhere.status_code == 401
 
 
 class TestSignIn:
@@ -183,6 +269,20 @@ class TestSignIn:
         with pytest.raises(SignInFailed):
             sign_in(world, person, address="2001:db8:1:2:ffff::1")
         sign_in(world, person, address="2001:db8:1:3::1")
+
+    @pytest.mark.parametrize("name", ["аnna", "an\u200bna", "an\u202ena", "an na", "an\0na"])
+    def test_name_that_looks_like_another_is_not_given(self, world: IdpWorld, name: str) -> None:
+        with world.session() as session, pytest.raises(UsernameTaken):
+            accounts.create_account(
+                session,
+                world.keyring,
+                world.hasher,
+                person_id=PersonId(new_id(NOON)),
+                username=name,
+                password=Secret(PASSWORD),
+                level=AssuranceLevel.SIMPLIFIED,
+                at=NOON,
+            )
 
     def test_name_is_taken_once(self, world: IdpWorld) -> None:
         person = world.someone()
