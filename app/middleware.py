@@ -243,6 +243,7 @@ class _Exchange:
         )
 
 
+_LONGEST_LENGTH = 18  # digits; whatever they are, more than any limit
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -268,5 +269,6 @@ def _declared_length(scope: Scope) -> int:
     """Return `Content-Length`, or 0 if there is none or it is no number: then we count."""
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value) if value.isdigit() else 0
+            # Python reads no number of more than 4300 digits.
+            return int(value[:_LONGEST_LENGTH]) if value.isdigit() else 0
     return 0

@@ -129,7 +129,11 @@ async def read_upload(
         RFC 7578; RFC 2046, 5.1.
     """
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limit + MAX_FIELDS_BYTES:
+    if (
+        length.isascii()
+        and length.isdigit()
+        and int(length[:_LONGEST_LENGTH]) > limit + MAX_FIELDS_BYTES
+    ):
         raise PayloadTooLarge(limit=limit)
     content_type, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary", b"")
@@ -271,6 +275,7 @@ class _Parts:
         self._is_complete = True
 
 
+_LONGEST_LENGTH: Final = 18  # digits: Python reads no number of more than 4300
 _IDENTITY: Final = frozenset({b"binary", b"8bit", b"7bit"})
 
 

@@ -340,6 +340,13 @@ class TestBodyLimit:
         assert response.status_code == 413
         assert chunks < 10
 
+    async def test_declared_length_past_any_number_is_refused(
+        self, client: httpx2.AsyncClient
+    ) -> None:
+        response = await client.post(HOT, content=b"x", headers={"Content-Length": "9" * 5000})
+
+        assert response.status_code == 413
+
     @pytest.mark.parametrize("size", [65536, 65537], ids=["at-the-limit", "one-over"])
     async def test_limit_is_inclusive(self, client: httpx2.AsyncClient, size: int) -> None:
         response = await client.post(HOT, content=b"x" * size)
