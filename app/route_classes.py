@@ -80,6 +80,7 @@ TABLE: tuple[tuple[str, RouteClass], ...] = (
     ("/end-session", PAGE),
     ("/account/documents/new", UPLOAD),
     ("/account", PAGE),
+    ("/desk", PAGE),
     ("/language", PAGE),
     ("/docs", PAGE),
     ("/log", SERVICE),

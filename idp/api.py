@@ -26,6 +26,7 @@ from idp.errors import (
     InvalidResourceProof,
     InvalidToken,
     NotSignedIn,
+    OperatorRefused,
     SignInFailed,
     UseResourceNonce,
     UsernameTaken,
@@ -40,6 +41,8 @@ from idp.model import (
     VerifiedToken,
 )
 from idp.openapi import OPERATIONS as PROTOCOL_OPERATIONS
+from idp.operator_pages import CurrentOperator, current_operator, operator_with
+from idp.operators import Operator, OperatorRole
 from idp.passwords import PROFILES as PASSWORD_PROFILES
 from idp.passwords import PasswordHasher
 from idp.provider import Provider
@@ -57,6 +60,11 @@ from idp.service.administration import (
 )
 from idp.service.cleanup import delete_expired, empty_rings
 from idp.service.closing import close_accounts, reopen_accounts
+from idp.service.operators import (
+    add_operator,
+    change_operator_password,
+    disable_operator,
+)
 from idp.service.sessions import end_session, list_sessions
 from idp.service.upstream_administration import (
     add_upstream,
@@ -80,6 +88,7 @@ from idp.statements import (
     spend_proof,
     token_binds,
 )
+from idp.store.operators import list_operators
 from idp.token_verification import TokenVerifier, challenge, presented_in
 from idp.upstream import Upstream
 
@@ -92,6 +101,7 @@ __all__ = [
     "AssuranceLevel",
     "Client",
     "ClientProfile",
+    "CurrentOperator",
     "CurrentPerson",
     "CurrentSession",
     "InsufficientScope",
@@ -101,6 +111,9 @@ __all__ = [
     "InvalidToken",
     "NotSignedIn",
     "NotVerified",
+    "Operator",
+    "OperatorRefused",
+    "OperatorRole",
     "Partner",
     "PasswordHasher",
     "Provider",
@@ -114,17 +127,21 @@ __all__ = [
     "UsernameTaken",
     "VerifiedToken",
     "add_client",
+    "add_operator",
     "add_partner",
     "add_upstream",
     "assertion_binds",
     "can_unlink_upstream",
     "challenge",
+    "change_operator_password",
     "client_token_binds",
     "close_accounts",
     "create_account",
+    "current_operator",
     "current_person",
     "delete_expired",
     "disable_client",
+    "disable_operator",
     "disable_upstream",
     "empty_rings",
     "end_session",
@@ -133,6 +150,7 @@ __all__ = [
     "leave",
     "level_of",
     "list_clients",
+    "list_operators",
     "list_partners",
     "list_sessions",
     "list_upstream_links",
@@ -141,6 +159,7 @@ __all__ = [
     "live_grant",
     "load_authorities",
     "load_issuers",
+    "operator_with",
     "parse_level",
     "parse_levels",
     "parse_public_jwk",

@@ -8,9 +8,16 @@ from fastapi import APIRouter, Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
-from idp import cookies, device_pages, request_pages, upstream_pages
+from idp import cookies, device_pages, operator_pages, request_pages, upstream_pages
 from idp.dependencies import CurrentSession, current_session, password_hasher_of, provider_of
-from idp.errors import NotSignedIn, SignInFailed, UnknownUserCode, UpstreamRefused
+from idp.errors import (
+    NobodyAtDesk,
+    NotSignedIn,
+    OperatorSignInFailed,
+    SignInFailed,
+    UnknownUserCode,
+    UpstreamRefused,
+)
 from idp.model import AuthorizationResponse, Interaction
 from idp.own_addresses import AFTER_SIGN_IN, parse_own_address
 from idp.page_views import asked_disclosures, asker_of, shown_digest
@@ -25,6 +32,7 @@ from kernel.secret import Secret
 
 router = APIRouter(include_in_schema=False)
 router.include_router(device_pages.router)
+router.include_router(operator_pages.router)
 router.include_router(request_pages.router)
 router.include_router(upstream_pages.router)
 
@@ -336,6 +344,7 @@ def _see(address: str) -> RedirectResponse:
 PART = PagePart(
     package="idp",
     texts={
+        **operator_pages.TEXTS,
         "request_gone": RefusalText(
             heading=_("There is nothing to decide any more"),
             advice=_(
@@ -367,6 +376,8 @@ PART = PagePart(
     },
     refusal_pages={
         SignInFailed: _show_failed_sign_in,
+        OperatorSignInFailed: operator_pages.show_failed_sign_in,
+        NobodyAtDesk: operator_pages.show_sign_in_first,
         EmptySignIn: _show_empty_sign_in,
         NotSignedIn: _show_sign_in_first,
         UnknownUserCode: device_pages.show_unknown_code,

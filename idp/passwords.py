@@ -70,19 +70,22 @@ PROFILES: Mapping[str, PasswordProfile] = MappingProxyType(
 )
 
 
-def check_password(password: Secret[str], *, username: str) -> None:
+def check_password(
+    password: Secret[str], *, username: str, shortest: int = SHORTEST_PASSWORD
+) -> None:
     """Hold a new password against what is guessed first.
 
     Args:
         password: As chosen.
         username: In canonical form; a password made of it is guessed at once.
+        shortest: Characters that it has at least.
 
     Raises:
         UnacceptablePassword: 422. Which rule it broke is not said in detail: the text names all.
     """
     text = password.reveal()
     folded = text.casefold()
-    if not SHORTEST_PASSWORD <= len(text) <= LONGEST_PASSWORD:
+    if not shortest <= len(text) <= LONGEST_PASSWORD:
         raise UnacceptablePassword(reason="length")
     if folded in _TRIED_FIRST or folded in {username, username[::-1], username * 2}:
         raise UnacceptablePassword(reason="guessed first")

@@ -104,6 +104,34 @@ sign_in_names = Table(
     info=LOOKUP,
 )
 
+# Officials who sit at the desk. Disabled, never deleted: people's access logs name them for ever.
+operators = Table(
+    "operators",
+    metadata,
+    Column("operator_id", Text, primary_key=True),
+    Column("name", Text, nullable=False, comment="as colleagues know them"),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("password_hash_sealed", LargeBinary, nullable=False),
+    Column("password_changed_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    CheckConstraint(
+        "roles <@ ARRAY['clerk', 'approver', 'auditor'] AND cardinality(roles) > 0", name="roles"
+    ),
+)
+
+operator_sessions = Table(
+    "operator_sessions",
+    metadata,
+    Column("cookie_digest", LargeBinary, primary_key=True),
+    Column("operator_id", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("last_used_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    ForeignKeyConstraint(["operator_id"], ["operators.operator_id"]),
+    Index("ix_operator_sessions_operator_id", "operator_id"),
+)
+
 # Regional identity systems in which people may sign in; entered by an operator.
 upstreams = Table(
     "upstreams",

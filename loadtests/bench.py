@@ -33,6 +33,7 @@ ORDER = (
     "sign_ins",
     "log_sequencing",
     "register_load",
+    "register_check",
 )
 
 

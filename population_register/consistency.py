@@ -25,7 +25,7 @@ from population_register.model import (
     partial_date_range,
 )
 from population_register.names import comparison_key
-from population_register.reading import birthday, conflicts, same_value
+from population_register.reading import attributes_of, birthday, conflicts, same_value
 
 YOUNGEST_PARENT: Final = 12
 """Years from a parent's birth to the child's; fewer are a mistake somewhere."""
@@ -49,15 +49,36 @@ class Case:
     Attributes:
         record: Read for the day of the check.
         words: What each source record says on that day.
+        parents: Those whom the register knows, of whom a doubt was noticed.
     """
 
     record: CurrentRecord
     words: Sequence[SourceRecord]
+    parents: Sequence["LinkedParent"] = ()
 
     @property
     def today(self) -> date:
         """The day of the check."""
         return self.record.on
+
+
+Days: TypeAlias = tuple[date, date]
+"""The first and the last day on which something may have been."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedParent:
+    """A parent who is a person of the register, linked with the child by kinship.
+
+    Attributes:
+        name: Tells this parent from the other one.
+        born: When.
+        sources: The records that say so.
+    """
+
+    name: str
+    born: Days
+    sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -422,7 +443,7 @@ def parent_not_older(case: Case) -> Iterator[Suspicion]:
         return
     for said, name, kin, value in _kinship(case):
         parent, child = (kin, born) if name == "parents" else (born, kin)
-        if parent[0] >= child[1]:
+        if _is_not_older(parent, child):
             yield _about_kin(case, said, name, value)
 
 
@@ -433,8 +454,56 @@ def parent_too_young(case: Case) -> Iterator[Suspicion]:
         return
     for said, name, kin, value in _kinship(case):
         parent, child = (kin, born) if name == "parents" else (born, kin)
-        if parent[0] < child[1] < birthday(parent[0], YOUNGEST_PARENT):
+        if _is_too_young(parent, child):
             yield _about_kin(case, said, name, value)
+
+
+def linked_parent_not_older(case: Case) -> Iterator[Suspicion]:
+    """A parent who is a person of the register is older than the child."""
+    born = _days(case, "birthdate")
+    for parent in case.parents:
+        if born is not None and _is_not_older(parent.born, born):
+            yield _about_linked(case, parent)
+
+
+def linked_parent_too_young(case: Case) -> Iterator[Suspicion]:
+    """A parent who is a person of the register is at least twelve years older than the child."""
+    born = _days(case, "birthdate")
+    for parent in case.parents:
+        if born is not None and _is_too_young(parent.born, born):
+            yield _about_linked(case, parent)
+
+
+def is_doubtful(parent: Days, child: Days) -> bool:
+    """Tell whether somebody can't well be the parent of somebody, by when both were born."""
+    return _is_not_older(parent, child) or _is_too_young(parent, child)
+
+
+def born_days(record: CurrentRecord) -> Days | None:
+    """Return when a person was born; None when nobody says."""
+    stated = attributes_of(record).get("birthdate")
+    return None if stated is None else partial_date_range(stated.value)
+
+
+def sources_of(words: Iterable[SourceRecord], name: str) -> tuple[Source, ...]:
+    """Return the records that state an attribute."""
+    return _sources(said for said in words if name in said.attributes)
+
+
+def _is_not_older(parent: Days, child: Days) -> bool:
+    return parent[0] >= child[1]
+
+
+def _is_too_young(parent: Days, child: Days) -> bool:
+    return parent[0] < child[1] < birthday(parent[0], YOUNGEST_PARENT)
+
+
+def _about_linked(case: Case, parent: LinkedParent) -> Suspicion:
+    return Suspicion(
+        attributes=("birthdate", "parents"),
+        sources=tuple(sorted({*parent.sources, *_stating(case, "birthdate")})),
+        about=parent.name,
+    )
 
 
 def _about_kin(case: Case, said: SourceRecord, name: str, value: JSONValue) -> Suspicion:
@@ -530,6 +599,16 @@ RULES: Final[Mapping[str, Rule]] = {
             "A parent who is less than twelve years older than the child",
         ),
         Rule(
+            linked_parent_not_older,
+            "Родитель, который есть в реестре, не старше ребёнка",
+            "A parent whom the register knows is not older than the child",
+        ),
+        Rule(
+            linked_parent_too_young,
+            "Родитель, который есть в реестре, старше ребёнка меньше чем на 12 лет",
+            "A parent whom the register knows is less than twelve years older than the child",
+        ),
+        Rule(
             parents_of_one_role,
             "Две матери или два отца",
             "Two mothers or two fathers",
@@ -541,8 +620,15 @@ RULES: Final[Mapping[str, Rule]] = {
 DISPUTED: Final = "value_disputed"
 """The code of what a person disputes: it stands in work lists beside the rules'."""
 
+SAME_PERSON: Final = "same_person_asked"
+"""The code of a question of a review clerk: are these records about one person?"""
+
 RULE_WORDS: Final[Mapping[str, tuple[str, str]]] = {
     **{code: (rule.ru, rule.en) for code, rule in RULES.items()},
     DISPUTED: ("Гражданин оспаривает сведения", "The person disputes a value"),
+    SAME_PERSON: (
+        "Реестр спрашивает, об одном ли человеке записи",
+        "The register asks whether records are about one person",
+    ),
 }
 """Russian and English words of everything that can stand in a work list, by code."""

@@ -92,6 +92,34 @@ class SecondOfficialNeeded(Conflict):
     title = "Both have a confirmed account: a second official has to confirm."
 
 
+class CaseTaken(Conflict):
+    """Another clerk works on the case."""
+
+    code = "case_taken"
+    title = "Another clerk works on this case."
+
+
+class CaseNotHeld(Conflict):
+    """The case is not, or no longer, with the clerk who would decide it."""
+
+    code = "case_not_held"
+    title = "The case is not yours, or no longer: take it again."
+
+
+class CommentRefused(InvalidRequest):
+    """A decision has no comment, or one that can't be taken."""
+
+    code = "comment_refused"
+    title = "Say why, in at most 1000 characters."
+
+
+class AgencyNotAsked(InvalidRequest):
+    """An agency that has no record of either person knows nothing of them."""
+
+    code = "agency_not_asked"
+    title = "Only an agency that has a record of one of them can be asked."
+
+
 class UnknownDecision(NotFound):
     """There is no such merge or ruling."""
 

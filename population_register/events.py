@@ -19,6 +19,13 @@ class PersonCompared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRederived:
+    """A person's records were opened, to put together anew what they are recognised by."""
+
+    action: ClassVar[str] = "population_register.person.rederived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatisticsRead:
     """A person was counted, or became a row without a name, for statistics."""
 
@@ -73,6 +80,34 @@ class RecordsRuledApart:
     """An official decided that records are about two people, or took that back."""
 
     action: ClassVar[str] = "population_register.person.ruled_apart"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeProposed:
+    """An official found that two people with accounts are one; another one has to confirm."""
+
+    action: ClassVar[str] = "population_register.merge.proposed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeConfirmed:
+    """A second official confirmed that two people are one."""
+
+    action: ClassVar[str] = "population_register.merge.confirmed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeRejected:
+    """A second official did not confirm that two people are one."""
+
+    action: ClassVar[str] = "population_register.merge.rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgencyAsked:
+    """An official asked an agency whether records of two people are about one."""
+
+    action: ClassVar[str] = "population_register.agency.asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

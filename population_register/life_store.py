@@ -372,6 +372,20 @@ def replace_parents(
     return {PersonId(parent_id) for parent_id in come}
 
 
+def find_parents(session: Session, child_ids: Iterable[PersonId]) -> dict[PersonId, list[PersonId]]:
+    """Return the parents of persons whom the register knows, each list sorted."""
+    table = kinships.c
+    rows = session.execute(
+        select(table.person_id, table.parent_id)
+        .where(table.person_id == any_id_of(child_ids))
+        .order_by(table.person_id, table.parent_id)
+    )
+    found: dict[PersonId, list[PersonId]] = {}
+    for child_id, parent_id in rows:
+        found.setdefault(PersonId(child_id), []).append(PersonId(parent_id))
+    return found
+
+
 def list_children(session: Session, parent_ids: Iterable[PersonId]) -> list[PersonId]:
     """Return the children of a person and of whom the person is merged with."""
     table = kinships.c

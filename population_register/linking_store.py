@@ -1,6 +1,6 @@
 """Queries about who records are about: links, and what people are found by. One function each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -217,6 +217,16 @@ def insert_identifiers(session: Session, rows: Iterable[tuple[PersonId, str, byt
     copy_rows(
         session, person_identifiers, ((digest, kind, person) for person, kind, digest in rows)
     )
+
+
+def delete_identifiers_of(session: Session, person_ids: Collection[PersonId]) -> None:
+    """Forget all identifiers of persons."""
+    if person_ids:
+        session.execute(
+            delete(person_identifiers).where(
+                person_identifiers.c.person_id == any_id_of(person_ids)
+            )
+        )
 
 
 def delete_identifiers(session: Session, rows: Sequence[tuple[PersonId, str, bytes]]) -> None:

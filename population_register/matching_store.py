@@ -136,6 +136,31 @@ def find_persons(session: Session, person_ids: Iterable[PersonId]) -> list[Perso
     return [PersonRow(*row) for row in rows]
 
 
+def next_persons(
+    session: Session, after: PersonId | None, limit: int, *, only_missing: bool
+) -> list[PersonId]:
+    """Return the next persons whose data was not destroyed, by identifier.
+
+    Args:
+        session: The transaction.
+        after: The last one of the part before.
+        limit: At most so many.
+        only_missing: Only those who have no standings.
+    """
+    statement = (
+        select(persons.c.person_id)
+        .join(person_keys, person_keys.c.person_id == persons.c.person_id)
+        .where(person_keys.c.wrapped_key.is_not(None))
+        .order_by(persons.c.person_id)
+        .limit(limit)
+    )
+    if only_missing:
+        statement = statement.where(persons.c.standings_sealed.is_(None))
+    if after is not None:
+        statement = statement.where(persons.c.person_id > after)
+    return [PersonId(person_id) for person_id in session.scalars(statement)]
+
+
 def find_erased(session: Session, person_ids: Iterable[PersonId]) -> set[PersonId]:
     """Return those of the persons whose key was destroyed."""
     wanted = list(person_ids)

@@ -109,12 +109,18 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What one feature says: the level in words, and its weight in bits."""
+    """What one feature says: the level in words, and its weight in bits.
+
+    Attributes:
+        words: With the name of the feature.
+        template: The same with `{}` instead of it, to be translated.
+    """
 
     feature: str
     level: int
     words: str
     weight: float
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,9 +372,18 @@ class Scorer:
         ):
             if level == MISSING or (feature.name == NAME_ORDER and level == 0):
                 continue
-            words = feature.comparator.words[level].format(feature.name.replace("_", " "))
+            template = feature.comparator.words[level]
+            words = template.format(feature.name.replace("_", " "))
             weight = (m[level] - u[level] - rarity) / _LN2
-            parts.append(Part(feature=feature.name, level=level, words=words, weight=weight))
+            parts.append(
+                Part(
+                    feature=feature.name,
+                    level=level,
+                    words=words,
+                    weight=weight,
+                    template=template,
+                )
+            )
         parts.sort(key=lambda part: (-abs(part.weight), part.feature))
         prior = (self._priors[0] - self._priors[1]) / _LN2
         household = bits - prior - sum(part.weight for part in parts)

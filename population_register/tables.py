@@ -244,6 +244,50 @@ match_rulings = Table(
     CheckConstraint(_UNDONE, name="undone_by_somebody"),
 )
 
+# Who works on a case of the review queue just now; named by its two persons, the older first.
+case_locks = Table(
+    "case_locks",
+    metadata,
+    Column("person_id", Uuid, nullable=False),
+    Column("other_person_id", Uuid, nullable=False),
+    Column("held_by", Text, nullable=False),
+    Column("held_until", Instant, nullable=False),
+    PrimaryKeyConstraint("person_id", "other_person_id"),
+    CheckConstraint("person_id < other_person_id", name="two_persons"),
+)
+
+# Merges of two people with confirmed accounts: one official proposes, another one confirms.
+merge_proposals = Table(
+    "merge_proposals",
+    metadata,
+    Column("person_id", Uuid, nullable=False),
+    Column("proposal_id", Uuid, nullable=False),
+    Column("other_person_id", Uuid, nullable=False),
+    Column("proposed_at", Instant, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("closed_at", Instant),
+    Column("closed_by", Text),
+    Column("closed_as", Text),
+    Column("closed_reason", Text),
+    PrimaryKeyConstraint("person_id", "proposal_id"),
+    CheckConstraint("person_id < other_person_id", name="two_persons"),
+    CheckConstraint("closed_by <> proposed_by", name="another_official"),
+    CheckConstraint("closed_as IN ('approved', 'rejected')", name="closed_as"),
+    CheckConstraint(
+        "(closed_at IS NULL) = (closed_by IS NULL) AND (closed_at IS NULL) = (closed_as IS NULL)"
+        " AND (closed_at IS NULL) = (closed_reason IS NULL)",
+        name="closed_whole",
+    ),
+    Index(
+        "uq_merge_proposals_open",
+        "person_id",
+        "other_person_id",
+        unique=True,
+        postgresql_where="closed_at IS NULL",
+    ),
+)
+
 # A withdrawal that came before the record it withdraws: nobody to link it to yet.
 early_withdrawals = Table(
     "early_withdrawals",

@@ -2,6 +2,10 @@
 
 from collections.abc import Collection
 from datetime import date, timedelta
+from typing import Final
+
+WORKING_DAYS: Final = 10
+"""How long an agency has for an answer."""
 
 _SATURDAY = 5  # of `date.weekday`
 

@@ -129,11 +129,18 @@ def send_dispute(
 
 def view_disputes(session: Session, keyring: Keyring, visit: Visit) -> list[DisputeView]:
     """Return what the person disputes and disputed, the latest first."""
-    entry = write_down(session, keyring, visit, DisputesViewed)
     agencies = agency_names(session, visit.language)
+    disputes = [
+        dispute
+        for member in visit.members
+        for dispute in list_disputes(
+            session, keyring, write_down(session, keyring, visit, DisputesViewed, owner=member)
+        )
+    ]
+    disputes.sort(key=lambda dispute: dispute.opened_at, reverse=True)
     return [
         _dispute_view(dispute, visit, source=agencies.get(dispute.source, dispute.source))
-        for dispute in list_disputes(session, keyring, entry)
+        for dispute in disputes
     ]
 
 

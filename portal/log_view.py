@@ -1,6 +1,6 @@
 """Write entries of the access log and consents in the person's own words. No I/O."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -33,8 +33,8 @@ class EntryView:
 
     Attributes:
         stated_purpose: What an agency said it asks for, in its own words.
-        official: Which of an agency's officials asked: its staff identifier. Whose it is, the
-            agency tells.
+        official: Which of an agency's officials asked, or of the operator's: the staff identifier.
+            Whose it is, they tell.
     """
 
     entry_id: UUID
@@ -100,6 +100,10 @@ _ACTIONS: Mapping[str, str] = {
     "population_register.person.merged": _("Found that two records are both about you"),
     "population_register.person.unmerged": _("Found that two records are not both about you"),
     "population_register.person.ruled_apart": _("Decided whether a record is about somebody else"),
+    "population_register.merge.proposed": _("Proposed that two records are both about you"),
+    "population_register.merge.confirmed": _("Confirmed that two records are both about you"),
+    "population_register.merge.rejected": _("Did not confirm that two records are both about you"),
+    "population_register.agency.asked": _("Asked an agency whether records are about you"),
     "population_register.person.rederived": _("Put your data together anew"),
     "population_register.consistency.checked": _("Looked through your data for contradictions"),
     "population_register.finding.read": _("Read what it has to check about you"),
@@ -143,6 +147,7 @@ def entry_view(
     names: Mapping[str, str],
     language: Language,
     legal_bases: Mapping[str, str] = MappingProxyType({}),
+    own: Collection[str] = (),
 ) -> EntryView:
     """Put one entry into words.
 
@@ -151,20 +156,21 @@ def entry_view(
         names: Names of partners, clients, agencies and regional systems, by identifier.
         language: Of the page.
         legal_bases: What agencies' questions rest on, in words, by code.
+        own: Under which the person who looks stands in logs, beside the entry's own subject.
     """
     entry = logged.entry
     is_refused = entry.outcome == "refused"
     reason = _REASONS.get(entry.reason or "", _OTHER_REASON)
     return EntryView(
         entry_id=entry.entry_id,
-        who=_who(entry, names, language),
+        who=_who(entry, names, language, own),
         occurred_at=entry.occurred_at,
         is_refused=is_refused,
         action=language.text(_ACTIONS.get(entry.action, _OTHER_ACTION)),
         labels=tuple(names.get(label, label) for label in labels_of(entry.items, language)),
         purpose=legal_bases.get(entry.purpose or "") or purpose_label(entry.purpose, language),
         stated_purpose=entry.stated_purpose or "",
-        official=entry.actor.official or "",
+        official=entry.actor.official or (entry.actor.id if entry.actor.kind == "operator" else ""),
         reason=language.text(reason) if is_refused else "",
         is_provable=logged.leaf_index is not None,
     )
@@ -207,12 +213,16 @@ def purpose_label(code: str | None, language: Language) -> str:
     return code if purpose is None else purpose.label.of(language.code)
 
 
-def _who(entry: NewEntry, names: Mapping[str, str], language: Language) -> str:
+def _who(
+    entry: NewEntry, names: Mapping[str, str], language: Language, own: Collection[str]
+) -> str:
     match entry.actor:
-        case Actor(kind="person", id=actor_id) if actor_id != entry.subject:
+        case Actor(kind="person", id=actor_id) if actor_id == entry.subject or actor_id in own:
+            return language.text(_("You"))
+        case Actor(kind="person") if entry.action == ChildViewed.action:
             return language.text(_("Your parent"))
         case Actor(kind="person"):
-            return language.text(_("You"))
+            return language.text(_("Somebody who was taken for you"))
         case Actor(kind="operator"):
             return language.text(_("A service-centre operator"))
         case Actor(kind="system"):

@@ -12,8 +12,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from audit.api import prove_inclusion
-from consent.api import get_consent, issue_receipt, withdraw
+from consent.api import issue_receipt, withdraw
 from idp.api import (
     CurrentPerson,
     end_session,
@@ -28,7 +27,7 @@ from kernel.form_guard import FIELD, FormFromOurPage
 from kernel.ids import ConsentId, DocumentId, EntryId, SessionId
 from kernel.pages import PagePart, RefusalText, language_of, render
 from population_register.api import DisputeRefused
-from portal import dispute_pages, service
+from portal import desk_pages, dispute_pages, service
 from portal.service import Visit
 from portal.upstreams import view_upstreams
 from portal.visits import CurrentVisit, find_visit, see
@@ -42,6 +41,7 @@ from vault.api import (
 
 router = APIRouter(include_in_schema=False)
 router.include_router(dispute_pages.router)
+router.include_router(desk_pages.router)
 
 _ONE_FORM = [FormFromOurPage]
 
@@ -155,7 +155,7 @@ def show_withdraw(
     request: Request, session: UnitOfWork, visit: CurrentVisit, consent_id: UUID
 ) -> Response:
     """Ask whether to withdraw a consent."""
-    record = get_consent(session, visit.person_id, ConsentId(consent_id))
+    record = service.find_consent(session, visit, ConsentId(consent_id))
     consent = service.view_live_consent(visit, record)
     return render(request, "portal/consent_withdraw.html", section="consents", consent=consent)
 
@@ -163,7 +163,8 @@ def show_withdraw(
 @router.post("/account/consents/{consent_id:uuid}/withdraw", dependencies=_ONE_FORM)
 def withdraw_consent(session: UnitOfWork, visit: CurrentVisit, consent_id: UUID) -> Response:
     """Withdraw a consent: the next read that begins after this answer is refused."""
-    record = withdraw(session, visit.person_id, ConsentId(consent_id), at=visit.at)
+    given = service.find_consent(session, visit, ConsentId(consent_id))
+    record = withdraw(session, given.person_id, given.consent_id, at=visit.at)
     return see(f"/account/consents?withdrawn={record.consent_id}")
 
 
@@ -173,7 +174,8 @@ def download_receipt(
 ) -> Response:
     """Send the signed receipt of a consent."""
     signing = request.app.state.signing
-    receipt = issue_receipt(session, signing, visit.person_id, ConsentId(consent_id), at=visit.at)
+    given = service.find_consent(session, visit, ConsentId(consent_id))
+    receipt = issue_receipt(session, signing, given.person_id, given.consent_id, at=visit.at)
     return _file(receipt, f"consent-{consent_id}.json")
 
 
@@ -185,7 +187,10 @@ def show_log(
     before: Annotated[UUID | None, Query()] = None,
 ) -> Response:
     """Show who looked at the person's data, a page at a time."""
-    page = service.view_log(session, visit, before=None if before is None else EntryId(before))
+    keyring = request.app.state.keyring
+    page = service.view_log(
+        session, keyring, visit, before=None if before is None else EntryId(before)
+    )
     older = page.next_before
     return render(
         request,
@@ -200,7 +205,7 @@ def show_log(
 @router.get("/account/log/{entry_id:uuid}/proof")
 def download_proof(session: UnitOfWork, visit: CurrentVisit, entry_id: UUID) -> Response:
     """Send the proof that an entry is in the log."""
-    proof = prove_inclusion(session, visit.person_id, EntryId(entry_id))
+    proof = service.find_proof(session, visit, EntryId(entry_id))
     return _file(proof.as_json(), f"entry-{entry_id}.json")
 
 
@@ -314,6 +319,7 @@ PART = PagePart(
     package="portal",
     texts={
         **dispute_pages.TEXTS,
+        **desk_pages.TEXTS,
         "entry_not_in_tree_yet": RefusalText(
             heading=_("The proof is not ready yet"),
             advice=_("The entry is written down. Its proof will be ready in a few seconds."),
@@ -331,5 +337,6 @@ PART = PagePart(
         UnsuitableDocument: _show_unsuitable,
         MalformedUpload: _show_unsuitable,
         DisputeRefused: dispute_pages.show_refused_dispute,
+        **desk_pages.REFUSAL_PAGES,
     },
 )

@@ -1,7 +1,8 @@
 """What a person does in their own account. Every look at their data is written down (promise 1).
 
 Everything here is scoped by the person of the session: another person's document, consent or entry
-is as unknown as one that never was.
+is as unknown as one that never was. Whoever the register found to be one with others sees what
+belongs to any of them, for as long as that stands.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +15,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from audit.api import (
     Actor,
+    InclusionProof,
     NewEntry,
     RecordedEntry,
     list_entries,
+    prove_inclusion,
     record_access,
 )
 from consent.api import (
@@ -24,12 +27,13 @@ from consent.api import (
     ConsentAlreadyEnded,
     ConsentRecord,
     ItemName,
+    get_consent,
     list_consents,
 )
 from idp.api import partner_names
 from kernel.db import unit_of_work_of
 from kernel.errors import NotFound
-from kernel.ids import DocumentId, EntryId, PersonId, new_id
+from kernel.ids import ConsentId, DocumentId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring
 from kernel.languages import Language
 from population_register.api import (
@@ -88,12 +92,15 @@ class Visit:
     """Who is in their account, and in which request.
 
     Attributes:
+        person_id: Whose account it is.
+        members: Everybody who is one person with them, themselves included.
         at: Now.
         request_id: Stands in the access entry and in the process log.
         language: Of the page.
     """
 
     person_id: PersonId
+    members: tuple[PersonId, ...]
     at: datetime
     request_id: str
     language: Language
@@ -129,14 +136,25 @@ def write_down(
     visit: Visit,
     event: OwnEvent,
     items: tuple[str, ...] = (),
+    *,
+    owner: PersonId | None = None,
 ) -> RecordedEntry:
     """Write what the person does with their data into their access log.
+
+    Args:
+        session: The transaction.
+        keyring: For pseudonyms.
+        visit: Who.
+        event: What.
+        items: With which data.
+        owner: Whose log, if not that of the account: of one who is the same person.
 
     Returns:
         What everything that opens their data asks for.
     """
-    entry = own_entry(keyring, visit, event, items, visit.person_id)
-    return record_access(session, entry, person_id=visit.person_id)
+    owner = owner or visit.person_id
+    entry = own_entry(keyring, visit, event, items, owner)
+    return record_access(session, entry, person_id=owner)
 
 
 def own_entry(
@@ -208,9 +226,15 @@ def view_children(session: Session, keyring: Keyring, visit: Visit) -> list[list
 
 def view_documents(session: Session, keyring: Keyring, visit: Visit) -> list[DocumentView]:
     """Return the person's documents, the latest stored first."""
-    entry = write_down(session, keyring, visit, DocumentsListed)
     agencies = agency_names(session, visit.language)
-    documents = list_documents(session, keyring, entry)
+    documents = [
+        document
+        for member in visit.members
+        for document in list_documents(
+            session, keyring, write_down(session, keyring, visit, DocumentsListed, owner=member)
+        )
+    ]
+    documents.sort(key=lambda document: document.current.stored_at, reverse=True)
     return [_document_view(document, agencies, visit.language) for document in documents]
 
 
@@ -222,7 +246,8 @@ def view_document(
     Raises:
         NotFound: 404. This person has no such document; somebody else may.
     """
-    entry = write_down(session, keyring, visit, DocumentsListed)
+    owner, _sealed = _find_version(session, visit, document_id)
+    entry = write_down(session, keyring, visit, DocumentsListed, owner=owner)
     document, _versions = get_document(session, keyring, entry, document_id)
     return _document_view(document, agency_names(session, visit.language), visit.language)
 
@@ -250,10 +275,10 @@ def read_document(
         NotFound: 404. This person has no such document; somebody else may. Nothing is written.
         RangeNotSatisfiable: 416. The part is outside of the document.
     """
-    sealed = _find_version(session, visit.person_id, document_id)
+    owner, sealed = _find_version(session, visit, document_id)
     asked = asked_range(request, sealed)
     items = (sealed.kind.item,)
-    entry = write_down(session, keyring, visit, DocumentRead, items)
+    entry = write_down(session, keyring, visit, DocumentRead, items, owner=owner)
     document, _versions = get_document(session, keyring, entry, document_id)
     return open_document(keyring, entry, sealed, blobs, asked), document.title
 
@@ -266,9 +291,9 @@ def erase_document(
     Raises:
         NotFound: 404. This person has no such document; somebody else may. Nothing is written.
     """
-    sealed = _find_version(session, visit.person_id, document_id)
+    owner, sealed = _find_version(session, visit, document_id)
     items = (sealed.kind.item,)
-    entry = write_down(session, keyring, visit, DocumentDeleted, items)
+    entry = write_down(session, keyring, visit, DocumentDeleted, items, owner=owner)
     delete_document(session, entry, document_id, at=visit.at)
 
 
@@ -318,11 +343,39 @@ def store_document(
 
 def view_consents(session: Session, visit: Visit) -> tuple[list[ConsentView], list[ConsentView]]:
     """Return the person's consents: those in force, and those that ended."""
-    views = [
-        consent_view(record, language=visit.language, at=visit.at)
-        for record in list_consents(session, visit.person_id)
-    ]
+    records = [record for member in visit.members for record in list_consents(session, member)]
+    records.sort(key=lambda record: record.given_at, reverse=True)
+    views = [consent_view(record, language=visit.language, at=visit.at) for record in records]
     return [view for view in views if view.is_live], [view for view in views if not view.is_live]
+
+
+def find_consent(session: Session, visit: Visit, consent_id: ConsentId) -> ConsentRecord:
+    """Return a consent of the person, whichever of those who are this person gave it.
+
+    Raises:
+        NotFound: 404. This person has no such consent; somebody else may.
+    """
+    for member in visit.members[:-1]:
+        try:
+            return get_consent(session, member, consent_id)
+        except NotFound:
+            continue
+    return get_consent(session, visit.members[-1], consent_id)
+
+
+def find_proof(session: Session, visit: Visit, entry_id: EntryId) -> InclusionProof:
+    """Return the proof that an entry of the person's log is in the tree.
+
+    Raises:
+        NotFound: 404. This person has no such entry; somebody else may.
+        NotInTreeYet: 409. Recorded a moment ago; its proof is ready in seconds.
+    """
+    for member in visit.members[:-1]:
+        try:
+            return prove_inclusion(session, member, entry_id)
+        except NotFound:
+            continue
+    return prove_inclusion(session, visit.members[-1], entry_id)
 
 
 def view_live_consent(visit: Visit, record: ConsentRecord) -> ConsentView:
@@ -337,15 +390,23 @@ def view_live_consent(visit: Visit, record: ConsentRecord) -> ConsentView:
     return view
 
 
-def view_log(session: Session, visit: Visit, *, before: EntryId | None) -> LogPage:
+def view_log(
+    session: Session, keyring: Keyring, visit: Visit, *, before: EntryId | None
+) -> LogPage:
     """Return a page of the person's access log, refused attempts included.
 
     Args:
         session: The open transaction.
+        keyring: Tells what the person did from what others did.
         visit: Whose log.
         before: Where the page begins; None for the newest.
     """
-    logged = list_entries(session, visit.person_id, before=before, limit=ENTRIES_A_PAGE + 1)
+    logged = [
+        entry
+        for member in visit.members
+        for entry in list_entries(session, member, before=before, limit=ENTRIES_A_PAGE + 1)
+    ]
+    logged.sort(key=lambda each: each.entry.entry_id, reverse=True)
     shown = logged[:ENTRIES_A_PAGE]
     names = {
         **agency_names(session, visit.language),
@@ -353,6 +414,7 @@ def view_log(session: Session, visit: Visit, *, before: EntryId | None) -> LogPa
         **_recipient_names(session, visit),  # as the person saw them, where they did
         **upstream_names(session, visit.language),
     }
+    own = {keyring.pseudonym("audit", member) for member in visit.members}
     legal_bases = {
         basis.code: f"{basis.title_ru if visit.language.code == 'ru' else basis.title_en}"
         f" ({basis.reference})"
@@ -360,7 +422,7 @@ def view_log(session: Session, visit: Visit, *, before: EntryId | None) -> LogPa
     }
     return LogPage(
         entries=[
-            entry_view(each, names=names, language=visit.language, legal_bases=legal_bases)
+            entry_view(each, names=names, language=visit.language, legal_bases=legal_bases, own=own)
             for each in shown
         ],
         next_before=shown[-1].entry.entry_id if len(logged) > len(shown) else None,
@@ -389,12 +451,16 @@ def _document_view(
     )
 
 
-def _find_version(session: Session, person_id: PersonId, document_id: DocumentId) -> SealedVersion:
-    found = document_version(person_id=literal(person_id, Uuid), document_id=document_id)
-    row = session.execute(select(found)).mappings().first()
-    if row is None:
-        raise NotFound(document_id=str(document_id))
-    return sealed_version(row)
+def _find_version(
+    session: Session, visit: Visit, document_id: DocumentId
+) -> tuple[PersonId, SealedVersion]:
+    """Return a document of the person, and whose it is of those who are this person."""
+    for member in visit.members:
+        found = document_version(person_id=literal(member, Uuid), document_id=document_id)
+        row = session.execute(select(found)).mappings().first()
+        if row is not None:
+            return member, sealed_version(row)
+    raise NotFound(document_id=str(document_id))
 
 
 def agency_names(session: Session, language: Language) -> dict[str, str]:
@@ -408,7 +474,7 @@ def agency_names(session: Session, language: Language) -> dict[str, str]:
 def _recipient_names(session: Session, visit: Visit) -> dict[str, str]:
     """Name recipients as they stood on the consent pages that the person saw."""
     names: dict[str, str] = {}
-    for record in list_consents(session, visit.person_id):
+    for record in (r for member in visit.members for r in list_consents(session, member)):
         names.setdefault(record.client_id, record.partner_name)
         names.setdefault(record.partner_id, record.partner_name)
     return names

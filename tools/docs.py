@@ -211,6 +211,12 @@ They have passwords only, so that scripts can sign in; `civitas demo people --js
 | --- | --- | --- |
 {people}
 
+At the desk, <http://localhost:8000/desk>, officials decide whether records are about one person:
+
+| identifier | password | role |
+| --- | --- | --- |
+{officials}
+
 ## Try your own client
 
 In demo mode dynamic registration is open, so that any OpenID Connect client can be tried:
@@ -245,7 +251,12 @@ def sandbox_page() -> str:
         f"| `{person.username}` | `{person.password}` | {person.about_en} |"
         for person in world.DEMO_PEOPLE
     )
-    return _SANDBOX.format(people=people, first=world.DEMO_PEOPLE[0].username)
+    desk = importlib.import_module("app.demo.officials")
+    officials = "\n".join(
+        f"| `{official.operator_id}` | `{official.password}` | {official.role}: {official.about} |"
+        for official in desk.DEMO_OFFICIALS
+    )
+    return _SANDBOX.format(people=people, officials=officials, first=world.DEMO_PEOPLE[0].username)
 
 
 def _contexts(

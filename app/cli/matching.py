@@ -6,12 +6,20 @@ import tomllib
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from uuid import UUID
 
 import click
 
 from app.cli.reviewing import COMMANDS
-from app.cli.session import as_json, show
-from population_register.api import MatchingQuality, MatchingReport, evaluate_matching
+from app.cli.session import as_json, resources, show
+from kernel.ids import PersonId
+from population_register.api import (
+    MatchingQuality,
+    MatchingReport,
+    RebuildCounts,
+    evaluate_matching,
+    rebuild_standings,
+)
 
 _KIB = 1024
 
@@ -23,6 +31,43 @@ def matching() -> None:
 
 for _command in COMMANDS:
     matching.add_command(_command)
+
+
+@matching.command()
+@click.argument("persons", nargs=-1, type=click.UUID)
+@click.option("--all", "everybody", is_flag=True, help="Everybody, not only who has none yet.")
+@click.option("--after", type=click.UUID, help="Go on after this person.")
+@as_json
+def rebuild(
+    persons: tuple[UUID, ...], after: UUID | None, *, everybody: bool, is_json: bool
+) -> None:
+    """Derive anew how records stand in matching, and what follows: of whoever has no standings.
+
+    Broken off anywhere, it can be begun again; what stands right is left alone.
+    """
+    if persons and (everybody or after):
+        raise click.BadParameter("name persons, or take everybody", param_hint="PERSONS")
+
+    def tell(counts: RebuildCounts) -> None:
+        if not is_json:
+            click.echo(f"{counts.persons} looked at, {counts.changed} changed; {counts.last}")
+
+    with resources() as opened:
+        counts = rebuild_standings(
+            opened.sessions,
+            opened.keyring,
+            opened.clock,
+            person_ids=list(map(PersonId, persons)),
+            everybody=everybody,
+            after=None if after is None else PersonId(after),
+            holidays=opened.settings.holidays,
+            progress=tell,
+        )
+    show(
+        is_json,
+        {"persons": counts.persons, "changed": counts.changed, "last": counts.last},
+        lines=[f"Done: {counts.persons} looked at, {counts.changed} changed."],
+    )
 
 
 @matching.command()

@@ -221,7 +221,13 @@ def decide(  # noqa: PLR0917 - one argument per option
                 decision_id = merge_persons(session, opened.keyring, left, right, by=by).merge_id
             case "ask":
                 decision_id = ask_agency(
-                    session, left, right, AgencyId(agency or ""), by=by
+                    session,
+                    opened.keyring,
+                    left,
+                    right,
+                    AgencyId(agency or ""),
+                    by=by,
+                    holidays=opened.settings.holidays,
                 ).ruling_id
             case "reopen":
                 assert ruling is not None

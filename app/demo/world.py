@@ -13,6 +13,7 @@ from app.demo.bank import CLIENT_FILE, TOKEN_FILE, registration_of, write_secret
 from app.demo.bank_words import WORDS
 from app.demo.documents import store_demo_documents
 from app.demo.named_people import DEMO_PEOPLE, DemoPerson, identifier_of
+from app.demo.officials import enter_officials
 from app.demo.register import fill_register
 from app.resources import Resources, open_resources
 from idp.api import (
@@ -131,6 +132,7 @@ def _give_accounts(resources: Resources) -> None:
     try:
         for demo_person in DEMO_PEOPLE:
             _give_account(resources, hasher, demo_person)
+        enter_officials(resources, hasher)
     finally:
         hasher.close()
 

@@ -33,6 +33,13 @@ from idp.errors.deferred import (
 from idp.errors.oauth import (
     OAuthError,
 )
+from idp.errors.operators import (
+    NobodyAtDesk,
+    OperatorRefused,
+    OperatorSignInFailed,
+    RoleMissing,
+    UnknownOperator,
+)
 from idp.errors.pages import (
     InteractionGone,
     InvalidLogoutRequest,
@@ -101,18 +108,23 @@ __all__ = [
     "InvalidTarget",
     "InvalidToken",
     "LoginRequired",
+    "NobodyAtDesk",
     "NotSignedIn",
     "OAuthError",
+    "OperatorRefused",
+    "OperatorSignInFailed",
     "RefreshTokenReused",
     "RegistrationNotSupported",
     "RequestGone",
     "RequestUriNotSupported",
+    "RoleMissing",
     "SignInFailed",
     "SlowDown",
     "UnacceptablePassword",
     "UnapprovedSoftwareStatement",
     "UnauthorizedClient",
     "UnknownClient",
+    "UnknownOperator",
     "UnknownUserCode",
     "UnknownUserId",
     "UnmetAuthenticationRequirements",

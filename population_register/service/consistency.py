@@ -5,7 +5,7 @@ agencies whose records are concerned; what is no longer found is closed by itsel
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
@@ -17,9 +17,20 @@ from kernel.clock import Clock
 from kernel.db import unit_of_work_of
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring, PersonKey
-from population_register import finding_store, store
+from population_register import finding_store, life_store, store
 from population_register.attributes import ATTRIBUTES
-from population_register.consistency import DISPUTED, Case, Finding, find_all, words_on
+from population_register.consistency import (
+    DISPUTED,
+    SAME_PERSON,
+    Case,
+    Finding,
+    LinkedParent,
+    born_days,
+    find_all,
+    is_doubtful,
+    sources_of,
+    words_on,
+)
 from population_register.events import ConsistencyChecked
 from population_register.finding_store import FindingRow, SealedPerson
 from population_register.model import CurrentRecord, JSONValue, SourceRecord, civil_date
@@ -32,11 +43,9 @@ from population_register.sealed_findings import (
 )
 from population_register.sealed_forms import encode_value, unseal_derived
 from population_register.service.deriving import open_source_record
-from population_register.working_days import after_working_days
+from population_register.working_days import WORKING_DAYS, after_working_days
 
 BATCH: Final = 200  # people a transaction
-WORKING_DAYS: Final = 10
-"""How long an agency has for an answer."""
 
 PURPOSE: Final = "consistency"
 """What the access log says it was for."""
@@ -93,7 +102,7 @@ class OpenedPerson:
 
     @property
     def case(self) -> Case:
-        """What the rules look at."""
+        """What the rules look at, the parents apart."""
         return Case(record=self.record, words=words_on(self.said, self.record.on))
 
 
@@ -236,21 +245,83 @@ class _Checking:
         members = {member for person in people for member in person.keys}
         known = finding_store.open_findings(self._session, members)
         holders = finding_store.agencies_of(self._session, known) if known else {}
+        parents = self._doubtful_parents(people)
         counts = CheckCounts(people=len(people))
         for person in people:
             own = [row for member in person.keys for row in known.get(member, ())]
-            counts += self._settle(person, own, holders)
+            case = replace(person.case, parents=parents.get(person.person_id, ()))
+            counts += self._settle(person, case, own, holders)
         return counts
+
+    def _doubtful_parents(
+        self, people: Sequence[OpenedPerson]
+    ) -> dict[PersonId, list[LinkedParent]]:
+        """Return the parents of people who can't well be their parents, by child.
+
+        The derived record of each parent is opened, and what agencies sent about them only where
+        there is a doubt; all children of a batch at once.
+        """
+        of_member = {member: person for person in people for member in person.keys}
+        links = life_store.find_parents(self._session, of_member)
+        wanted = {parent for parents in links.values() for parent in parents}
+        records, keys = self._open_records(wanted, of_member)
+        doubtful: dict[PersonId, set[PersonId]] = {}
+        for child_id, parents in links.items():
+            child = of_member[child_id]
+            born = born_days(child.record)
+            for parent_id in parents:
+                if parent_id not in records or parent_id in child.keys or born is None:
+                    continue
+                theirs = born_days(records[parent_id])
+                if theirs is not None and is_doubtful(theirs, born):
+                    doubtful.setdefault(child.person_id, set()).add(parent_id)
+        rows = store.source_records_of(
+            self._session, sorted({p for parents in doubtful.values() for p in parents})
+        )
+        found: dict[PersonId, list[LinkedParent]] = {}
+        for child_id, parent_ids in doubtful.items():
+            for parent_id in sorted(parent_ids):
+                said = [open_source_record(keys[parent_id], r) for r in rows.get(parent_id, ())]
+                born = born_days(records[parent_id])
+                assert born is not None
+                found.setdefault(child_id, []).append(
+                    LinkedParent(
+                        name=str(parent_id),
+                        born=born,
+                        sources=sources_of(words_on(said, self._today), "birthdate"),
+                    )
+                )
+        return found
+
+    def _open_records(
+        self, wanted: Collection[PersonId], opened: Mapping[PersonId, OpenedPerson]
+    ) -> tuple[dict[PersonId, CurrentRecord], dict[PersonId, PersonKey]]:
+        """Open derived records of persons, each with an access entry; destroyed ones are absent."""
+        records = {p: opened[p].record for p in wanted if p in opened}
+        keys = {p: opened[p].keys[p] for p in records}
+        others = {
+            person.person_id: person
+            for person in finding_store.find_people(self._session, set(wanted) - records.keys())
+            if person.person_id in wanted
+        }
+        ordered = sorted(others)
+        accesses = [(self._entry(person), person) for person in ordered]
+        for entry in record_accesses(self._session, accesses):
+            person = others[entry.person_id]
+            key = self._keyring.person_key(person.person_id, person.wrapped_key, because=entry)
+            keys[person.person_id] = key
+            records[person.person_id] = _record(key, person, entry)
+        return records, keys
 
     def _settle(
         self,
         person: OpenedPerson,
+        case: Case,
         known: Sequence[FindingRow],
         holders: Mapping[UUID, set[AgencyId]],
     ) -> CheckCounts:
         found = {
-            identity_digest(self._keyring, finding.identity): finding
-            for finding in find_all(person.case)
+            identity_digest(self._keyring, finding.identity): finding for finding in find_all(case)
         }
         shown = set()
         if any(row.rule == DISPUTED for row in known):
@@ -261,7 +332,7 @@ class _Checking:
         corrected = 0
         still: dict[bytes, FindingRow] = {}
         for row in known:
-            if row.identity_digest in shown:
+            if row.identity_digest in shown or row.rule == SAME_PERSON:
                 continue
             if row.identity_digest in found and row.identity_digest not in still:
                 still[row.identity_digest] = row

@@ -7,7 +7,7 @@ matched with records, and lies with the person whose records it is like, merged 
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
@@ -16,21 +16,39 @@ from sqlalchemy.orm import Session
 from audit.api import Actor, NewEntry
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring
-from population_register import linking_store, matching_store, ruling_store
+from population_register import (
+    finding_store,
+    linking_store,
+    matching_store,
+    ruling_store,
+    store,
+)
+from population_register.consistency import SAME_PERSON
 from population_register.errors import (
+    AgencyNotAsked,
     AlreadyDecided,
     PersonUnknown,
     SecondOfficialNeeded,
     UnknownDecision,
 )
-from population_register.events import PersonsMerged, PersonsUnmerged, RecordsRuledApart
+from population_register.events import (
+    AgencyAsked,
+    PersonsMerged,
+    PersonsUnmerged,
+    RecordsRuledApart,
+)
+from population_register.finding_store import FindingRow
 from population_register.matching_store import Merge
+from population_register.model import civil_date
 from population_register.ruling_store import Ruling
+from population_register.sealed_findings import FindingContent, identity_digest, seal_finding
 from population_register.service.comparing import Change
+from population_register.service.deriving import open_source_record
 from population_register.service.fragments import Because, Fragments
 from population_register.service.groups import members_of
 from population_register.service.settling import settle
 from population_register.standings import Ref
+from population_register.working_days import WORKING_DAYS, after_working_days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,11 +207,76 @@ def rule_apart(
 
 
 def ask_agency(
-    session: Session, one: PersonId, other: PersonId, agency_id: AgencyId, *, by: Decider
+    session: Session,
+    keyring: Keyring,
+    one: PersonId,
+    other: PersonId,
+    agency_id: AgencyId,
+    *,
+    by: Decider,
+    holidays: Collection[date] = (),
 ) -> Ruling:
-    """Ask an agency whether two persons are one; nothing else changes."""
-    ruling = _ruling(
-        by, (one, other), (frozenset(), frozenset()), verdict="asked", agency_id=agency_id
+    """Ask an agency, on its work list, whether its records are about one person.
+
+    It reads the numbers of its own records and the decider's words, nothing of what others say.
+
+    Args:
+        session: The transaction.
+        keyring: Opens and seals.
+        one: One person.
+        other: The other one.
+        agency_id: Whom to ask.
+        by: Who asks; the reason is the question.
+        holidays: On which agencies don't work.
+
+    Raises:
+        PersonUnknown: 404. There is no such person, or the data was destroyed.
+        AgencyNotAsked: 400. The agency has no record of either.
+        AlreadyDecided: 409. It was asked already, and has not answered.
+    """
+    case = (min(one, other), max(one, other))
+    fragments = Fragments(session, keyring, because(keyring, by, AgencyAsked.action))
+    _load(fragments, case)
+    rows = store.source_records_of(session, list(case))
+    sources: dict[PersonId, set[str]] = {}
+    for person_id in case:
+        key = fragments[person_id].key
+        assert key is not None
+        said = (open_source_record(key, row) for row in rows.get(person_id, ()))
+        numbers = {record.record_number for record in said if record.agency_id == agency_id}
+        if numbers:
+            sources[person_id] = numbers
+    if not sources:
+        raise AgencyNotAsked
+    ruling = _ruling(by, case, (frozenset(), frozenset()), verdict="asked", agency_id=agency_id)
+    about = min(sources)
+    key = fragments[about].key
+    assert key is not None
+    content = FindingContent(
+        attributes=(),
+        sources=tuple(sorted((agency_id, n) for numbers in sources.values() for n in numbers)),
+        words=by.reason,
+    )
+    identity = f"{SAME_PERSON}\x1f{case[0]}\x1f{case[1]}\x1f{agency_id}"
+    is_new = finding_store.insert_finding(
+        session,
+        FindingRow(
+            person_id=about,
+            finding_id=ruling.ruling_id,
+            rule=SAME_PERSON,
+            identity_digest=identity_digest(keyring, identity),
+            content_sealed=seal_finding(key, ruling.ruling_id, content),
+            opened_at=by.at,
+        ),
+    )
+    if not is_new:
+        raise AlreadyDecided(reason="asked already")
+    finding_store.insert_work_items(
+        session,
+        [agency_id],
+        person_id=about,
+        finding_id=ruling.ruling_id,
+        due_on=after_working_days(civil_date(by.at), WORKING_DAYS, holidays),
     )
     ruling_store.insert_ruling(session, ruling)
     return ruling

@@ -1,21 +1,31 @@
 """The review queue: what a human is asked, with both sides' records and the evidence in words."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 
 import msgspec
 from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring
-from population_register import linking_store, matching_store, ruling_store, store
+from population_register import (
+    finding_store,
+    linking_store,
+    matching_store,
+    ruling_store,
+    store,
+)
+from population_register.authority import live_versions
+from population_register.consistency import SAME_PERSON
 from population_register.errors import PersonUnknown
 from population_register.events import CaseOpened
+from population_register.finding_store import Answer, WorkRow
 from population_register.matching_store import Merge
 from population_register.model import SourceRecord
 from population_register.ruling_store import Case, Ruling, list_cases
-from population_register.scoring import Scorer, register_scorer, shipped_model
+from population_register.scoring import Part, Score, Scorer, register_scorer, shipped_model
+from population_register.sealed_findings import unseal_answer
 from population_register.sealed_forms import decision_place
 from population_register.service.deriving import open_source_record
 from population_register.service.fragments import Fragment, Fragments
@@ -24,6 +34,8 @@ from population_register.standings import Ref
 
 MOST_COMPARED = 10
 """Pairs of records whose evidence is shown."""
+MOST_ASKED = 100
+"""Questions to agencies that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +45,44 @@ class CaseRecord:
     ref: Ref
     versions: tuple[SourceRecord, ...]
 
+    @property
+    def live(self) -> list[SourceRecord]:
+        """Return the versions that count."""
+        return live_versions(self.versions)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """Two records of a case: the score, and what speaks for and against in words."""
+    """Two records of a case: the score, and what speaks for and against."""
 
     records: tuple[Ref, Ref]
     bits: float
-    words: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return the evidence in words."""
+        return tuple(Score(bits=self.bits, parts=self.parts).words())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What an agency was asked about a case, and what it answered.
+
+    Attributes:
+        words: The clerk's.
+        answer: None while there is none.
+        explanation: The agency's.
+    """
+
+    agency_id: AgencyId
+    asked_at: datetime
+    asked_by: str
+    due_on: date | None
+    words: str = field(repr=False)
+    answered_at: datetime | None = None
+    answer: Answer | None = None
+    explanation: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +95,7 @@ class CaseView:
         compared: Pairs of their records, the likest first.
         merges: Every merge of either, the undone ones too.
         rulings: Every ruling about either, the undone ones too.
+        questions: What agencies were asked about the two.
     """
 
     persons: tuple[PersonId, PersonId]
@@ -60,6 +103,7 @@ class CaseView:
     compared: tuple[Compared, ...]
     merges: tuple[Merge, ...]
     rulings: tuple[Ruling, ...]
+    questions: tuple[Question, ...]
 
 
 def read_case(
@@ -91,11 +135,12 @@ def read_case(
         if ours.values and theirs.values
     ]
     scores.sort(key=lambda found: (-found[0].bits, found[1:]))
+    rulings = tuple(ruling_store.find_rulings(session, (one, other)))
     return CaseView(
         persons=(one, other),
         records=(_records(left, rows.get(one, ())), _records(right, rows.get(other, ()))),
         compared=tuple(
-            Compared(records=(ours, theirs), bits=score.bits, words=tuple(score.words()))
+            Compared(records=(ours, theirs), bits=score.bits, parts=score.parts)
             for score, ours, theirs in scores[:MOST_COMPARED]
         ),
         merges=tuple(
@@ -105,8 +150,52 @@ def read_case(
                 for merge in matching_store.list_merges(session, person_id)
             }.values()
         ),
-        rulings=tuple(ruling_store.find_rulings(session, (one, other))),
+        rulings=rulings,
+        questions=_questions(session, (left, right), rulings),
     )
+
+
+def _questions(
+    session: Session, sides: tuple[Fragment, Fragment], rulings: Iterable[Ruling]
+) -> tuple[Question, ...]:
+    """Return what agencies were asked about two persons, in order of time."""
+    persons = {side.person_id for side in sides}
+    about = [r for r in rulings if r.verdict == "asked" and set(r.persons) == persons]
+    if not about:
+        return ()
+    asked = {
+        row.finding_id: (side, row)
+        for side in sides
+        for row in finding_store.work_about(session, side.person_id, SAME_PERSON, MOST_ASKED)
+    }
+    found: list[Question] = []
+    for ruling in about:
+        assert ruling.agency_id is not None
+        question = Question(
+            agency_id=ruling.agency_id,
+            asked_at=ruling.decided_at,
+            asked_by=ruling.decided_by,
+            due_on=None,
+            words=ruling.reason,
+        )
+        if ruling.ruling_id in asked:
+            side, row = asked[ruling.ruling_id]
+            question = replace(
+                question,
+                due_on=row.due_on,
+                answered_at=row.answered_at,
+                answer=row.answer,
+                explanation=_explanation(side, row),
+            )
+        found.append(question)
+    return tuple(found)
+
+
+def _explanation(side: Fragment, row: WorkRow) -> str:
+    if row.answer_sealed is None:
+        return ""
+    assert side.key is not None
+    return unseal_answer(side.key, row.agency_id, row.finding_id, row.answer_sealed).explanation
 
 
 def _records(fragment: Fragment, rows: Sequence[store.SourceRecordRow]) -> tuple[CaseRecord, ...]:
@@ -176,6 +265,7 @@ __all__ = [
     "CaseView",
     "Compared",
     "ExplainedDecision",
+    "Question",
     "explain_person",
     "list_cases",
     "read_case",

@@ -13,7 +13,7 @@ from audit.api import Actor, NewEntry, RecordedEntry, record_accesses
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring, PersonKey
 from population_register import finding_store
-from population_register.consistency import DISPUTED
+from population_register.consistency import DISPUTED, SAME_PERSON
 from population_register.errors import (
     AlreadyDisputed,
     AnswerRefused,
@@ -39,12 +39,11 @@ from population_register.sealed_findings import (
 from population_register.sector_pseudonyms import sector_pseudonym
 from population_register.service.agencies import get_agency
 from population_register.service.consistency import (
-    WORKING_DAYS,
     dispute_identity,
     open_people,
     stated_values,
 )
-from population_register.working_days import after_working_days
+from population_register.working_days import WORKING_DAYS, after_working_days
 
 ANSWERS: Final[tuple[Answer, ...]] = get_args(Answer)
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
@@ -87,7 +86,7 @@ class WorkItem:
         attributes: Whose values are concerned.
         record_numbers: The agency's own records to look at.
         agencies: The other agencies that have the same item.
-        words: Of a dispute: what is wrong, in the person's words.
+        words: Of a dispute: what is wrong, in the person's words; of a question: a clerk's.
         suggested: Of a dispute: what it should be.
         pseudonym: The person's in the agency's sector.
     """
@@ -202,7 +201,7 @@ def answer_work(
     finding_store.answer_work(
         session, row, answer=said, answered_by=by.official, answer_sealed=sealed, at=by.at
     )
-    if row.rule == DISPUTED:
+    if row.rule in {DISPUTED, SAME_PERSON}:
         finding_store.close_finding(session, row.person_id, item_id, at=by.at, how="answered")
     answered = finding_store.lock_work(session, by.agency_id, item_id)
     assert answered is not None  # it is locked by us

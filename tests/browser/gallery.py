@@ -117,7 +117,177 @@ def _dispute(ru: str, en: str, colour: str, *, explanation: str = "") -> Any:
     )  # fmt: skip
 
 
+OPERATOR: dict[str, Any] = {
+    "operator": SimpleNamespace(name="Вера Ильина", operator_id="v.ilina"),
+    "is_clerk": True, "is_approver": False,
+}  # fmt: skip
+_OPEN = SimpleNamespace(text=_words("Ждёт решения", "To be decided"), colour="blue")
+
+
+def _case(**changes: Any) -> Any:
+    case = {
+        "href": "/desk/cases/1/2", "number": "4B0A11-7C55E9", "found_at": AT, "bits": "+4.2",
+        "pairs": 2, "agencies": ["МВД России", "ФНС России"], "state": _OPEN, "mine": False,
+        "held_by": "",
+    }  # fmt: skip
+    return SimpleNamespace(**{**case, **changes})
+
+
+def _said(*lines: str, source: str = "МВД России, на 2 апреля 2019 г.") -> Any:
+    return SimpleNamespace(lines=list(lines), sources=[source])
+
+
+def _sides(label: Any, tag: Any, colour: str, *sides: Sequence[Any]) -> Any:
+    return SimpleNamespace(
+        label=label, tag=SimpleNamespace(text=tag, colour=colour), sides=[list(s) for s in sides]
+    )
+
+
+def _evidence(words: Any, bits: str, *, speaks_for: bool = True) -> Any:
+    tag = _words("За", "For") if speaks_for else _words("Против", "Against")
+    colour = "green" if speaks_for else "red"
+    return SimpleNamespace(words=words, bits=bits, tag=SimpleNamespace(text=tag, colour=colour))
+
+
+def _record(ref: str, title: str) -> Any:
+    return SimpleNamespace(
+        ref=ref, title=title, versions=2, arrived_at=AT, as_of=date(2019, 4, 2), counts=True,
+        can_be_split_off=True,
+    )  # fmt: skip
+
+
+def _decided(ru: str, en: str, *, undone: Any = "") -> Any:
+    return SimpleNamespace(
+        decision_id="0197", what=_words(ru, en), who="v.ilina, p.orlov", at=AT,
+        reason="Паспорта сверены", undone=undone, can_be_undone=not undone,
+        href="/desk/cases/1/2", number="4B0A11-7C55E9", is_undone=bool(undone),
+    )  # fmt: skip
+
+
+def _case_page(**changes: Any) -> Any:
+    page = {
+        "number": "4B0A11-7C55E9", "address": "/desk/cases/1/2", "total": "+4.2",
+        "rows": [
+            _sides(_words("Фамилия", "Family name"), _words("Совпадает", "Same"), "green",
+                   [_said("Кузнецова")], [_said("Кузнецова", source="ФНС России")]),
+            _sides(_words("Дата рождения", "Date of birth"), _words("Различается", "Different"),
+                   "red", [_said("14 марта 1986 г.")], [_said("13 апреля 1986 г.")]),
+            _sides(_words("СНИЛС", "Social insurance number (SNILS)"),
+                   _words("Только с одной стороны", "Only one side"), "grey",
+                   [_said("900-000-002 83")], []),
+        ],
+        "evidence": [
+            _evidence(_words("Фамилия: совпадает", "Family name: the same"), "+9.1"),
+            _evidence(_words("Дата рождения: отличие в одной цифре",
+                             "Date of birth: one digit off"), "\N{MINUS SIGN}2.4",
+                      speaks_for=False),
+        ],
+        "records": [
+            [_record("00", "МВД России, 4711"), _record("01", "Социальный фонд, 17-В")],
+            [_record("02", "ФНС России, 500100732259"), _record("03", "ФОМС, 9")],
+        ],
+        "history": [
+            _decided("Один человек", "One person"),
+            _decided("Два разных человека", "Two different people",
+                     undone=_words("Отменено", "Undone on 5 November by v.ilina: a mistake")),
+        ],
+        "asked": [
+            SimpleNamespace(
+                agency="ФНС России", asked_by="v.ilina", asked_at=AT, words="Об одном ли человеке?",
+                due_on=date(2026, 11, 19), answered_at=None, answer="", explanation="",
+            ),
+            SimpleNamespace(
+                agency="МВД России", asked_by="v.ilina", asked_at=AT, words="Об одном ли человеке?",
+                due_on=None, answered_at=AT, explanation="Паспорт один и тот же.",
+                answer=_words("Ведомство считает свою запись верной",
+                              "The agency says that its record is right"),
+            ),
+        ],
+        "agencies": [("interior", "МВД России"), ("tax", "ФНС России")],
+        "waiting": None, "needs_second": True, "is_merged": False, "held_until": AT,
+    }  # fmt: skip
+    return SimpleNamespace(**{**page, **changes})
+
+
+CASE: dict[str, Any] = {
+    **OPERATOR, "section": "cases", "page": _case_page(), "can_decide": True, "can_confirm": False,
+    "typed": SimpleNamespace(verdict="", comment="", agency="", records=[]), "longest": 1000,
+    "errors": {},
+}  # fmt: skip
+
 SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "desk-sign-in": ("idp/desk_sign_in.html", {"username": "", "errors": {}}),
+    "desk-sign-in-failed": (
+        "idp/desk_sign_in.html",
+        {
+            "username": "v.ilina",
+            "errors": {
+                "username": _words(
+                    "Имя или пароль неверны. После нескольких попыток подождите",
+                    "The name or the password is wrong. After several attempts, wait",
+                )
+            },
+        },
+    ),
+    "desk-cases": (
+        "portal/desk_cases.html",
+        {
+            **OPERATOR, "section": "cases", "done": "proposed", "first_href": "/desk/cases",
+            "next_href": "/desk/cases?after=1", "ages": [0, 7, 30],
+            "filters": {"state": "open", "agency": "tax", "age": "7"},
+            "agencies": [("interior", "МВД России"), ("tax", "ФНС России")],
+            "rows": [_case(), _case(mine=True), _case(held_by="p.orlov", agencies=[LONGEST_NAME])],
+        },
+    ),
+    "desk-cases-none": (
+        "portal/desk_cases.html",
+        {
+            **OPERATOR, "section": "cases", "done": "", "first_href": "", "next_href": "",
+            "ages": [0, 7, 30], "filters": {"state": "", "agency": "", "age": ""}, "agencies": [],
+            "rows": [],
+        },
+    ),
+    "desk-take": (
+        "portal/desk_take.html",
+        {**OPERATOR, "section": "cases", "address": "/desk/cases/1/2", "is_form": False,
+         "number": "4B0A11-7C55E9"},
+    ),
+    "desk-case": ("portal/desk_case.html", CASE),
+    "desk-case-failed": (
+        "portal/desk_case.html",
+        {
+            **CASE,
+            "typed": SimpleNamespace(
+                verdict="split", comment="Паспорта разные", agency="", records=["0:00"]
+            ),
+            "errors": {
+                "records": _words("Выберите записи одной стороны, но не все",
+                                  "Choose records of one side, but not all of them"),
+            },
+        },
+    ),
+    "desk-case-second": (
+        "portal/desk_case.html",
+        {
+            **CASE, "is_clerk": False, "is_approver": True, "can_decide": False,
+            "can_confirm": True,
+            "page": _case_page(
+                waiting=SimpleNamespace(
+                    proposal_id="0198", proposed_by="v.ilina", proposed_at=AT,
+                    reason="Паспорта сверены",
+                )
+            ),
+        },
+    ),
+    "desk-decisions": (
+        "portal/desk_decisions.html",
+        {
+            **OPERATOR, "section": "decisions", "next_href": "/desk/decisions?before=1",
+            "is_older_page": True,
+            "rows": [_decided("Один человек", "One person"),
+                     _decided("Спросили ведомство", "An agency was asked", undone="x")],
+        },
+    ),
     "dispute-new": ("portal/dispute_new.html", DISPUTE_NEW),
     "dispute-new-failed": (
         "portal/dispute_new.html",

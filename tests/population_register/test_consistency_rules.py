@@ -1,6 +1,7 @@
 """What can't be true of one person: each rule finds it, and is silent where a doubt remains."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -8,7 +9,15 @@ import pytest
 
 from kernel.ids import AgencyId, PersonId, new_id
 from population_register.authority import derive_history
-from population_register.consistency import RULE_WORDS, RULES, Case, Finding, find_all, words_on
+from population_register.consistency import (
+    RULE_WORDS,
+    RULES,
+    Case,
+    Finding,
+    LinkedParent,
+    find_all,
+    words_on,
+)
 from population_register.model import AgencyRole, CurrentRecord, RecordKind, SourceRecord
 from tests.population_register.register_builders import NOON, a_record, a_withdrawal
 
@@ -156,7 +165,8 @@ def test_what_may_be_is_left_alone(records: Sequence[SourceRecord]) -> None:
 
 
 def test_every_rule_has_a_case_that_it_finds_and_words() -> None:
-    assert {rule for rule, _ in IMPOSSIBLE} == set(RULES)
+    linked = {"linked_parent_not_older", "linked_parent_too_young"}
+    assert {rule for rule, _ in IMPOSSIBLE} | linked == set(RULES)
     assert all(ru and en and ru != en for ru, en in RULE_WORDS.values())
 
 
@@ -206,3 +216,46 @@ def test_only_what_counts_on_the_day_is_looked_at() -> None:
     assert rules(first, corrected, pension) == []
     assert rules(corrected, begins, pension) == []
     assert words_on([first, a_withdrawal("tax")], TODAY) == []
+
+
+class TestLinkedParents:
+    """A parent whom the register knows: another person, with another birth date."""
+
+    def found(self, born: tuple[str, str], child: str = "1986-03-14") -> list[str]:
+        mother = LinkedParent(
+            name="m",
+            born=(date.fromisoformat(born[0]), date.fromisoformat(born[1])),
+            sources=((AgencyId("civil_registry"), "Р-1"),),
+        )
+        case = replace(a_case(says("tax", "Н-1", birthdate=child)), parents=[mother])
+        self.findings = find_all(case)
+        return [finding.rule for finding in self.findings]
+
+    @pytest.mark.parametrize(
+        ("born", "rules"),
+        [
+            (("1986-03-14", "1986-03-14"), ["linked_parent_not_older"]),
+            (("1990-01-01", "1990-01-01"), ["linked_parent_not_older"]),
+            (("1986-03-13", "1986-03-13"), ["linked_parent_too_young"]),
+            (("1974-03-15", "1974-03-15"), ["linked_parent_too_young"]),
+            (("1974-03-14", "1974-03-14"), []),
+            (("1960-01-01", "1960-12-31"), []),
+        ],
+    )
+    def test_mother_is_older_than_her_child(self, born: tuple[str, str], rules: list[str]) -> None:
+        assert self.found(born) == rules
+
+    def test_where_a_year_is_known_only_what_no_day_of_it_allows_is_found(self) -> None:
+        assert self.found(("1974-01-01", "1974-12-31")) == []
+        assert self.found(("1986-01-01", "1986-12-31")) == ["linked_parent_too_young"]
+
+    def test_agencies_of_both_look_at_it(self) -> None:
+        self.found(("1990-01-01", "1990-01-01"))
+
+        (finding,) = self.findings
+        assert finding.suspicion.sources == (("civil_registry", "Р-1"), ("tax", "Н-1"))
+
+    def test_nobody_asks_where_the_child_has_no_birth_date(self) -> None:
+        mother = LinkedParent(name="m", born=(TODAY, TODAY), sources=())
+
+        assert find_all(replace(a_case(says("tax", given_name="Анна")), parents=[mother])) == []

@@ -91,9 +91,9 @@ class TestCases:
         assert len(list_cases(session, limit=10)) == 1
 
     def test_question_to_an_agency_stays_a_case(
-        self, session: Session, two: tuple[PersonId, PersonId]
+        self, session: Session, keyring: Keyring, two: tuple[PersonId, PersonId]
     ) -> None:
-        ask_agency(session, *two, a_record("tax").agency_id, by=BY)
+        ask_agency(session, keyring, *two, a_record("tax").agency_id, by=BY)
 
         (case,) = list_cases(session, limit=10)
 

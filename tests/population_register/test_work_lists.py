@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from audit.api import Actor, NewEntry, list_entries
@@ -24,6 +24,7 @@ from population_register.errors import (
     ValueNotStated,
     WorkItemDone,
 )
+from population_register.life_store import replace_parents
 from population_register.model import RecordKind
 from population_register.service.agencies import close_agency
 from population_register.service.consistency import CheckCounts, check_person, check_register
@@ -46,6 +47,7 @@ from tests.population_register.register_builders import (
     NOON,
     OLEG,
     a_record,
+    a_stranger,
     accept,
     an_access,
 )
@@ -101,6 +103,99 @@ def correct(session: Session, keyring: Keyring) -> None:
         a_record("tax", "Н-1", 2, kind=RecordKind.CORRECTION, corrects=1, attributes=ANNA),
     )
     session.commit()
+
+
+MOTHER = {"family_name": "Лебедь", "given_name": "Ольга", "birthdate": "1990-05-06"}
+
+
+class TestKin:
+    """Mother and child are two people; both dates are right by themselves, together impossible."""
+
+    def family(self, session: Session, keyring: Keyring) -> tuple[PersonId, PersonId]:
+        child = accept(session, keyring, a_record("tax", "Н-1")).person_id
+        mother = accept(session, keyring, a_record("pension", "П-1", attributes=MOTHER)).person_id
+        replace_parents(session, child, {mother: "mother"})
+        session.commit()
+        return child, mother
+
+    def test_mother_younger_than_her_child_is_on_both_lists(
+        self, session: Session, keyring: Keyring, check: Callable[[], CheckCounts]
+    ) -> None:
+        _, mother = self.family(session, keyring)
+
+        counts = check()
+
+        (ours,), (theirs,) = listed(session, keyring), listed(session, keyring, "pension")
+        assert (counts.people, counts.opened) == (2, 1)
+        assert ours.rule == theirs.rule == "linked_parent_not_older"
+        assert (ours.record_numbers, theirs.record_numbers) == (("Н-1",), ("П-1",))
+        looked = [e.entry.action for e in list_entries(session, mother)]
+        assert "population_register.consistency.checked" in looked
+
+    def test_it_is_found_whichever_comes_first_and_once(
+        self,
+        sessions: sessionmaker[Session],
+        session: Session,
+        keyring: Keyring,
+        check: Callable[[], CheckCounts],
+    ) -> None:
+        child, mother = self.family(session, keyring)
+
+        assert check_person(sessions, keyring, mother, at=NOON).opened == 0
+        assert check_person(sessions, keyring, child, at=NOON).opened == 1
+        assert (check().opened, check().known) == (0, 1)
+
+    def test_corrected_mother_closes_it(
+        self, session: Session, keyring: Keyring, check: Callable[[], CheckCounts]
+    ) -> None:
+        self.family(session, keyring)
+        check()
+        older = {**MOTHER, "birthdate": "1960-05-06"}
+        corrected = a_record(
+            "pension", "П-1", 2, kind=RecordKind.CORRECTION, corrects=1, attributes=older
+        )
+        accept(session, keyring, corrected)
+        session.commit()
+
+        assert check().corrected == 1
+
+    def test_mother_whose_data_was_destroyed_is_not_asked(
+        self, session: Session, keyring: Keyring, check: Callable[[], CheckCounts]
+    ) -> None:
+        _, mother = self.family(session, keyring)
+        session.execute(text(f"{ERASE} WHERE person_id = :who"), {"who": mother})
+        session.commit()
+
+        assert check().opened == 0
+
+    def test_all_parents_of_a_batch_are_opened_together(
+        self, session: Session, keyring: Keyring, check: Callable[[], CheckCounts]
+    ) -> None:
+        def statements() -> int:
+            count = 0
+
+            def note(*_: object) -> None:
+                nonlocal count
+                count += 1
+
+            engine = session.get_bind()
+            event.listen(engine, "before_cursor_execute", note)
+            check()
+            event.remove(engine, "before_cursor_execute", note)
+            return count
+
+        self.family(session, keyring)
+        check()
+        one = statements()
+        for number in range(2, 8):
+            said = {**a_stranger(number), "birthdate": "1930-01-01"}
+            mother = accept(session, keyring, a_record("pension", f"П-{number}", attributes=said))
+            born = {**a_stranger(number + 20), "birthdate": "1960-01-01"}
+            child = accept(session, keyring, a_record("tax", f"Н-{number}", attributes=born))
+            replace_parents(session, child.person_id, {mother.person_id: "mother"})
+        session.commit()
+
+        assert statements() == one
 
 
 class TestCheck:

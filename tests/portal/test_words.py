@@ -201,7 +201,7 @@ class TestEntries:
         ("actor", "who"),
         [
             (Actor(kind="person", id="s"), "You"),
-            (Actor(kind="person", id="x"), "Your parent"),
+            (Actor(kind="person", id="x"), "Somebody who was taken for you"),
             (Actor(kind="partner", id="bank"), "Демо Банк"),
             (Actor(kind="partner", id="unknown"), "unknown"),
             (Actor(kind="operator", id="x"), "A service-centre operator"),
@@ -211,6 +211,19 @@ class TestEntries:
     )
     def test_actor_is_named(self, actor: Actor, who: str) -> None:
         assert shown(an_entry(actor=actor)).who == who
+
+    def test_parent_is_named(self) -> None:
+        entry = an_entry(actor=Actor(kind="person", id="x"), action="portal.child.viewed")
+
+        assert shown(entry).who == "Your parent"
+
+    def test_what_one_did_under_another_identifier_was_done_by_oneself(self) -> None:
+        entry = an_entry(actor=Actor(kind="person", id="x"))
+
+        assert entry_view(entry, names={}, language=EN, own={"x"}).who == "You"
+
+    def test_official_of_the_operator_is_named(self) -> None:
+        assert shown(an_entry(actor=Actor(kind="operator", id="v.ilina"))).official == "v.ilina"
 
     def test_question_of_an_agency_names_official_case_and_law(self) -> None:
         entry = an_entry(

@@ -1,0 +1,201 @@
+"""Officials: enter them, disable them, let them sign in to the desk and out."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+import structlog
+from sqlalchemy.orm import Session
+
+from idp.errors import OperatorRefused, OperatorSignInFailed, UnknownOperator
+from idp.operators import (
+    SESSION,
+    SESSION_IDLE,
+    SHORTEST_PASSWORD,
+    Operator,
+    OperatorRole,
+    is_identifier,
+    is_name,
+)
+from idp.passwords import PasswordHasher, PasswordMismatch, check_password
+from idp.service.accounts import (
+    FREE_ATTEMPTS_PER_ADDRESS,
+    FREE_ATTEMPTS_PER_NAME,
+    canonical_username,
+)
+from idp.store import accounts as failures
+from idp.store import operators as store
+from kernel.envelope import associated_data
+from kernel.keyring import Keyring
+from kernel.secret import MalformedToken, Secret, mint_token, parse_token
+
+COOKIE_PREFIX = "cvd"
+
+log = structlog.get_logger("idp")
+
+
+def add_operator(
+    session: Session,
+    keyring: Keyring,
+    hasher: PasswordHasher,
+    *,
+    operator_id: str,
+    name: str,
+    roles: Collection[OperatorRole],
+    password: Secret[str],
+    at: datetime,
+) -> Operator:
+    """Enter an official.
+
+    Raises:
+        OperatorRefused: 400. No such identifier is possible, no name, no role, or the identifier
+            was given before: it names one official in access logs for ever.
+        UnacceptablePassword: 422. Too short, too long, or guessed first.
+    """
+    if not is_identifier(operator_id) or not is_name(name) or not roles:
+        raise OperatorRefused
+    # Only to save the hashing: it is the insertion that decides.
+    if store.find_operator(session, operator_id) is not None:
+        raise OperatorRefused("This identifier was given before.")
+    _check_password(password, operator_id)
+    operator = Operator(
+        operator_id=operator_id, name=name.strip(), roles=frozenset(roles), created_at=at
+    )
+    sealed = _seal(keyring, operator_id, hasher.hash(password))
+    if not store.insert_operator(session, operator, password_hash_sealed=sealed):
+        raise OperatorRefused("This identifier was given before.")
+    return operator
+
+
+def change_operator_password(
+    session: Session,
+    keyring: Keyring,
+    hasher: PasswordHasher,
+    *,
+    operator_id: str,
+    password: Secret[str],
+    at: datetime,
+) -> None:
+    """Give an official another password; their sessions end.
+
+    Raises:
+        UnknownOperator: 404. There is no such official.
+        UnacceptablePassword: 422. Too short, too long, or guessed first.
+    """
+    if store.find_operator(session, operator_id) is None:
+        raise UnknownOperator
+    _check_password(password, operator_id)
+    sealed = _seal(keyring, operator_id, hasher.hash(password))
+    store.replace_password(session, operator_id, password_hash_sealed=sealed, at=at)
+
+
+def disable_operator(session: Session, operator_id: str, *, at: datetime) -> None:
+    """Let an official do nothing any more, at once.
+
+    Raises:
+        UnknownOperator: 404. There is no such official, or they are disabled.
+    """
+    if not store.disable_operator(session, operator_id, at=at):
+        raise UnknownOperator
+
+
+def sign_in_operator(
+    session: Session,
+    keyring: Keyring,
+    hasher: PasswordHasher,
+    *,
+    operator_id: str,
+    password: Secret[str],
+    address: str,
+    replaces: str | None,
+    at: datetime,
+) -> Secret[str]:
+    """Open a session at the desk; return its cookie.
+
+    A name that does not exist costs as much time as one that does.
+
+    Args:
+        session: The open transaction.
+        keyring: Opens the hash.
+        hasher: Verifies the password.
+        operator_id: As typed.
+        password: As typed.
+        address: Of the browser; throttled like a name.
+        replaces: The cookie that the browser sent along, if any: that session ends.
+        at: Now.
+
+    Raises:
+        OperatorSignInFailed: 401. Unknown, disabled, wrong password, too many attempts: one answer
+            for all. The attempt is counted (writes kept).
+        TooManyRequests: 429. More sign-ins are waiting than this process verifies.
+    """
+    name = canonical_username(operator_id)
+    name_key = keyring.blind_index("operator_failures.name", name)
+    address_key = keyring.blind_index("operator_failures.address", address)
+    if failures.is_blocked(session, [name_key, address_key], at=at):
+        raise OperatorSignInFailed(reason="throttled")
+    found = store.find_operator(session, name)
+    encoded = None if found is None else _unseal(keyring, found)
+    try:
+        hasher.verify(password, encoded)
+    except PasswordMismatch as error:
+        failures.count_failure(session, name_key, free=FREE_ATTEMPTS_PER_NAME, at=at)
+        failures.count_failure(session, address_key, free=FREE_ATTEMPTS_PER_ADDRESS, at=at)
+        raise OperatorSignInFailed(reason="wrong password" if found else "unknown name") from error
+    assert found is not None  # `verify` refuses when there is no hash
+    assert encoded is not None
+    if found.operator.disabled_at is not None:
+        raise OperatorSignInFailed(reason="disabled")
+    if not failures.forgive_failures(session, name_key, at=at):
+        raise OperatorSignInFailed(reason="throttled in a race")
+    if hasher.needs_rehash(encoded):
+        sealed = _seal(keyring, name, hasher.hash(password))
+        store.replace_password(session, name, password_hash_sealed=sealed, at=None)
+    sign_out_operator(session, replaces)
+    store.delete_expired(session, name, at=at)
+    cookie = mint_token(COOKIE_PREFIX)
+    store.insert_session(session, name, cookie_digest=cookie.digest, at=at, expires_at=at + SESSION)
+    log.info("idp.operator.signed_in", operator=name)
+    return cookie.token
+
+
+def find_operator_by_cookie(
+    session: Session, cookie: str | None, *, at: datetime
+) -> Operator | None:
+    """Return who sits at the desk, and note that the session was used; None if nobody does."""
+    digest = _digest(cookie)
+    if digest is None:
+        return None
+    return store.use_session(session, digest, at=at, used_since=at - SESSION_IDLE)
+
+
+def sign_out_operator(session: Session, cookie: str | None) -> None:
+    """End the session of a browser, if it has one."""
+    digest = _digest(cookie)
+    if digest is not None:
+        store.end_session(session, digest)
+
+
+def _digest(cookie: str | None) -> bytes | None:
+    if cookie is None:
+        return None
+    try:
+        return parse_token(cookie, COOKIE_PREFIX)
+    except MalformedToken:
+        return None
+
+
+def _check_password(password: Secret[str], operator_id: str) -> None:
+    check_password(password, username=operator_id, shortest=SHORTEST_PASSWORD)
+
+
+def _place(operator_id: str) -> bytes:
+    return associated_data("operators", "password_hash_sealed", operator_id)
+
+
+def _seal(keyring: Keyring, operator_id: str, encoded: str) -> bytes:
+    return keyring.seal_system(encoded.encode(), associated_data=_place(operator_id))
+
+
+def _unseal(keyring: Keyring, found: store.StoredOperator) -> str:
+    place = _place(found.operator.operator_id)
+    return keyring.unseal_system(found.password_hash_sealed, associated_data=place).decode()

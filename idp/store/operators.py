@@ -1,0 +1,159 @@
+"""Queries: officials and their sessions at the desk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from idp.operators import Operator, OperatorRole
+from idp.tables import operator_sessions, operators
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOperator:
+    """An official as the sign-in needs them."""
+
+    operator: Operator
+    password_hash_sealed: bytes
+
+
+def insert_operator(session: Session, operator: Operator, *, password_hash_sealed: bytes) -> bool:
+    """Store an official; tell whether the identifier was free: it is never given twice."""
+    stored = session.execute(
+        upsert(operators)
+        .values(
+            operator_id=operator.operator_id,
+            name=operator.name,
+            roles=sorted(operator.roles),
+            password_hash_sealed=password_hash_sealed,
+            password_changed_at=operator.created_at,
+            created_at=operator.created_at,
+        )
+        .on_conflict_do_nothing()
+        .returning(operators.c.operator_id)
+    )
+    return stored.one_or_none() is not None
+
+
+def find_operator(session: Session, operator_id: str) -> StoredOperator | None:
+    """Return an official, disabled or not."""
+    row = session.execute(
+        select(operators).where(operators.c.operator_id == operator_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    return StoredOperator(operator=_operator(row), password_hash_sealed=row.password_hash_sealed)
+
+
+def list_operators(session: Session) -> Sequence[Operator]:
+    """Return all officials, by identifier."""
+    rows = session.execute(select(operators).order_by(operators.c.operator_id))
+    return [_operator(row) for row in rows]
+
+
+def disable_operator(session: Session, operator_id: str, *, at: datetime) -> bool:
+    """Let an official do nothing any more, and end their sessions; tell whether they could."""
+    disabled = session.execute(
+        update(operators)
+        .where(operators.c.operator_id == operator_id, operators.c.disabled_at.is_(None))
+        .values(disabled_at=at)
+        .returning(operators.c.operator_id)
+    ).one_or_none()
+    if disabled is not None:
+        end_sessions(session, operator_id)
+    return disabled is not None
+
+
+def replace_password(
+    session: Session, operator_id: str, *, password_hash_sealed: bytes, at: datetime | None
+) -> None:
+    """Store another password, or, without an instant, the same one hashed anew."""
+    values: dict[str, object] = {"password_hash_sealed": password_hash_sealed}
+    if at is not None:
+        values["password_changed_at"] = at
+        end_sessions(session, operator_id)
+    session.execute(update(operators).where(operators.c.operator_id == operator_id).values(values))
+
+
+def _operator(row: Row[Any]) -> Operator:
+    return Operator(
+        operator_id=row.operator_id,
+        name=row.name,
+        roles=frozenset(map(OperatorRole, row.roles)),
+        created_at=row.created_at,
+        disabled_at=row.disabled_at,
+    )
+
+
+# Sessions
+
+
+def insert_session(
+    session: Session,
+    operator_id: str,
+    *,
+    cookie_digest: bytes,
+    at: datetime,
+    expires_at: datetime,
+) -> None:
+    """Store a session."""
+    session.execute(
+        insert(operator_sessions).values(
+            cookie_digest=cookie_digest,
+            operator_id=operator_id,
+            started_at=at,
+            last_used_at=at,
+            expires_at=expires_at,
+        )
+    )
+
+
+def use_session(
+    session: Session, cookie_digest: bytes, *, at: datetime, used_since: datetime
+) -> Operator | None:
+    """Return whose live session a cookie carries, and note that it was used.
+
+    Args:
+        session: The transaction.
+        cookie_digest: Of the cookie.
+        at: Now.
+        used_since: A session that was not used since then has ended.
+    """
+    t = operator_sessions.c
+    row = session.execute(
+        update(operator_sessions)
+        .where(
+            t.cookie_digest == cookie_digest,
+            t.expires_at > at,
+            t.last_used_at > used_since,
+            operators.c.operator_id == t.operator_id,
+            operators.c.disabled_at.is_(None),
+        )
+        .values(last_used_at=at)
+        .returning(operators)
+    ).one_or_none()
+    return None if row is None else _operator(row)
+
+
+def end_session(session: Session, cookie_digest: bytes) -> None:
+    """End the session that a cookie carries."""
+    session.execute(
+        delete(operator_sessions).where(operator_sessions.c.cookie_digest == cookie_digest)
+    )
+
+
+def end_sessions(session: Session, operator_id: str) -> None:
+    """End all sessions of an official."""
+    session.execute(delete(operator_sessions).where(operator_sessions.c.operator_id == operator_id))
+
+
+def delete_expired(session: Session, operator_id: str, *, at: datetime) -> None:
+    """Forget the sessions of an official that are over."""
+    t = operator_sessions.c
+    session.execute(
+        delete(operator_sessions).where(t.operator_id == operator_id, t.expires_at <= at)
+    )
