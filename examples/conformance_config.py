@@ -9,9 +9,10 @@ writes into the folder `suite`:
     ciba.json                     for FAPI-CIBA; put an initial access token into it
     client1.json, client2.json    what `civitas client add` is told of the clients of fapi2.json
 
-`--auth`, `--bound`, `--signed`, `--jarm` and `--plain-oauth` say which variant of FAPI 2.0 it shall
-be. The suite's own browser signs in and agrees as the person that is named, and stores the pages of
-which a module wants a picture. docs/conformance.md says how it goes on.
+`--auth`, `--bound`, `--signed`, `--jarm`, `--plain-oauth`, `--grants` and `--machine` say which
+variant of FAPI 2.0 it shall be. The suite's own browser signs in and agrees as the person that is
+named, and stores the pages of which a module wants a picture. docs/conformance.md says how it goes
+on.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from joserfc.jwk import RSAKey
 ALIAS = "civitas"
 SUITE = "https://localhost.emobix.co.uk:8443"
 SCOPE = "openid profile offline_access"
+MANAGED = "grant_management_query grant_management_revoke"
 PICTURE = ["wait", "xpath", "//*", 10, "Civitas", "update-image-placeholder"]
 
 # Modules that end on a page of ours, of which the suite wants a picture.
@@ -79,10 +81,14 @@ class _Pages:
             optional=True,
         )
 
-    def consent(self, button: str = "allow") -> Json:
+    def consent(self) -> Json:
         return self.page(
-            "Agree", "/interaction/*", ["click", "id", button, "optional"], optional=True
+            "Agree", "/interaction/*", ["click", "id", "allow", "optional"], optional=True
         )
+
+    def go_back(self) -> Json:
+        """Refuse before signing in: who agreed once is not asked again."""
+        return self.page("Refuse", "/interaction/*", ["click", "id", "go-back"])
 
     def arrived(self) -> Json:
         waited = ["wait", "id", "submission_complete", 10]
@@ -145,7 +151,7 @@ class _Pages:
                 self.authorize(self.page("Look", "/interaction/*"), limit=1),
                 self.as_usual,
             ],
-            REJECTED: [self.authorize(self.sign_in(), self.consent("deny"), self.arrived())],
+            REJECTED: [self.authorize(self.go_back(), self.arrived())],
         }
         return {module: {"browser": browser} for module, browser in visits.items()}
 
@@ -197,6 +203,14 @@ class Client:
             "token_endpoint_auth_method": "private_key_jwt",
             "jwks": {"keys": [public]},
         }
+        if wanted.grants:
+            found["scope"] += f" {MANAGED}"
+        if wanted.machine:
+            found = {
+                "token_endpoint_auth_method": "private_key_jwt",
+                "jwks": {"keys": [public]},
+                "scope": "register.feed.report",
+            }
         if wanted.auth == "mtls":
             der = self.certificate.public_bytes(Encoding.PEM).decode().splitlines()[1:-1]
             found |= {
@@ -213,9 +227,10 @@ class Client:
 
     def configuration(self, wanted: argparse.Namespace) -> Json:
         """Return what the suite is told of it."""
+        scope = self.metadata(wanted)["scope"]
         return {
             "client_id": self.client_id,
-            "scope": "profile offline_access" if wanted.plain_oauth else SCOPE,
+            "scope": scope.removeprefix("openid ") if wanted.plain_oauth else scope,
             "jwks": {"keys": [self.jwk(private=True)]},
         }
 
@@ -239,6 +254,8 @@ def configurations(wanted: argparse.Namespace, first: Client, second: Client) ->
     """Return every file by its name."""
     shared = shared_by_plans(wanted)
     read = "/partner/v1/person" if wanted.plain_oauth else "/userinfo"
+    if wanted.machine:
+        read = "/agency/v1/feeds"
     resource = {"resourceUrl": f"{wanted.mtls_url or wanted.issuer}{read}"}
     ciba = {
         "scope": "openid offline_access",
@@ -285,6 +302,8 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     said.add_argument("--signed", action="store_true", help="signed requests")
     said.add_argument("--jarm", action="store_true", help="signed answers")
     said.add_argument("--plain-oauth", action="store_true", help="without OpenID Connect")
+    said.add_argument("--grants", action="store_true", help="grant management")
+    said.add_argument("--machine", action="store_true", help="client credentials, of an agency")
     return said.parse_args(given)
 
 

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
 
 from idp.model import JSONObject
 from idp.ring_tokens import RingToken
-from idp.tables import deferred_requests
+from idp.tables import clients, deferred_requests, partners
 from kernel.ids import ClientId, GrantId, PersonId
 
 MOST_LISTED = 50
+MOST_OF_ONE_PARTNER = 10
 
 _t = deferred_requests.c
 
@@ -55,14 +56,33 @@ def find_by_user_code(
 def list_waiting(
     session: Session, person_id: PersonId, *, at: datetime
 ) -> Sequence[StoredDeferred]:
-    """Return what partners wait for a person to decide, the oldest first."""
+    """Return what partners wait for a person to decide, the oldest first.
+
+    The newest of each partner that may still ask: who asks again and again hides nobody else.
+    """
+    of_the_partner = func.row_number().over(
+        partition_by=clients.c.partner_id, order_by=(_t.created_at.desc(), _t.request_digest)
+    )
+    found = (
+        select(deferred_requests, of_the_partner.label("of_the_partner"))
+        .join(clients, clients.c.client_id == _t.client_id)
+        .join(partners, partners.c.partner_id == clients.c.partner_id)
+        .where(
+            _t.person_id == person_id,
+            _t.decided_at.is_(None),
+            _t.expires_at > at,
+            clients.c.disabled_at.is_(None),
+            partners.c.disabled_at.is_(None),
+        )
+        .subquery()
+    )
     rows = session.execute(
-        select(deferred_requests)
-        .where(_t.person_id == person_id, _t.decided_at.is_(None), _t.expires_at > at)
-        .order_by(_t.created_at, _t.request_digest)
+        select(found)
+        .where(found.c.of_the_partner <= MOST_OF_ONE_PARTNER)
+        .order_by(found.c.created_at.desc(), found.c.request_digest)
         .limit(MOST_LISTED)
     )
-    return [_stored(row) for row in rows]
+    return [_stored(row) for row in reversed(rows.all())]
 
 
 def decide(session: Session, token: RingToken, *, grant_id: GrantId | None, at: datetime) -> bool:

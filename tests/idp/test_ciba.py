@@ -12,12 +12,14 @@ from idp.errors import InvalidClientMetadata
 from idp.grant_types import CIBA_GRANT
 from idp.hot.backchannel_authentication import MOST_WAITING
 from idp.ring_tokens import RingToken
+from idp.service.administration import disable_client
 from idp.service.backchannel import NOTIFY_TASK, NotNotified, notify
 from idp.tokens import left_half
 from kernel.outbound import Sender
 from kernel.secret import random_b64url
 from tests.idp.idp_world import (
     ISSUER,
+    NOON,
     REDIRECT_URI,
     Browser,
     IdpWorld,
@@ -575,6 +577,36 @@ class TestPages:
         world.later(seconds=10)
 
         assert waiting_addresses(signed_in(world, person)) == []
+
+    def test_partner_that_asks_again_and_again_hides_nobody(
+        self, world: IdpWorld, client: RelyingParty, person: Person
+    ) -> None:
+        begin(client, person, binding_message="the bank")
+        other = a_client(world)
+        for number in range(12):
+            world.later(seconds=1)
+            begin(other, person, binding_message=f"the {number}th")
+
+        page = signed_in(world, person).get("/account/requests").text
+
+        assert "the bank" in page
+        assert "the 11th" in page
+        assert "the 1th" not in page
+
+    def test_what_a_client_that_is_gone_asked_is_not_shown(
+        self, world: IdpWorld, client: RelyingParty, person: Person
+    ) -> None:
+        gone = a_client(world)
+        for _ in range(3):
+            begin(gone, person, binding_message="gone")
+        begin(client, person, binding_message="the bank")
+        with world.session() as session:
+            disable_client(session, gone.client_id, at=NOON)
+
+        page = signed_in(world, person).get("/account/requests").text
+
+        assert "the bank" in page
+        assert "gone" not in page
 
     def test_decision_from_elsewhere_is_refused(
         self, world: IdpWorld, client: RelyingParty, person: Person

@@ -237,12 +237,17 @@ def bank(suite: Suite) -> RelyingParty:
     return suite.world.a_fapi2_client(redirect_uris=[CALLBACK])
 
 
-def test_person_rejects(suite: Suite, bank: RelyingParty) -> None:
+def test_person_rejects_what_they_agreed_to_in_modules_before(
+    suite: Suite, bank: RelyingParty
+) -> None:
+    a_runner(suite, "fapi2-…-happy-flow").visit(bank.pushed_url(bank.verifier()))
     runner = a_runner(suite, REJECTED)
 
     back = runner.visit(bank.pushed_url(bank.verifier()))
+    again = runner.visit(bank.pushed_url(bank.verifier()))
 
     assert parameters_of(back)["error"] == "access_denied"
+    assert parameters_of(again)["error"] == "access_denied"
 
 
 def test_request_uri_that_was_used_is_refused_on_a_page_that_is_stored(

@@ -294,7 +294,7 @@ def suite_clients() -> tuple[Client, Client]:
 @pytest.mark.spec("FAPI2-SP-FINAL-5.3.2.1-6")
 @pytest.mark.parametrize("bound", ["dpop", "mtls"])
 @pytest.mark.parametrize("auth", ["private_key_jwt", "mtls"])
-@pytest.mark.parametrize("more", [(), ("--signed", "--jarm")], ids=["sp", "ms"])
+@pytest.mark.parametrize("more", [("--grants",), ("--signed", "--jarm")], ids=["sp", "ms"])
 def test_client_for_the_conformance_suite_is_taken_in_every_variant(
     direct: Direct,
     suite_clients: tuple[Client, Client],
@@ -331,7 +331,7 @@ def test_client_for_the_conformance_suite_is_taken_in_every_variant(
         "code_challenge": "A" * 43,
         "code_challenge_method": "S256",
     }
-    form = {"request": signed(request | party)} if more else request
+    form = {"request": signed(request | party)} if "--signed" in more else request
     form["client_id"] = client.client_id
     if auth == "private_key_jwt":
         form |= {

@@ -7,14 +7,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import jwt
 import pytest
 
 from app.cli.registering import provider_of
+from examples.conformance_config import Client, arguments, configurations
 from kernel.clock import FrozenClock, SystemClock
 from kernel.ids import AgencyId
 from partner_api.api import add_agency_client, add_agency_official_key
 from tests.partner_api.agency_world import BASIS, RECORDS, RESOLVE, an_asker, an_inn
-from tests.partner_api.partner_world import ISSUER, World
+from tests.partner_api.partner_world import ISSUER, KEY, NOON, World
 
 pytestmark = pytest.mark.db
 
@@ -122,3 +124,39 @@ def test_token_of_the_client_is_for_the_scopes_it_was_registered_with(
     refused = world.http.post(uri, data={**form, "scope": "register.mandates"}, headers=proof)
 
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
+
+
+def test_agency_takes_the_clients_of_the_conformance_suite(world: World) -> None:
+    party = Client("machine-1")
+    given = arguments([ISSUER, "folder", "anna", "password", "--machine"])
+    files = configurations(given, party, party)
+    with world.session() as session:
+        client_id = add_agency_client(
+            session,
+            provider_of(world.app.state),  # type: ignore[arg-type]  # has what is asked for
+            AgencyId(an_asker(world).agency_id),
+            files["client1.json"],
+            at=NOON,
+        ).client_id
+    told = files["fapi2.json"]
+    (key,) = told["client"]["jwks"]["keys"]
+    at = int(NOON.timestamp())
+    claims = {"iss": client_id, "sub": client_id, "aud": ISSUER, "iat": at, "exp": at + 60}
+    form = {
+        "grant_type": "client_credentials",
+        "scope": told["client"]["scope"],
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": jwt.encode(
+            claims | {"jti": "1"}, jwt.PyJWK(key).key, "PS256", headers={"kid": key["kid"]}
+        ),
+    }
+
+    proof = KEY.proof("", "/token", at=NOON, method="POST")
+    answer = world.http.post("/token", data=form, headers={"DPoP": proof})
+    token = answer.json()["access_token"]
+    path = told["resource"]["resourceUrl"].removeprefix(ISSUER)
+    proof = KEY.proof(token, path, at=NOON)
+    read = world.http.get(path, headers={"Authorization": f"DPoP {token}", "DPoP": proof})
+
+    assert path == "/agency/v1/feeds"
+    assert read.status_code == 200, read.text
