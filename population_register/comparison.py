@@ -365,10 +365,10 @@ def best_level(
     if len(left) == 1 and len(right) == 1:
         level = comparator.level(left[0], right[0])
         return level, comparator.shared(left[0], right[0], level)
-    level, one, other = min(
-        (comparator.level(one, other), one, other) for one, other in product(left, right)
-    )
-    return level, comparator.shared(one, other, level)
+    found = [(comparator.level(one, other), one, other) for one, other in product(left, right)]
+    level = min(level for level, _, _ in found)
+    shared = (comparator.shared(one, other, level) for least, one, other in found if least == level)
+    return level, min((value for value in shared if value is not None), default=None)
 
 
 def name_order(left: Profile, right: Profile) -> int:

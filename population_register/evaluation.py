@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from population_register.blocking import BlockingReport, pairs
+from population_register.bulk_scoring import BulkScorer
+from population_register.candidates import BlockingReport, pairs
 from population_register.clustering import cluster, vote
 from population_register.comparison import Levels, Profile
 from population_register.learning import Patterns, learn, without_defaults
@@ -27,7 +28,7 @@ several, and a move changes all of an address. So true pairs with several disagr
 low. Of 0, 1, 2 and 3 bits, 1 was best on average of seventeen tables of tuning seeds.
 """
 
-_TELL_EVERY = 20_000
+_AT_ONCE = 50_000  # pairs
 _HOPELESS = -20.0  # bits; no threshold worth a thought lies lower
 
 
@@ -109,24 +110,23 @@ def match(
     """
     profiles = without_defaults(profiles, kinds)
     report = BlockingReport()
-    found = ScoredPairs()
-    names: dict[Levels, int] = {}
+    found = ScoredPairs(*pairs(profiles, report, sources=sources))
+    patterns: list[Levels] = []
 
     def compare(scorer: Scorer) -> Patterns:
-        patterns: Counter[tuple[int, int]] = Counter()
-        for left, right in pairs(profiles, report, sources=sources):
-            levels, rarities = scorer.compare(profiles[left], profiles[right])
-            number = names.setdefault(levels, len(names))
-            rarity = sum(rarities)
-            found.left.append(left)
-            found.right.append(right)
-            found.pattern.append(number)
-            found.rarity.append(rarity)
-            patterns[number, round(rarity)] += 1
-            if progress is not None and len(found.left) % _TELL_EVERY == 0:
-                progress("compared", len(found.left))
-        by_number = list(names)
-        return {(by_number[number], rarity): n for (number, rarity), n in patterns.items()}
+        bulk = BulkScorer(scorer, profiles)
+        counts: Counter[tuple[int, int]] = Counter()
+        for begin in range(0, len(found.left), _AT_ONCE):
+            numbers, rarities = bulk.compare(
+                found.left[begin : begin + _AT_ONCE], found.right[begin : begin + _AT_ONCE]
+            )
+            found.pattern.extend(numbers)
+            found.rarity.extend(array("f", rarities))
+            counts.update(zip(numbers, map(round, rarities), strict=True))
+            if progress is not None:
+                progress("compared", len(found.pattern))
+        patterns.extend(bulk.patterns.levels)
+        return {(patterns[number], rarity): n for (number, rarity), n in counts.items()}
 
     rounds = 0
     if model is None:
@@ -137,7 +137,7 @@ def match(
     else:
         compare(Scorer(model))
     scorer = Scorer(model)
-    doubtful = _score(found, list(names), scorer)
+    doubtful = _score(found, patterns, scorer)
     return Matched(
         model=model,
         clusters=_persons(profiles, found, scorer, sources),

@@ -153,10 +153,14 @@ def sound_key(key: str) -> str:
 
 def is_short_form(left: str, right: str) -> bool:
     """Tell whether one name is a usual short form of the other, or both are of a third."""
-    ours, theirs = _short_forms().get(left), _short_forms().get(right)
-    if ours is None and theirs is None:
+    if left not in _short_forms() and right not in _short_forms():
         return False
-    return bool((ours or frozenset((left,))) & (theirs or frozenset((right,))))
+    return not full_forms(left).isdisjoint(full_forms(right))
+
+
+def full_forms(name: str) -> frozenset[str]:
+    """Return the names that one in comparison form stands for: itself, if no short form."""
+    return _short_forms().get(name) or frozenset((name,))
 
 
 @lru_cache(1)

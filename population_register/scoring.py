@@ -146,7 +146,7 @@ class Score:
         return [f"{part.words}: {part.weight:+.1f}" for part in self.parts]
 
 
-class _Comparison(dict[tuple[Values, Values], tuple[int, float]]):
+class Comparison(dict[tuple[Values, Values], tuple[int, float]]):
     """How one feature compares: level and rarity by the values of both; remembers, within bounds.
 
     The rarity is the natural logarithm by which strangers' odds of sharing the value differ from
@@ -172,7 +172,14 @@ class _Comparison(dict[tuple[Values, Values], tuple[int, float]]):
             self.most_common = log(most) - self._usual[0]
 
     def __missing__(self, both: tuple[Values, Values]) -> tuple[int, float]:
-        level, shared = best_level(self._comparator, *both)
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        found = self[both] = self.fresh(*both)
+        return found
+
+    def fresh(self, ours: Values, theirs: Values) -> tuple[int, float]:
+        """Compare, and remember nothing."""
+        level, shared = best_level(self._comparator, ours, theirs)
         rarity = 0.0
         if shared is not None:
             if shared in self._crowded:
@@ -180,16 +187,13 @@ class _Comparison(dict[tuple[Values, Values], tuple[int, float]]):
             elif self._frequencies:
                 frequency = max(self._frequencies.get(shared, 0.0), self._rarest)
                 rarity = log(frequency) - self._usual[level]
-        elif level < _OTHER_MAILBOX and self._are_made_from_names(both):
+        elif level < _OTHER_MAILBOX and self._are_made_from_names((*ours, *theirs)):
             level = MISSING  # alike because the names are: no news
-        if len(self) >= _MOST_REMEMBERED:
-            self.clear()
-        self[both] = level, rarity
         return level, rarity
 
-    def _are_made_from_names(self, both: tuple[Values, Values]) -> bool:
+    def _are_made_from_names(self, values: Values) -> bool:
         """Tell whether these are mailboxes, one at least made from a name; see `learning`."""
-        return self._is_mailbox and not self._frequencies.keys().isdisjoint((*both[0], *both[1]))
+        return self._is_mailbox and not self._frequencies.keys().isdisjoint(values)
 
 
 class _Pattern(NamedTuple):
@@ -213,8 +217,8 @@ class Scorer:
         self.model = model
         self._names = tuple(feature.name for feature in model.features)
         self.compared = tuple(name for name in self._names if name != NAME_ORDER)
-        self._comparisons = tuple(
-            _Comparison(feature) for feature in model.features if feature.name != NAME_ORDER
+        self.comparisons = tuple(
+            Comparison(feature) for feature in model.features if feature.name != NAME_ORDER
         )
         self._nothing_known = [MISSING] * len(self.compared), [0.0] * len(self.compared)
         self._patterns: dict[Levels, _Pattern] = {}
@@ -238,6 +242,11 @@ class Scorer:
             log(max(model.kin_prior, 1e-300)) + log(1 - TWINS),
             log(max(model.kin_prior, 1e-300)) + log(TWINS),
         )
+
+    @property
+    def knows_name_order(self) -> bool:
+        """Return whether the order of names is a feature; it is the last then."""
+        return self._order is not None
 
     def compare(self, left: Profile, right: Profile) -> tuple[Levels, tuple[float, ...]]:
         """Return the level of each feature, and how much rarer than usual the shared values are.
@@ -276,7 +285,7 @@ class Scorer:
     def _straight(self, left: Lined, right: Lined) -> tuple[list[int], list[float]]:
         """Compare every feature with itself."""
         levels, rarities = self._nothing_known[0].copy(), self._nothing_known[1].copy()
-        for place, compared in enumerate(self._comparisons):
+        for place, compared in enumerate(self.comparisons):
             ours, theirs = left[place], right[place]
             if ours and theirs:
                 levels[place], rarities[place] = compared[ours, theirs]
@@ -299,7 +308,7 @@ class Scorer:
             levels = tuple(0 if name in said else MISSING for name in self._names)
             rarity = sum(
                 compared.most_common
-                for name, compared in zip(self.compared, self._comparisons, strict=True)
+                for name, compared in zip(self.compared, self.comparisons, strict=True)
                 if name in said
             )
             known = self._least[shared] = self.bits_of(levels, rarity)

@@ -26,7 +26,7 @@ from splink import DuckDBAPI, Linker, SettingsCreator
 from splink.comparison_library import CustomComparison
 
 from loadtests.matching.population import TUNING, write_table
-from population_register.blocking import BlockingReport, pairs
+from population_register.candidates import BlockingReport, pairs
 from population_register.comparison import COMPARATORS, NAME_ORDER, Profile, best_level
 from population_register.learning import learn, maximise
 from population_register.scoring import Feature, Model, Scorer, model_document
@@ -194,7 +194,7 @@ def _with_other_numbers(features: list[Feature]) -> tuple[Feature, ...]:
 def _all_patterns(profiles: list[Profile]) -> Callable[[Scorer], dict[Any, float]]:
     def patterns(scorer: Scorer) -> dict[Any, float]:
         counts: Counter[Any] = Counter()
-        for left, right in pairs(profiles, BlockingReport()):
+        for left, right in zip(*pairs(profiles, BlockingReport()), strict=True):
             levels, rarities = scorer.compare(profiles[left], profiles[right])
             counts[levels, round(sum(rarities))] += 1
         return dict(counts)

@@ -8,8 +8,9 @@ from functools import cache
 
 import pytest
 
-from population_register.blocking import BlockingReport, keys, pairs, selective_keys
-from population_register.clustering import cluster, partition, vote
+from population_register.bulk_scoring import BulkScorer
+from population_register.candidates import BlockingReport, pairs
+from population_register.clustering import cluster, components, partition, vote
 from population_register.comparison import Profile
 from population_register.profiles import dwelling_form, name_form, place_form
 from population_register.scoring import CURRENT_MODEL, Scorer, shipped_model
@@ -169,29 +170,78 @@ class TestEvidence:
 
 
 class TestBlocking:
+    """Which records of a file are compared."""
+
     def test_proposes_a_pair_once(self) -> None:
         records = [a_record(snils=SNILS), a_record(snils=SNILS), a_record(birthdate="1900-01-01")]
 
-        found = list(pairs(records, BlockingReport()))
+        assert proposed(records) == [(0, 1), (0, 2), (1, 2)]
 
-        assert sorted(set(found)) == sorted(found)
-        assert (0, 1) in found
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            pytest.param({"family_name": "Лукина", "birthdate": None}, id="other-name-no-date"),
+            pytest.param({"given_name": "Уля", "birthdate": "1984-05-27"}, id="short-form"),
+            pytest.param(
+                {"family_name": "Ульяна", "given_name": "Воробьёва", "birthdate": "1983-05-17"},
+                id="names-swapped",
+            ),
+            pytest.param({"given_name": None, "birthdate": "1984-17-05"}, id="day-month-swapped"),
+        ],
+    )
+    def test_finds_a_record_by_whatever_is_right_in_it(self, changed: dict[str, str]) -> None:
+        records = [
+            a_record(), a_record(**changed),
+            *(a_record(family_name=f"Тест{number}", given_name="Анна", middle_name="Ильинична",
+                       birthdate=f"19{number:02d}-01-01") for number in range(60)),
+        ]  # fmt: skip
+
+        assert (0, 1) in proposed(records, most=10)
 
     def test_reports_what_it_skipped(self) -> None:
         many = [{"text:town": ("москва",), "family_name": ("иванов",)} for _ in range(400)]
         report = BlockingReport()
 
-        assert list(pairs(many, report)) == []
-        assert report.skipped["text:town"] == (1, 400)
+        assert len(pairs(many, report)[0]) == 0
+        assert report.skipped["name/sound+text:town/text"] == (1, 400)
+
+    def test_keeps_very_many_records_of_one_person_together(self) -> None:
+        many = [a_record() for _ in range(400)]
+
+        assert len(components(range(400), proposed(many))) == 1
 
     def test_leaves_out_pairs_of_one_source_when_no_source_has_a_person_twice(self) -> None:
         records = [a_record(), a_record(), a_record()]
 
-        found = list(pairs(records, BlockingReport(), sources=["a", "a", "b"]))
+        left, right = pairs(records, BlockingReport(), sources=["a", "a", "b"])
 
-        assert sorted(found) == [(0, 2), (1, 2)]
+        assert list(zip(left, right, strict=True)) == [(0, 2), (1, 2)]
 
-    def test_keys_of_the_register_are_among_all_keys(self) -> None:
-        record = a_record(snils=SNILS, **AT_HOME)
+    def test_does_not_depend_on_the_order_of_records(self) -> None:
+        records = [a_record(birthdate=f"1984-05-{day:02d}") for day in range(1, 29)]
 
-        assert set(selective_keys(record)) <= set(keys(record))
+        turned = {(27 - other, 27 - one) for one, other in proposed(records[::-1], most=30)}
+
+        assert turned == set(proposed(records, most=30))
+
+
+def proposed(records: list[Profile], most: int | None = None) -> list[tuple[int, int]]:
+    left, right = pairs(records, BlockingReport(), most=most)
+    return list(zip(left, right, strict=True))
+
+
+class TestManyAtOnce:
+    def test_are_compared_as_each_pair_by_itself(self) -> None:
+        records = [
+            a_record(snils=SNILS, **AT_HOME), a_record(snils=OTHER_SNILS), a_record(gender=None),
+            a_record(family_name="Ульяна", given_name="Воробьёва"), a_record(given_name="Уля"),
+            {**a_record(), "family_name": ("воробьева", "лукина")}, a_record(family_name="Ульяна"),
+        ]  # fmt: skip
+        both = [(one, other) for one in range(7) for other in range(7) if one != other]
+        bulk = BulkScorer(scorer(), records)
+
+        numbers, rarities = bulk.compare(*zip(*both, strict=True))
+
+        singly = [scorer().compare(records[one], records[other]) for one, other in both]
+        assert [bulk.patterns.levels[number] for number in numbers] == [of for of, _ in singly]
+        assert list(rarities) == pytest.approx([sum(rarer) for _, rarer in singly])
