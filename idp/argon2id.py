@@ -102,7 +102,11 @@ class HashingProcess:
         for _ in range(2):
             if self._process is None:
                 self._process = _start()
-            tag = _ask(self._process, request, length)
+            try:
+                tag = _ask(self._process, request, length)
+            except BaseException:  # whatever stopped us, its answer is still to come: not to this
+                self.close()
+                raise
             if len(tag) == length:
                 return tag
             self.close()

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import process_time
+from typing import Any
 
 import argon2
 import httpx
@@ -430,6 +431,30 @@ class TestPasswords:
         apart.verify(Secret(PASSWORD), encoded)
 
         assert hashing_process().pid != first.pid
+
+    def test_answer_that_nobody_waited_for_is_nobody_elses(self) -> None:
+        class Interrupted:
+            def __init__(self, answers: Any) -> None:  # noqa: ANN401
+                self.answers = answers
+
+            def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+                return getattr(self.answers, name)
+
+            def read(self, _length: int) -> bytes:
+                raise KeyboardInterrupt
+
+        def derive(message: bytes) -> bytes:
+            return process.derive(message, bytes(8), memory_kib=8, iterations=1, lanes=1, length=16)
+
+        process = argon2id.HashingProcess()
+        right = derive(b"mine")
+        running: Any = process._process  # noqa: SLF001
+        running.stdout = Interrupted(running.stdout)
+        with pytest.raises(KeyboardInterrupt):
+            derive(b"theirs")
+
+        assert derive(b"mine") == right
+        process.close()
 
     def test_process_ends_with_its_hasher(self, apart: PasswordHasher) -> None:
         apart.hash(Secret(PASSWORD))
