@@ -134,6 +134,13 @@ from population_register.service.clerical import (
 )
 from population_register.service.clerical import ask as ask_about_case
 from population_register.service.consistency import CheckCounts, check_register
+from population_register.service.disputes import (
+    DISPUTES_A_DAY,
+    LONGEST_SUGGESTION,
+    Dispute,
+    list_disputes,
+    open_dispute,
+)
 from population_register.service.evaluating import MatchingReport, evaluate_matching
 from population_register.service.extracts import write_extract
 from population_register.service.feeds import (
@@ -206,20 +213,15 @@ from population_register.service.uploads import (
 )
 from population_register.service.work_lists import (
     ANSWERS,
-    DISPUTES_A_DAY,
-    LONGEST_SUGGESTION,
     LONGEST_TEXT,
     MOST_LISTED,
     STATUSES,
     WAITING,
-    Dispute,
     Reader,
     WorkItem,
     answer_work,
     count_work,
-    list_disputes,
     list_work,
-    open_dispute,
 )
 from population_register.statements import identifier_holders, unchanged_agency
 from population_register.store import current_record

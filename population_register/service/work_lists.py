@@ -1,7 +1,7 @@
 """Agencies' work lists: what each has to look at about whom, until when, and what it answered."""
 
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, TypeAlias, get_args
@@ -9,41 +9,27 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from audit.api import Actor, NewEntry, RecordedEntry, record_accesses
+from audit.api import Actor, NewEntry, record_accesses
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring, PersonKey
 from population_register import finding_store
 from population_register.consistency import DISPUTED, SAME_PERSON
 from population_register.errors import (
-    AlreadyDisputed,
     AnswerRefused,
-    DisputeRefused,
-    PersonUnknown,
-    TooManyDisputes,
     UnknownWorkItem,
-    ValueNotStated,
     WorkItemDone,
 )
 from population_register.events import FindingAnswered, FindingRead
-from population_register.finding_store import Answer, FindingRow, Status, WorkRow
-from population_register.model import LEGAL_TIME, JSONValue, civil_date
+from population_register.finding_store import Answer, Status, WorkRow
+from population_register.model import civil_date
 from population_register.sealed_findings import (
     AnswerContent,
-    FindingContent,
-    identity_digest,
     seal_answer,
-    seal_finding,
     unseal_answer,
     unseal_finding,
 )
 from population_register.sector_pseudonyms import sector_pseudonym
 from population_register.service.agencies import get_agency
-from population_register.service.consistency import (
-    dispute_identity,
-    open_people,
-    stated_values,
-)
-from population_register.working_days import WORKING_DAYS, after_working_days
 
 ANSWERS: Final[tuple[Answer, ...]] = get_args(Answer)
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
@@ -51,9 +37,7 @@ WAITING: Final[tuple[Status, ...]] = ("open", "overdue")
 """What an agency still has to answer."""
 
 LONGEST_TEXT: Final = 1000  # characters of an explanation, and of a person's words
-LONGEST_SUGGESTION: Final = 300  # characters
 MOST_LISTED: Final = 100  # items of one reading
-DISPUTES_A_DAY: Final = 5
 
 _CONTROL: Final = frozenset({"Cc", "Cs", "Co", "Cn"})  # categories of Unicode
 
@@ -184,10 +168,10 @@ def answer_work(
     """
     agency = get_agency(session, by.agency_id)
     said: Answer | None = next((each for each in ANSWERS if each == answer), None)
-    explanation = _clean(explanation)
+    explanation = clean(explanation)
     if said is None or (said == "refused" and not explanation):
         raise AnswerRefused
-    if len(explanation) > LONGEST_TEXT or not _is_plain(explanation):
+    if len(explanation) > LONGEST_TEXT or not is_plain(explanation):
         raise AnswerRefused(f"An explanation is plain text of at most {LONGEST_TEXT} characters.")
     row = finding_store.lock_work(session, by.agency_id, item_id)
     if row is None:
@@ -273,188 +257,25 @@ def _work_item(key: PersonKey, row: WorkRow, *, pseudonym: str, today: date) -> 
         status=row.status(today),
         answered_at=row.answered_at,
         answer=row.answer,
-        explanation=_explanation(key, row),
+        explanation=explanation_of(key, row),
     )
 
 
-def _explanation(key: PersonKey, row: WorkRow) -> str:
+def explanation_of(key: PersonKey, row: WorkRow) -> str:
+    """Return what an agency said with its answer; empty when there is none."""
     if row.answer_sealed is None:
         return ""
     return unseal_answer(key, row.agency_id, row.finding_id, row.answer_sealed).explanation
 
 
-def _clean(text: str) -> str:
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
+def clean(text: str) -> str:
+    """Return a text without what is not seen and turns around or hides what is."""
+    seen = (character for character in text if unicodedata.category(character) != "Cf")
+    return unicodedata.normalize("NFC", "".join(seen).replace("\r\n", "\n")).strip()
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
     """Tell whether a text has no characters but those that are read, and line ends."""
     return not any(
         unicodedata.category(character) in _CONTROL for character in text if character != "\n"
-    )
-
-
-# What people dispute
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispute:
-    """A value that a person disputes, as the person sees it.
-
-    Attributes:
-        source: The agency that says it.
-        value: As it was when it was disputed.
-        explanation: The agency's.
-    """
-
-    dispute_id: UUID
-    attribute: str
-    source: AgencyId
-    value: JSONValue = field(repr=False)
-    words: str = field(repr=False)
-    suggested: str
-    opened_at: datetime
-    due_on: date
-    status: Status
-    answered_at: datetime | None
-    answer: Answer | None
-    explanation: str = field(repr=False)
-
-
-def open_dispute(
-    session: Session,
-    keyring: Keyring,
-    person_id: PersonId,
-    *,
-    attribute: str,
-    source: AgencyId,
-    words: str,
-    suggested: str,
-    because: Because,
-    holidays: Collection[date] = (),
-    at: datetime,
-) -> UUID:
-    """Dispute a value: the agency that says it gets it on its work list.
-
-    Args:
-        session: The transaction.
-        keyring: Opens and seals.
-        person_id: Whose value.
-        attribute: Which.
-        source: The agency that says it.
-        words: What is wrong, in the person's words.
-        suggested: What it should be; may be empty.
-        because: Makes the access entries.
-        holidays: On which agencies don't work.
-        at: Now.
-
-    Raises:
-        DisputeRefused: 400. No words, too many, or something that is no text.
-        PersonUnknown: 404. The register has no such person any more.
-        ValueNotStated: 404. That agency does not say such a value now.
-        AlreadyDisputed: 409. And the agency has not answered yet.
-        TooManyDisputes: 429. Five were opened today.
-
-    Transaction:
-        Locks the person's row: disputes of one person follow one another.
-    """
-    words, suggested = _clean(words), _clean(suggested)
-    if not words or len(words) > LONGEST_TEXT or not _is_plain(words):
-        raise DisputeRefused(field="words")
-    if len(suggested) > LONGEST_SUGGESTION or not _is_plain(suggested):
-        raise DisputeRefused(
-            f"Say in at most {LONGEST_SUGGESTION} characters what it should be.", field="suggested"
-        )
-    finding_store.lock_person(session, person_id)
-    people = finding_store.find_people(session, [person_id])
-    own = [person for person in people if person.person_id == person_id]
-    if not own:
-        raise PersonUnknown(person_id=str(person_id))
-    (person,) = open_people(session, keyring, own, because)
-    values = [
-        value
-        for name, agency_id, value in stated_values(person.record)
-        if (name, agency_id) == (attribute, source)
-    ]
-    if not values:
-        raise ValueNotStated(attribute=attribute)
-    digest = identity_digest(keyring, dispute_identity(attribute, source, values[0]))
-    if any(
-        row.identity_digest == digest
-        for row in finding_store.open_findings(session, [person_id]).get(person_id, ())
-    ):
-        raise AlreadyDisputed
-    today = civil_date(at)
-    midnight = datetime(today.year, today.month, today.day, tzinfo=LEGAL_TIME)
-    opened_today = finding_store.count_opened(session, person_id, DISPUTED, since=midnight)
-    if opened_today >= DISPUTES_A_DAY:
-        raise TooManyDisputes
-    dispute_id = new_id(at)
-    content = FindingContent(
-        attributes=(attribute,),
-        sources=tuple(
-            sorted(
-                {
-                    (said.agency_id, said.record_number)
-                    for said in person.case.words
-                    if said.agency_id == source and attribute in said.attributes
-                }
-            )
-        ),
-        source=source,
-        value=values[0],
-        words=words,
-        suggested=suggested,
-    )
-    is_new = finding_store.insert_finding(
-        session,
-        FindingRow(
-            person_id=person_id,
-            finding_id=dispute_id,
-            rule=DISPUTED,
-            identity_digest=digest,
-            content_sealed=seal_finding(person.keys[person_id], dispute_id, content),
-            opened_at=at,
-        ),
-    )
-    if not is_new:
-        raise AlreadyDisputed
-    finding_store.insert_work_items(
-        session,
-        [source],
-        person_id=person_id,
-        finding_id=dispute_id,
-        due_on=after_working_days(today, WORKING_DAYS, holidays),
-    )
-    return dispute_id
-
-
-def list_disputes(session: Session, keyring: Keyring, entry: RecordedEntry) -> list[Dispute]:
-    """Return what the person of an access entry disputes and disputed, the latest first.
-
-    At most a hundred; as they stand on the day of the access.
-    """
-    rows = finding_store.work_about(session, entry.person_id, DISPUTED, MOST_LISTED)
-    if not rows:
-        return []
-    key = keyring.person_key(entry.person_id, rows[0].wrapped_key, because=entry)
-    today = civil_date(entry.entry.occurred_at)
-    return [_dispute(key, row, today) for row in rows]
-
-
-def _dispute(key: PersonKey, row: WorkRow, today: date) -> Dispute:
-    content = unseal_finding(key, row.finding_id, row.content_sealed)
-    return Dispute(
-        dispute_id=row.finding_id,
-        attribute=content.attributes[0],
-        source=row.agency_id,
-        value=content.value,
-        words=content.words,
-        suggested=content.suggested,
-        opened_at=row.opened_at,
-        due_on=row.due_on,
-        status=row.status(today),
-        answered_at=row.answered_at,
-        answer=row.answer,
-        explanation=_explanation(key, row),
     )

@@ -15,11 +15,13 @@ from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring
 from kernel.root_keys import LocalKeyFile
 from population_register.service.consistency import check_person
+from population_register.service.disputes import (
+    open_dispute,
+)
 from population_register.service.work_lists import (
     Reader,
     answer_work,
     list_work,
-    open_dispute,
 )
 from population_register.tables import findings
 from tests.population_register.register_builders import ANNA, NOON, a_record, accept, add_agencies

@@ -29,17 +29,19 @@ from population_register.model import RecordKind
 from population_register.service.agencies import close_agency
 from population_register.service.consistency import CheckCounts, check_person, check_register
 from population_register.service.deriving import RECHECK_TASK
-from population_register.service.work_lists import (
+from population_register.service.disputes import (
     DISPUTES_A_DAY,
-    STATUSES,
     Dispute,
+    list_disputes,
+    open_dispute,
+)
+from population_register.service.work_lists import (
+    STATUSES,
     Reader,
     WorkItem,
     answer_work,
     count_work,
-    list_disputes,
     list_work,
-    open_dispute,
 )
 from population_register.tables import findings, persons
 from tests.population_register.register_builders import (
@@ -516,6 +518,20 @@ class TestDisputes:
         (seen,) = self.disputes(session, keyring, anna)
         assert (seen.status, seen.answer, seen.explanation) == ("answered", "refused", "Акт № 5")
         assert (seen.attribute, seen.source, seen.value) == ("birthdate", "pension", "1986-03-14")
+
+    def test_words_are_kept_without_what_turns_them_around_or_hides(
+        self, session: Session, keyring: Keyring, anna: PersonId
+    ) -> None:
+        self.dispute(
+            session,
+            keyring,
+            anna,
+            words="Не \u202e6891\u202c, а 19\u200b87",
+            suggested="\ufeff1987",
+        )
+
+        (item,) = listed(session, keyring, "pension")
+        assert (item.words, item.suggested) == ("Не 6891, а 1987", "1987")
 
     def test_value_that_another_agency_says_instead_can_be_disputed(
         self, session: Session, keyring: Keyring, anna: PersonId
