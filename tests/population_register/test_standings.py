@@ -80,4 +80,4 @@ def test_judge_says_what_the_scorer_says(pair: tuple[Standing, Standing]) -> Non
 
 
 def test_numbers_stand_together() -> None:
-    assert FEATURES[deriving.NUMBER_PLACES] == NUMBERS
+    assert list(FEATURES)[deriving.NUMBER_PLACES] == list(NUMBERS)
