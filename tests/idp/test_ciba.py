@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 
 from idp.errors import InvalidClientMetadata
 from idp.grant_types import CIBA_GRANT
@@ -14,6 +14,7 @@ from idp.hot.backchannel_authentication import MOST_WAITING
 from idp.ring_tokens import RingToken
 from idp.service.administration import disable_client
 from idp.service.backchannel import NOTIFY_TASK, NotNotified, notify
+from idp.tables import clients
 from idp.tokens import left_half
 from kernel.outbound import Sender
 from kernel.secret import random_b64url
@@ -582,10 +583,18 @@ class TestPages:
         self, world: IdpWorld, client: RelyingParty, person: Person
     ) -> None:
         begin(client, person, binding_message="the bank")
-        other = a_client(world)
+        others = [a_client(world) for _ in range(3)]  # of one partner: each has a limit of its own
+        with world.session() as session:
+            ours = [other.client_id for other in others]
+            of_the_first = select(clients.c.partner_id).where(clients.c.client_id == ours[0])
+            session.execute(
+                update(clients)
+                .where(clients.c.client_id.in_(ours))
+                .values(partner_id=of_the_first.scalar_subquery())
+            )
         for number in range(12):
             world.later(seconds=1)
-            begin(other, person, binding_message=f"the {number}th")
+            begin(others[number % 3], person, binding_message=f"the {number}th")
 
         page = signed_in(world, person).get("/account/requests").text
 
