@@ -5,7 +5,7 @@ would be written as two digits, quoted and read again.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from struct import Struct
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -98,35 +98,39 @@ class _PackedDumper(Dumper):
 _HEAD: Final = Struct("!iiIii")  # dimensions, has nulls, type of elements, length, lower bound
 _LENGTH: Final = Struct("!i").pack
 _NULL: Final = _LENGTH(-1)
+_SIXTEEN: Final = _LENGTH(16)
 
 
-def _packing(oid: int, encode: Callable[[Any], bytes]) -> Callable[[Sequence[object]], _Packed]:
+def _packing(oid: int, frame: Callable[[Any], bytes]) -> Callable[[Sequence[object]], _Packed]:
     def pack(values: Sequence[object]) -> _Packed:
         if not values:
             return _Packed(_HEAD.pack(0, 0, oid, 0, 0)[:12])
-        parts = [_HEAD.pack(1, 1, oid, len(values), 1)]
-        for value in values:
-            if value is None:
-                parts.append(_NULL)
-            else:
-                data = encode(value)
-                parts.append(_LENGTH(len(data)))
-                parts.append(data)
-        return _Packed(b"".join(parts))
+        head = _HEAD.pack(1, 1, oid, len(values), 1)
+        return _Packed(
+            head + b"".join([_NULL if value is None else frame(value) for value in values])
+        )
 
     return pack
 
 
-def _uuid_bytes(value: UUID) -> bytes:
-    return value.bytes
+def _framed_uuid(value: UUID) -> bytes:
+    return _SIXTEEN + value.bytes
+
+
+def _framed_bytes(value: bytes) -> bytes:
+    return _LENGTH(len(value)) + value
+
+
+def _framed_text(value: str) -> bytes:
+    return _framed_bytes(value.encode())
 
 
 _ARRAYS: Final = {
-    Uuid: ("UUID[]", _packing(2950, _uuid_bytes)),
-    LargeBinary: ("BYTEA[]", _packing(17, bytes)),
-    Text: ("TEXT[]", _packing(25, str.encode)),
-    BigInteger: ("BIGINT[]", _packing(20, Struct("!q").pack)),
-    Integer: ("INTEGER[]", _packing(23, Struct("!i").pack)),
+    Uuid: ("UUID[]", _packing(2950, _framed_uuid)),
+    LargeBinary: ("BYTEA[]", _packing(17, _framed_bytes)),
+    Text: ("TEXT[]", _packing(25, _framed_text)),
+    BigInteger: ("BIGINT[]", _packing(20, partial(Struct("!iq").pack, 8))),
+    Integer: ("INTEGER[]", _packing(23, partial(Struct("!ii").pack, 4))),
 }
 """By type of element: how the array is called in SQL, and how it is packed."""
 

@@ -55,6 +55,11 @@ def _column_place(table: str, column: str) -> bytes:
     )
 
 
+@lru_cache(64)
+def _header(key_version: int) -> bytes:
+    return bytes([SUITE_AES_256_GCM]) + key_version.to_bytes(4, "big")
+
+
 def cipher_of(key: bytes) -> AESGCM:
     """Return a key made ready, for whoever seals or opens several values under it."""
     return AESGCM(key)
@@ -75,7 +80,7 @@ def seal(
     Returns:
         The envelope, 33 bytes longer than the plaintext.
     """
-    header = bytes([SUITE_AES_256_GCM]) + key_version.to_bytes(4, "big")
+    header = _header(key_version)
     nonce = random_bytes(NONCE_BYTES)
     cipher = AESGCM(key) if isinstance(key, bytes) else key
     return header + nonce + cipher.encrypt(nonce, plaintext, header + associated_data)

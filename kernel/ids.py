@@ -7,6 +7,7 @@ unguessable is a token (`kernel.secret`).
 
 import os
 from datetime import datetime
+from functools import lru_cache
 from typing import NewType
 from uuid import UUID
 
@@ -39,9 +40,14 @@ def new_id(at: datetime) -> UUID:
     Source:
         RFC 9562, 5.7.
     """
-    milliseconds = int(at.timestamp() * 1000) & ((1 << 48) - 1)
     random_part = int.from_bytes(os.urandom(10), "big") & _RANDOM_BITS
-    return UUID(int=(milliseconds << 80) | _VERSION_7 | _VARIANT_RFC9562 | random_part)
+    return UUID(int=_fixed_part(at) | random_part)
+
+
+@lru_cache(64)  # what comes to be together is minted together
+def _fixed_part(at: datetime) -> int:
+    milliseconds = int(at.timestamp() * 1000) & ((1 << 48) - 1)
+    return (milliseconds << 80) | _VERSION_7 | _VARIANT_RFC9562
 
 
 def random_uuid() -> str:

@@ -1,5 +1,6 @@
 """Where benchmarks run: which core does what, the database, servers, the load generator."""
 
+import contextlib
 import json
 import os
 import socket
@@ -390,6 +391,20 @@ class Load:
             return lambda _number: requests
         size = len(requests) // count
         return lambda number: requests[number * size : (number + 1) * size]
+
+
+def database_cpu_seconds(url: str) -> float:
+    """Return the processor time of all processes of a database on this machine so far."""
+    with psycopg.connect(url) as connection:
+        server = psutil.Process(connection.info.backend_pid).parent()
+        assert server is not None
+        ended = server.cpu_times()
+        total: float = ended.user + ended.system + ended.children_user + ended.children_system
+        for each in server.children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = each.cpu_times()
+                total += times.user + times.system
+    return total
 
 
 def free_port() -> int:

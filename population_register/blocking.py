@@ -34,24 +34,23 @@ def register_keys(profile: Profile) -> tuple[Key, ...]:
     hundred million still finds few strangers by it: the whole date; a year and a month; a day
     and a month, whichever was written first; a year, where a middle name agrees too.
     """
-    found: dict[Key, None] = {}
+    found: list[Key] = []
     for feature in NUMBERS:
-        for value in profile.get(feature, ()):
-            found[feature, value] = None
+        found += [(feature, value) for value in profile.get(feature, ())]
     given = _sounds(profile.get("given_name", ()))
     family = _sounds(profile.get("family_name", ()))
     middle = _sounds(profile.get("middle_name", ())) or ("",)
     names = ["/".join(sorted((one, other))) for one in given for other in family]
     for born in profile.get("birthdate", ()):
-        found.update((("family+date", f"{name}/{born}"), None) for name in family)
+        found += [("family+date", f"{name}/{born}") for name in family]
         for second in middle:
-            found.update((("given+middle+date", f"{n}/{second}/{born}"), None) for n in given)
-            found.update((("names+middle+year", f"{n}/{second}/{born[:4]}"), None) for n in names)
+            found += [("given+middle+date", f"{name}/{second}/{born}") for name in given]
+            found += [("names+middle+year", f"{both}/{second}/{born[:4]}") for both in names]
         if len(born) > 4:  # noqa: PLR2004 - known to the month
-            found.update((("names+month", f"{both}/{born[:7]}"), None) for both in names)
+            found += [("names+month", f"{both}/{born[:7]}") for both in names]
         if len(born) > 7:  # noqa: PLR2004 - known to the day
-            found.update((("names+day", f"{both}/{_turned(born)}"), None) for both in names)
-    return tuple(found)[:MOST_REGISTER_KEYS]
+            found += [("names+day", f"{both}/{_turned(born)}") for both in names]
+    return tuple(dict.fromkeys(found))[:MOST_REGISTER_KEYS]
 
 
 def _turned(born: str) -> str:

@@ -6,12 +6,12 @@ CSV header that can't be read stops the feed, because without it no row means an
 
 import csv
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from kernel.secret import Unprinted
 from population_register.errors import FeedRefused
 from population_register.mapping import ENVELOPE_FIELDS, FeedMapping, shape_of
 from population_register.model import FieldProblem, JSONValue
@@ -30,16 +30,14 @@ class FeedFormat(StrEnum):
     CSV = "csv"
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Where the next row begins: bytes and lines that lie before it."""
 
     offset: int
     lines: int
 
 
-@dataclass(frozen=True, slots=True)
-class RawRow:
+class RawRow(Unprinted, frozen=True):
     """One row as it was sent, or why it can't be read.
 
     Attributes:

@@ -41,6 +41,7 @@ class Judge:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
         self._known: dict[tuple[Ref, Ref], Verdict] = {}
+        self._compared: dict[tuple[Ref, Ref], tuple[Levels, tuple[float, ...]]] = {}
         self._least: dict[tuple[Ref, Ref], float | None] = {}
         self._features: dict[Ref, tuple[int, ...]] = {}
         self._line_up = _lining_up(scorer.compared)
@@ -57,9 +58,15 @@ class Judge:
 
     def compare(self, one: Standing, other: Standing) -> tuple[Levels, tuple[float, ...]]:
         """Return level and rarity of each feature; see `Scorer.compare`."""
-        if one.ref > other.ref:
-            one, other = other, one
-        return self._scorer.compare_lined(self._line_up(one.values), self._line_up(other.values))
+        pair = sides(one.ref, other.ref)
+        found = self._compared.get(pair)
+        if found is None:
+            if one.ref > other.ref:
+                one, other = other, one
+            found = self._compared[pair] = self._scorer.compare_lined(
+                self._line_up(one.values), self._line_up(other.values)
+            )
+        return found
 
     def at_least(self, one: Standing, other: Standing) -> float | None:
         """Return a score that two records reach in any case, if they say the same of all they know.

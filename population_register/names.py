@@ -57,6 +57,7 @@ class PersonName:
     middle_name: str | None = field(default=None, repr=False)
 
 
+@lru_cache(1 << 16)
 def parse_name(text: str) -> str:
     """Return the name as it is kept: NFC, single spaces, plain hyphens, its own case.
 

@@ -43,8 +43,8 @@ def standing_of(
     """Return how a record of this profile stands."""
     return Standing(
         ref,
-        tuple(profile.get(name, ()) for name in FEATURES) if profile else (),
-        frozenset(key_digest(keyring, kind, value) for kind, value in register_keys(profile)),
+        tuple([profile.get(name, ()) for name in FEATURES]) if profile else (),
+        frozenset([key_digest(keyring, kind, value) for kind, value in register_keys(profile)]),
         _mark(profile),
         apart,
     )

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Protocol
 
 from population_register import identifiers, names
@@ -17,6 +18,8 @@ EARLIEST_DAY = date(1850, 1, 1)
 
 MAX_ITEMS = 64
 """Most values of one many-valued attribute in one record."""
+
+_DAYS_REMEMBERED = 1 << 16  # more than anybody who lives has seen
 
 _COUNTRY = re.compile("[A-Z]{3}|D")
 _ZONE = re.compile("P[A-Z0-9<]{87}")  # ICAO 9303-4, 4.2: two lines of 44
@@ -129,7 +132,9 @@ def text(limit: int) -> Scalar:
             raise ValueRefused("empty", "Leave the field out when there is nothing to say.")
         if len(clean) > limit:
             raise ValueRefused("length", f"At most {limit} characters.")
-        if any(unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn"} for character in clean):
+        if not clean.isprintable() and any(
+            unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn"} for character in clean
+        ):
             raise ValueRefused("characters", "Control characters don't belong in text.")
         return clean
 
@@ -159,6 +164,7 @@ def matching(pattern: str, advice: str) -> Scalar:
     return Scalar(parse)
 
 
+@lru_cache(_DAYS_REMEMBERED)
 def parse_day(given: str) -> str:
     """Return a full date as ISO 8601.
 
@@ -174,6 +180,7 @@ def parse_day(given: str) -> str:
     return day.isoformat()
 
 
+@lru_cache(_DAYS_REMEMBERED)
 def parse_partial_day(given: str) -> str:
     """Return a date of which the day, or day and month, may be unknown.
 

@@ -162,6 +162,7 @@ class _Batch:
         self._request_id = request_id
         self._fragments = Fragments(session, keyring, self._compared)
         self._entries: dict[tuple[bytes, int], RecordedEntry] = {}
+        self._subjects: dict[PersonId, str] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -351,6 +352,9 @@ class _Batch:
         return self._entry(PersonCompared.action, person_id, ())
 
     def _entry(self, action: str, person_id: PersonId, items: tuple[str, ...]) -> NewEntry:
+        subject = self._subjects.get(person_id)
+        if subject is None:
+            subject = self._subjects[person_id] = self._keyring.pseudonym("audit", person_id)
         return NewEntry(
             entry_id=EntryId(new_id(self._at)),
             action=action,
@@ -361,7 +365,7 @@ class _Batch:
             items=items,
             consent_id=None,
             client_id=None,
-            subject=self._keyring.pseudonym("audit", person_id),
+            subject=subject,
             request_id=self._request_id,
             occurred_at=self._at,
         )

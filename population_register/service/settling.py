@@ -296,7 +296,7 @@ class Settling:
                 other,
                 round(bits, 3),
                 levels,
-                [round(rarity, 3) for rarity in rarities],
+                [round(rarity, 3) if rarity else 0.0 for rarity in rarities],
             )
         )
 

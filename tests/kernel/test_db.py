@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Iterator
 
 import asyncpg
 import pytest
-from sqlalchemy import LargeBinary, Text, Uuid, bindparam, func, insert, literal, select
+from sqlalchemy import LargeBinary, Text, Uuid, bindparam, func, insert, literal, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from kernel.clock import FrozenClock
 from kernel.db import (
     HotStatement,
+    commit_lazily,
     make_engine,
     make_sessions,
     sqlalchemy_url,
@@ -60,6 +61,22 @@ def count(sessions: sessionmaker[Session]) -> int | None:
 def test_a_success_is_committed(sessions: sessionmaker[Session], clock: FrozenClock) -> None:
     with unit_of_work_of(sessions) as session:
         write(session, clock)
+
+    assert count(sessions) == 1
+
+
+def test_a_commit_is_lazy_in_its_own_transaction_only(
+    sessions: sessionmaker[Session], clock: FrozenClock
+) -> None:
+    asked = text("SHOW synchronous_commit")
+    with sessions.kw["bind"].connect() as connection, Session(connection) as session:
+        session.execute(text("SET synchronous_commit TO on"))  # the tests' server forgets
+        session.commit()
+        commit_lazily(session)
+        write(session, clock)
+        during = session.scalar(asked)
+        session.commit()
+        assert (during, session.scalar(asked)) == ("off", "on")
 
     assert count(sessions) == 1
 

@@ -201,6 +201,17 @@ class TestLoading:
         assert told[-1] == report
         assert [one.finished_at is None for one in told] == [True, True, False]
 
+    def test_only_the_end_of_a_feed_waits_for_the_disk(
+        self, load: Loader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(service, "BATCH_ROWS", 2)
+        lazy: list[Session] = []
+        monkeypatch.setattr(service, "commit_lazily", lazy.append)
+
+        load(ndjson(*(a_row(n) for n in range(1, 6))))
+
+        assert len(lazy) == 2
+
     def test_long_rows_end_a_batch_early(
         self, load: Loader, monkeypatch: pytest.MonkeyPatch
     ) -> None:

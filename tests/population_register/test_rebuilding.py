@@ -90,7 +90,8 @@ def test_rebuilt_register_is_as_if_it_had_always_been_so(
     assert set(case.case) == {anna, other}
     assert find_person(session, keyring, IdentifierKind.SNILS, OLEG["snils"]) == oleg
     assert accept(session, keyring, a_record("defence", attributes=OLEG)).person_id == oleg
-    assert list_entries(session, anna)[0].entry.action == "population_register.person.rederived"
+    logged = {one.entry.action for one in list_entries(session, anna)}
+    assert "population_register.person.rederived" in logged
 
 
 def test_again_changes_nothing(

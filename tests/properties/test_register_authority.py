@@ -8,6 +8,7 @@ from uuid import UUID
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from kernel.ids import AgencyId, PersonId
 from kernel.keyring import PersonKey
@@ -205,4 +206,4 @@ def test_stored_history_reads_as_the_derived_one(records: list[SourceRecord], da
 
     assert version == 7
     assert dict(stored) == dict(derived.history)
-    assert said(replace(derived, history=stored)) == said(derived)
+    assert said(structs.replace(derived, history=stored)) == said(derived)
