@@ -7,6 +7,7 @@ writes into the folder `suite`:
     oidcc.json                    for the plans of OpenID Connect: clients register themselves
     fapi2.json                    for FAPI 2.0, with the keys and certificates of two clients
     ciba.json                     for FAPI-CIBA; put an initial access token into it
+    ekyc.json                     for identity assurance
     client1.json, client2.json    what `civitas client add` is told of the clients of fapi2.json
 
 `--auth`, `--bound`, `--signed`, `--jarm`, `--plain-oauth`, `--grants` and `--machine` say which
@@ -55,6 +56,15 @@ VISITED_TWICE = (
     "fapi2-security-profile-final-par-ensure-reused-request-uri-prior-to-auth-completion-succeeds"
 )
 REJECTED = "fapi2-security-profile-final-user-rejects-authentication"
+VERIFIED: dict[str, Any] = {
+    "verification": {
+        "trust_framework": None,
+        "assurance_level": None,
+        "time": None,
+        "evidence": [{"type": {"value": "document"}, "document_details": {"type": None}}],
+    },
+    "claims": {"given_name": None, "family_name": None, "birthdate": None},
+}
 
 Json = dict[str, Any]
 
@@ -281,6 +291,14 @@ def configurations(wanted: argparse.Namespace, first: Client, second: Client) ->
             "client2": {"client_name": "suite-ciba-2"} | ciba,
             "automated_ciba_approval_url": approval,
             "resource": resource,
+        },
+        "ekyc.json": shared
+        | {
+            "client": {"client_name": "suite-ekyc-1"},
+            "ekyc": {
+                "unverified_claims_names": ["given_name", "birthdate"],
+                "verified_claims_request_list": [{"userinfo": {"verified_claims": VERIFIED}}],
+            },
         },
         "client1.json": first.metadata(wanted),
         "client2.json": second.metadata(wanted),

@@ -9,6 +9,7 @@ import pytest
 
 from audit.api import list_entries
 from consent.service import list_consents, withdraw
+from examples.conformance_config import VERIFIED
 from idp.assurance import AssuranceLevel
 from idp.service import grant_management
 from idp.verified_claims import TRUST_FRAMEWORK
@@ -105,6 +106,17 @@ class TestPlaces:
             "claims": {"family_name": "Волкова"},
         }
         assert set(told(client, tokens)) == {"sub"}
+
+    def test_what_the_conformance_suite_is_told_to_ask_for(self, world: IdpWorld) -> None:
+        client, person = world.a_relying_party(), someone(world)
+        tokens = client.tokens(person, claims=claims_parameter(VERIFIED))
+
+        found = told(client, tokens)["verified_claims"]
+
+        assert found["verification"]["evidence"] == [
+            {"type": "document", "document_details": {"type": "idcard"}}
+        ]
+        assert set(found["claims"]) == set(VERIFIED["claims"])
 
     def test_beside_plain_claims_and_in_both_places(self, world: IdpWorld) -> None:
         client, person = world.a_relying_party(dpop=True), world.someone()
