@@ -169,6 +169,9 @@ _SAME = (_("Same"), "green")
 _SIMILAR = (_("Partly the same"), "yellow")
 _DIFFERENT = (_("Different"), "red")
 _ONE_SIDE = (_("Only one side"), "grey")
+_FOR = (_("For"), "green")
+_AGAINST = (_("Against"), "red")
+_NEITHER = (_("Neither"), "grey")
 
 _EVIDENCE: Mapping[str, str] = {
     "same {}": _("%(feature)s: the same"),
@@ -262,7 +265,7 @@ def queue_row(
 
 def signed(bits: float) -> str:
     """Write a score: with its sign, and a minus as typographers write it."""
-    return f"{bits:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return f"{bits:+z.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def case_page(
@@ -360,11 +363,11 @@ def _records(side: Sequence[CaseRecord], agencies: Mapping[str, str]) -> Iterabl
 
 def _evidence(best: Compared, language: Language) -> Iterable[EvidenceRow]:
     for part in best.parts:
-        speaks = (_("For"), "green") if part.weight > 0 else (_("Against"), "red")
+        bits = round(part.weight, 1)
         yield EvidenceRow(
             words=evidence_words(part, language),
-            bits=signed(part.weight),
-            tag=_tag(speaks, language),
+            bits=signed(bits),
+            tag=_tag(_FOR if bits > 0 else _AGAINST if bits < 0 else _NEITHER, language),
         )
 
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,33 @@ def _health(people: People) -> Iterator[Row]:
                 "sex": "1" if person.gender == "male" else "2",
             },
             "policy": {"enp": person.enp, "snils": person.snils},
+        }
+    yield from islice(_paper_policies(people), PAPER_POLICIES)
+
+
+PAPER_POLICIES = 3
+"""How many have no number to know their owner by: questions for the desk."""
+
+
+def _paper_policies(people: People) -> Iterator[Row]:
+    """Policies of old, typed in from paper: of the birth date only the year, and no number."""
+    for number, person in enumerate(people.values(), start=1):
+        new_year = person.birthdate.replace(month=1, day=1)
+        # What visitors see of themselves is clean.
+        if person.key.isalpha() or not person.middle_name or person.birthdate == new_year:
+            continue
+        yield {
+            "policy_record": f"ФФОМС/Б-{number}",
+            "version": 1,
+            "valid_from": max(_SINCE, new_year).isoformat(),
+            "insured": {
+                "surname": person.birth_family_name,
+                "name": person.given_name,
+                "patronymic": person.middle_name,
+                "birth_date": new_year.isoformat(),
+                "sex": "1" if person.gender == "male" else "2",
+            },
+            "policy": {},
         }
 
 

@@ -47,7 +47,7 @@ class TestSupervisor:
 
         supervisor.stop()
 
-        assert children_of_ours() == before
+        assert children_of_ours() <= before, "what other tests started may end meanwhile"
 
     def test_failed_child_is_started_again(self, supervisor: Supervisor, tmp_path: Path) -> None:
         marker = tmp_path / "marker"
