@@ -22,7 +22,7 @@ from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.errors import DomainError, InvalidRequest
 from kernel.form_guard import FormFromOurPage
 from kernel.ids import AgencyId, PersonId
-from kernel.pages import RefusalText, language_of, render
+from kernel.pages import Pages, RefusalText, language_of, render
 from population_register.api import (
     LONGEST_COMMENT,
     AgencyNotAsked,
@@ -31,6 +31,7 @@ from population_register.api import (
     CaseState,
     CommentRefused,
     Decider,
+    Merge,
     QueueFilter,
     ask_about_case,
     case_key,
@@ -252,7 +253,7 @@ def decide(
     match typed.verdict:
         case "same":
             same = decide_same(session, keyring, case, by=by)
-            done = "merged" if hasattr(same, "merge_id") else "proposed"
+            done = "merged" if isinstance(same, Merge) else "proposed"
         case "different":
             decide_different(session, keyring, case, by=by)
         case "split":
@@ -422,11 +423,16 @@ def show_incomplete(request: Request, refusal: DomainError, headers: Mapping[str
     field = str(refusal.context.get("field", "comment"))
     if isinstance(refusal, AgencyNotAsked):
         field = "agency"
-    with unit_of_work_of(request.app.state.sessions) as session:
-        return _case_page(
-            request, session, current_operator(request, session), case,
-            status=refusal.status, headers=headers, typed=typed, errors={field: _FAULTS[field]},
-        )  # fmt: skip
+    pages: Pages = request.app.state.pages
+    try:
+        with unit_of_work_of(request.app.state.sessions) as session:
+            return _case_page(
+                request, session, current_operator(request, session), case,
+                status=refusal.status, headers=headers, typed=typed,
+                errors={field: _FAULTS[field]},
+            )  # fmt: skip
+    except DomainError as graver:  # the case is not theirs, or not there, whatever they typed
+        return pages.refusal(request, graver, headers)
 
 
 def show_not_held(request: Request, refusal: DomainError, headers: Mapping[str, str]) -> Response:

@@ -26,6 +26,13 @@ class DocumentRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentsExported:
+    """A person took all of their documents along, as one file."""
+
+    action: ClassVar[str] = "portal.documents.exported"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentStored:
     """A person put a document into their vault."""
 
@@ -67,6 +74,7 @@ OwnEvent: TypeAlias = (
     | type[DocumentsListed]
     | type[DocumentRead]
     | type[DocumentStored]
+    | type[DocumentsExported]
     | type[DocumentDeleted]
 )
 """An event of this module; the access entry carries its `action`."""

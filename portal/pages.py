@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from consent.api import issue_receipt, withdraw
 from idp.api import (
@@ -72,7 +72,34 @@ def show_record(request: Request, session: UnitOfWork, visit: CurrentVisit) -> R
 def show_documents(request: Request, session: UnitOfWork, visit: CurrentVisit) -> Response:
     """List the person's documents."""
     documents = service.view_documents(session, request.app.state.keyring, visit)
-    return render(request, "portal/documents.html", section="documents", documents=documents)
+    return render(
+        request,
+        "portal/documents.html",
+        section="documents",
+        documents=documents,
+        parts=len(visit.members),
+    )
+
+
+@router.get("/account/documents/export")
+def export_documents(
+    request: Request,
+    session: UnitOfWork,
+    visit: CurrentVisit,
+    part: Annotated[int, Query(ge=1, le=1000)] = 1,
+) -> Response:
+    """Send all documents as one ZIP file."""
+    state = request.app.state
+    export = service.export_all(session, state.keyring, state.blobs, visit, part=part)
+    return StreamingResponse(
+        export,
+        media_type="application/zip",
+        headers={
+            "Content-Disposition": 'attachment; filename="civitas-documents.zip"',
+            "Cache-Control": "private, no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
 
 
 @router.get("/account/documents/new")

@@ -50,6 +50,7 @@ from portal.events import (
     ChildViewed,
     DocumentDeleted,
     DocumentRead,
+    DocumentsExported,
     DocumentsListed,
     DocumentStored,
     OwnEvent,
@@ -59,13 +60,16 @@ from portal.log_view import ConsentView, EntryView, consent_view, entry_view
 from portal.record_view import CHILD_ITEMS, Group, child_lines, groups_of
 from portal.upstreams import upstream_names
 from vault.api import (
+    EXPORTED_ITEMS,
     Document,
     DocumentKind,
+    Export,
     OpenedDocument,
     SealedVersion,
     asked_range,
     delete_document,
     document_version,
+    export_documents,
     file_document,
     get_document,
     list_documents,
@@ -281,6 +285,28 @@ def read_document(
     entry = write_down(session, keyring, visit, DocumentRead, items, owner=owner)
     document, _versions = get_document(session, keyring, entry, document_id)
     return open_document(keyring, entry, sealed, blobs, asked), document.title
+
+
+def export_all(
+    session: Session, keyring: Keyring, blobs: "ObjectStore", visit: Visit, *, part: int
+) -> Export:
+    """Return all documents as one ZIP file, written while it is sent.
+
+    Args:
+        session: The open transaction; what is returned is read after it ended.
+        keyring: For the keys.
+        blobs: The store.
+        visit: Who asks.
+        part: From 1; who is one person with others has a file for each of them.
+
+    Raises:
+        NotFound: 404. There is no such part.
+    """
+    if not 0 < part <= len(visit.members):
+        raise NotFound(part=part)
+    owner = visit.members[part - 1]
+    entry = write_down(session, keyring, visit, DocumentsExported, EXPORTED_ITEMS, owner=owner)
+    return export_documents(session, keyring, entry, blobs, at=visit.at)
 
 
 def erase_document(

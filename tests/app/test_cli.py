@@ -341,6 +341,34 @@ class TestFeed:
         assert taken["error"] == "username_taken"
         assert weak["error"] == "unacceptable_password"
 
+    def test_official_is_entered_changed_and_disabled(self, installation: Installation) -> None:
+        add = ("operator", "add", "v.ilina", "--name", "Вера Ильина", "--role", "clerk")
+        good = ("--password", "quiet-lantern-archive")
+
+        added = installation.json(*add, "--role", "auditor", *good)
+        again = installation.json(*add, *good, exit_code=1)
+        weak = installation.json("operator", "password", "v.ilina", "--password", "short-one-123",
+                                 exit_code=1)  # fmt: skip
+        installation.json("operator", "password", "v.ilina", "--password", "granite-ferry-ledger")
+        installation.json("operator", "disable", "v.ilina")
+        gone = installation.json("operator", "disable", "v.ilina", exit_code=1)
+
+        assert added == {"operator_id": "v.ilina", "roles": ["auditor", "clerk"]}
+        assert again["error"] == "operator_refused"
+        assert weak["error"] == "unacceptable_password"
+        assert gone["error"] == "unknown_operator"
+        (listed,) = [
+            each
+            for each in installation.json("operator", "list")["operators"]
+            if each["operator_id"] == "v.ilina"
+        ]
+        assert listed["disabled_at"]
+        assert installation.run("operator", "add", "x", "--name", "X").exit_code == 2
+
+    def test_register_that_stands_right_is_left_alone(self, installation: Installation) -> None:
+        assert installation.json("matching", "rebuild")["persons"] == 0
+        assert installation.run("matching", "rebuild", "x").exit_code == 2
+
     def test_nobody_gets_no_account(self, installation: Installation) -> None:
         refused = installation.json(
             *("operator", "add-account", "--snils", "900-000-321 95", "--username", "x"),

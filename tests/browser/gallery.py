@@ -484,7 +484,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     "documents": (
         "portal/documents.html",
         {
-            "section": "documents",
+            "section": "documents", "parts": 1,
             "documents": [
                 SimpleNamespace(document_id="0195", title="КТ грудной клетки, ноябрь",
                                 kind=_words("Снимок КТ", "CT scan"), length=314_572_800,

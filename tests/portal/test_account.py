@@ -1,6 +1,8 @@
 """The account: everything is the signed-in person's, and every look is written down."""
 
+import io
 import json
+import zipfile
 from datetime import timedelta
 
 import httpx
@@ -15,6 +17,7 @@ from kernel.secret import random_bytes
 from portal.events import (
     DocumentDeleted,
     DocumentRead,
+    DocumentsExported,
     DocumentsListed,
     DocumentStored,
     RecordViewed,
@@ -453,3 +456,39 @@ class TestSessions:
         post(browser, his, browser.get("/account/sessions").text, {})
 
         assert other_browser.get("/account").status_code == 200
+
+
+class TestExport:
+    """Everything one has, as one file."""
+
+    def names(self, answer: httpx.Response) -> set[str]:
+        return set(zipfile.ZipFile(io.BytesIO(answer.content)).namelist())
+
+    def test_all_documents_are_in_it_and_it_stands_in_the_log(
+        self, world: World, browser: httpx.Client, anna: PersonId
+    ) -> None:
+        world.a_document(anna, title="Справка")
+        page = browser.get("/account/documents").text
+
+        answer = browser.get("/account/documents/export?part=1")
+
+        assert "/account/documents/export?part=1" in page
+        assert answer.headers["content-type"] == "application/zip"
+        assert self.names(answer) == {"Справка.pdf", "manifest.json"}
+        assert DocumentsExported.action in world.actions(anna)
+
+    @pytest.mark.usefixtures("anna")
+    def test_nothing_of_others_is_in_it(
+        self, world: World, browser: httpx.Client, boris: PersonId
+    ) -> None:
+        world.a_document(boris, title="Чужая")
+
+        assert self.names(browser.get("/account/documents/export")) == {"manifest.json"}
+
+    @pytest.mark.usefixtures("anna")
+    def test_part_that_there_is_not_is_not_found(self, browser: httpx.Client) -> None:
+        assert browser.get("/account/documents/export?part=2").status_code == 404
+        assert browser.get("/account/documents/export?part=0").status_code in {404, 422}
+
+    def test_stranger_gets_none(self, browser: httpx.Client) -> None:
+        assert browser.get("/account/documents/export").status_code == 303

@@ -512,6 +512,19 @@ class TestDecisions:
             assert "error-summary" in answer.text
         assert not desk.are_one()
 
+    def test_incomplete_decision_about_a_case_of_others_tells_nothing_of_it(
+        self, official: Official, desk: Desk
+    ) -> None:
+        client = official("vera")
+
+        answer = send(client, f"{desk.address}/decide", verdict="same", comment="")
+
+        assert answer.status_code == 409
+        assert "Волкова" not in answer.text
+        nobodys = f"/desk/cases/{NOBODYS}/{desk.case.one}/decide"
+        assert send(client, nobodys, verdict="same", comment="").status_code == 404
+        assert looks(desk) == []
+
     def test_records_that_are_not_there_are_not_split_off(
         self, official: Official, desk: Desk
     ) -> None:

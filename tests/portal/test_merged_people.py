@@ -1,6 +1,8 @@
 """Two people found to be one see what belongs to either; found to be two again, each their own."""
 
+import io
 import re
+import zipfile
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -13,7 +15,7 @@ from consent.api import get_consent
 from kernel.db import unit_of_work_of
 from kernel.ids import ConsentId, EntryId, PersonId, new_id
 from population_register.api import Decider, merge_persons, undo_merge
-from portal.events import DocumentDeleted, DocumentRead, DocumentsListed
+from portal.events import DocumentDeleted, DocumentRead, DocumentsExported, DocumentsListed
 from portal.service import ENTRIES_A_PAGE
 from tests.audit.audit_builders import record
 from tests.portal.portal_builders import PDF, World, post, sign_in
@@ -112,6 +114,21 @@ class TestMerged:
         assert NAMES["anya"] in page
         assert listed(browser)[0] == {"anna"}
         assert DocumentDeleted.action in two.world.actions(two.persons["anya"])
+
+    def test_all_documents_of_both_are_taken_along(self, two: Two, browser: httpx.Client) -> None:
+        two.merge()
+
+        found = [
+            name
+            for part in (1, 2)
+            for name in zipfile.ZipFile(
+                io.BytesIO(browser.get(f"/account/documents/export?part={part}").content)
+            ).namelist()
+        ]
+
+        assert {f"{title}.pdf" for title in NAMES.values()} <= set(found)
+        for person_id in two.persons.values():
+            assert DocumentsExported.action in two.world.actions(person_id)
 
     def test_consent_of_the_other_is_withdrawn_and_has_its_receipt(
         self, two: Two, browser: httpx.Client
