@@ -119,7 +119,7 @@ def _wanted(
 ) -> _Wanted:
     return _Wanted(
         state=next((each for each in _STATES if each == state), None),
-        agency=agency,
+        agency=agency if agency.isprintable() else "",
         days=next((days for days in AGES if str(days) == age), 0),
         after=_parse_position(after) if after else None,
         done=done if done in _DONE else "",
@@ -260,7 +260,7 @@ def decide(
             side, refs = _parse_records(typed.records)
             split_off(session, keyring, case, case[side], refs, by=by)
         case "ask":
-            if not typed.agency:
+            if typed.agency not in agency_names(session, language_of(request)):
                 raise DecisionIncomplete(field="agency")
             holidays = request.app.state.settings.holidays
             agency_id = AgencyId(typed.agency)

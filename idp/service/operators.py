@@ -24,6 +24,7 @@ from idp.service.accounts import (
 )
 from idp.store import accounts as failures
 from idp.store import operators as store
+from idp.throttling import network_of
 from kernel.envelope import associated_data
 from kernel.keyring import Keyring
 from kernel.secret import MalformedToken, Secret, mint_token, parse_token
@@ -130,10 +131,10 @@ def sign_in_operator(
     """
     name = canonical_username(operator_id)
     name_key = keyring.blind_index("operator_failures.name", name)
-    address_key = keyring.blind_index("operator_failures.address", address)
+    address_key = keyring.blind_index("operator_failures.address", network_of(address))
     if failures.is_blocked(session, [name_key, address_key], at=at):
         raise OperatorSignInFailed(reason="throttled")
-    found = store.find_operator(session, name)
+    found = store.find_operator(session, name) if is_identifier(name) else None
     encoded = None if found is None else _unseal(keyring, found)
     try:
         hasher.verify(password, encoded)

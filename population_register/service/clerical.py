@@ -4,7 +4,6 @@ Whoever decides holds the case: of two clerks, and of two clicks of one, one dec
 every decision stands in the access log of both people.
 """
 
-import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -40,10 +39,10 @@ from population_register.service.merging import (
     undo_ruling,
 )
 from population_register.service.reviewing import CaseView, read_case
+from population_register.service.work_lists import clean, is_plain
 from population_register.standings import Ref
 
 LONGEST_COMMENT: Final = 1000  # characters
-_CONTROL: Final = frozenset({"Cc", "Cs", "Co", "Cn"})  # categories of Unicode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +72,8 @@ def parse_comment(text: str) -> str:
     Raises:
         CommentRefused: 400. None, too long, or not plain text.
     """
-    comment = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
-    is_plain = not any(unicodedata.category(c) in _CONTROL for c in comment if c != "\n")
-    if not comment or len(comment) > LONGEST_COMMENT or not is_plain:
+    comment = clean(text)
+    if not comment or len(comment) > LONGEST_COMMENT or not is_plain(comment):
         raise CommentRefused
     return comment
 

@@ -12,8 +12,11 @@ from sqlalchemy import select
 
 from audit.api import list_entries
 from idp.api import OperatorRole, PasswordHasher, add_operator, disable_operator
+from idp.errors import OperatorSignInFailed
 from idp.operators import SESSION, SESSION_IDLE
 from idp.passwords import PROFILES
+from idp.service.accounts import FREE_ATTEMPTS_PER_ADDRESS
+from idp.service.operators import sign_in_operator
 from idp.store.operators import list_operators
 from idp.tables import operator_sessions
 from kernel.db import unit_of_work_of
@@ -693,3 +696,46 @@ class TestSecondOfficial:
                 ("merge.proposed", "vera"), ("merge.confirmed", "petr"), ("person.merged", "vera"),
                 ("case.opened", "petr"),
             }  # fmt: skip
+
+
+class TestHostileValues:
+    """What can't be in a table is refused like what is not there."""
+
+    NUL = "tax\0"
+
+    def test_in_the_name_of_who_signs_in(self, world: World) -> None:
+        with client_of(world.app) as client:
+            assert desk_sign_in(client, self.NUL).status_code == 401
+
+    @pytest.mark.parametrize("query", ["agency=tax%00", "state=%00", "age=%00", "done=%00"])
+    def test_in_the_filters_of_the_queue(self, official: Official, query: str) -> None:
+        assert official("vera").get(f"/desk/cases?{query}").status_code == 200
+
+    @pytest.mark.parametrize("after", ["%00", "0001-01-01T00:00:00+14:00~x~y"])
+    def test_in_a_position(self, official: Official, after: str) -> None:
+        assert official("vera").get(f"/desk/cases?after={after}").status_code == 400
+
+    def test_in_whom_is_asked(self, official: Official, desk: Desk) -> None:
+        clerk = official("vera")
+        clerk.post(f"{desk.address}/take", data=token(clerk))
+        asked = {"verdict": "ask", "agency": self.NUL, **WHY, **token(clerk)}
+
+        assert clerk.post(f"{desk.address}/decide", data=asked).status_code == 400
+
+    def test_guesses_from_one_network_are_counted_together(self, world: World) -> None:
+        hasher = PasswordHasher(PROFILES["test"])
+        reasons = []
+        for number in range(FREE_ATTEMPTS_PER_ADDRESS + 2):
+            with (
+                pytest.raises(OperatorSignInFailed) as refused,
+                unit_of_work_of(world.sessions) as session,
+            ):
+                sign_in_operator(
+                    session, world.keyring, hasher, operator_id=f"guess-{number}",
+                    password=Secret("wrong"), address=f"2001:db8:7:7::{number:x}", replaces=None,
+                    at=world.clock.now(),
+                )  # fmt: skip
+            reasons.append(refused.value.context["reason"])
+
+        assert reasons[-1] == "throttled"
+        assert set(reasons[:-1]) == {"unknown name"}
