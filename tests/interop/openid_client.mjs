@@ -5,8 +5,8 @@ import { createServer } from 'node:http'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import * as client from 'openid-client'
 import {
-  ACCESS_TOKEN, CIBA, DEVICE, TOKEN_EXCHANGE, afterSignOut, decideDevice, decideRequest, given,
-  issuer, open, play, publicJwk, redirectUri, refusal, signingAlg, tampered,
+  ACCESS_TOKEN, CIBA, DEVICE, TOKEN_EXCHANGE, afterSignOut, decideDevice, decideRequest, fetchWith,
+  given, issuer, open, play, publicJwk, redirectUri, refusal, signingAlg, tampered,
 } from './party.mjs'
 
 const overHttp = client.allowInsecureRequests // a demonstration on loopback
@@ -484,6 +484,31 @@ await play({
       other_key: await refusal(client.clientCredentialsGrant(other)),
       secret: await refusal(client.clientCredentialsGrant(secret)),
       nothing: await refusal(client.clientCredentialsGrant(as(client.None()))),
+    }
+  },
+
+  async mtls() {
+    const { ca, own, other } = given
+    const config = await client.discovery(
+      new URL(issuer), given.client_id, { use_mtls_endpoint_aliases: true }, client.TlsClientAuth(),
+      { [client.customFetch]: fetchWith({ ca, ...own }), execute: [client.enableNonRepudiationChecks] },
+    )
+    const signedIn = await signIn(config, { build: client.buildAuthorizationUrlWithPAR })
+    const learned = await facts(config, signedIn)
+    const { tokens } = signedIn
+    const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token)
+    const refused = async (certificate) => {
+      config[client.customFetch] = fetchWith({ ca, ...certificate })
+      return [
+        await refusal(userInfo(config, tokens)),
+        await refusal(client.refreshTokenGrant(config, tokens.refresh_token)),
+      ]
+    }
+    return {
+      ...learned,
+      refreshed: (await userInfo(config, refreshed)).name,
+      other: await refused(other),
+      none: await refused({}),
     }
   },
 

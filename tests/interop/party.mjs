@@ -4,6 +4,7 @@
 //
 //   node openid_client.mjs SCENARIO '{"issuer": …, …}'
 
+import { request } from 'node:https'
 import { createInterface } from 'node:readline/promises'
 import { argv, stdin, stdout } from 'node:process'
 
@@ -46,6 +47,23 @@ export async function refusal(promise) {
   }
   return 'nothing was refused'
 }
+
+/** `fetch` over connections with a certificate of the client's, which Node's own can't make. */
+export const fetchWith = ({ ca, cert, key }) => (url, { method, headers, body } = {}) =>
+  new Promise((resolve, reject) => {
+    const sent = new Request(url, { method, headers, body })
+    const options = { method: sent.method, headers: Object.fromEntries(sent.headers), ca, cert, key }
+    const call = request(url, options, (answer) => {
+      const parts = []
+      answer.on('data', (part) => parts.push(part))
+      answer.on('end', () => {
+        const named = Object.entries(answer.headers).map(([name, value]) => [name, String(value)])
+        resolve(new Response(Buffer.concat(parts), { status: answer.statusCode, headers: named }))
+      })
+    })
+    call.on('error', reject)
+    call.end(body == null ? undefined : String(body))
+  })
 
 /** How WebCrypto's libraries call our EdDSA: RFC 9864, 2.2. */
 export const signingAlg = (alg) => (alg === 'EdDSA' ? 'Ed25519' : alg)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,14 @@ from tests.idp.certificates import (
     with_key,
 )
 from tests.idp.idp_world import ProofKey, claims_of
-from tests.interop.conftest import Running, running_process, served, wait_for_port
+from tests.interop.conftest import (
+    NODE_PACKAGES,
+    Running,
+    running_process,
+    served,
+    wait_for_port,
+)
+from tests.interop.javascript import Play
 from tests.interop.proxies import CONFIGURATIONS, program, running_proxy
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
@@ -50,6 +57,7 @@ METADATA = re.findall(
 
 
 DIRECT = "direct"
+NAME = "Анна Сергеевна Волкова"
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,12 @@ class Behind:
         with httpx.Client(verify=context, base_url=self.mtls_url) as http:
             return http.post(path, data=form, headers=header)
 
-    def register(self, **metadata: Any) -> str:  # noqa: ANN401
-        (token,) = self.running.initial_access_tokens(profile=ClientProfile.OIDC)
+    def register(
+        self,
+        profile: ClientProfile = ClientProfile.OIDC,
+        **metadata: Any,  # noqa: ANN401
+    ) -> str:
+        (token,) = self.running.initial_access_tokens(profile=profile)
         asked = {
             "client_name": "Bank",
             "grant_types": ["client_credentials"],
@@ -229,6 +241,53 @@ def test_client_is_entered_as_the_page_about_conformance_says(
     )
 
     assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.skipif(
+    not (NODE_PACKAGES / "openid-client").exists(), reason="openid-client is missing (make setup)"
+)
+@pytest.mark.spec("FAPI2-SP-FINAL-5.3.2.1-6")
+@pytest.mark.spec("RFC8705-3")
+@pytest.mark.spec("RFC8705-5")
+@pytest.mark.parametrize("method", ["tls_client_auth", "self_signed_tls_client_auth"])
+def test_openid_client_signs_a_person_in(
+    behind: Behind, node: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that nobody here wrote: FAPI 2.0 with its certificate alone, and with no other."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(behind.folder / "server.pem"))
+    is_vouched_for = method == "tls_client_auth"
+    own = a_client_certificate(behind.authority if is_vouched_for else None, days=TODAY)
+    other = a_client_certificate(None, days=TODAY)
+    client_id = behind.register(
+        ClientProfile.FAPI2,
+        redirect_uris=["http://localhost:9/callback"],
+        grant_types=["authorization_code", "refresh_token"],
+        response_types=["code"],
+        token_endpoint_auth_method=method,
+        **(
+            {"tls_client_auth_subject_dn": SUBJECT}
+            if is_vouched_for
+            else {"jwks": {"keys": [own.jwk | {"kid": "1"}]}}
+        ),
+    )
+    play = Play(replace(behind.running, issuer=behind.mtls_url), node, "openid_client")
+
+    learned = play(
+        "mtls",
+        client_id=client_id,
+        ca=(behind.folder / "server.pem").read_text(),
+        own={"cert": with_key(own).decode(), "key": with_key(own).decode()},
+        other={"cert": with_key(other).decode(), "key": with_key(other).decode()},
+    )
+
+    assert learned == {
+        "issuer": behind.mtls_url,
+        "token_type": "bearer",
+        "name": NAME,
+        "refreshed": NAME,
+        "other": ["invalid_token", "invalid_client"],
+        "none": ["invalid_token", "invalid_client"],
+    }
 
 
 @pytest.mark.spec("FAPI2-SP-FINAL-5.2.1-1")
