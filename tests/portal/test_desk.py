@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
+from weakref import WeakKeyDictionary
 
 import httpx
 import pytest
@@ -37,7 +38,7 @@ from population_register.api import (
 )
 from population_register.case_store import HELD_FOR
 from tests.asgi import client_of
-from tests.portal.portal_builders import World, field, post, sign_in
+from tests.portal.portal_builders import World, field, sign_in
 
 DESK_PASSWORD = "seventeen quiet lanterns"
 ANNA = {"family_name": "Волкова", "given_name": "Анна", "middle_name": "Дмитриевна",
@@ -114,12 +115,17 @@ def official(world: World) -> Iterator[Official]:
 
 
 def desk_sign_in(client: httpx.Client, name: str, password: str = DESK_PASSWORD) -> httpx.Response:
-    page = client.get("/desk/sign-in").text
-    return post(client, "/desk/sign-in", page, {"username": name, "password": password})
+    return send(client, "/desk/sign-in", username=name, password=password)
+
+
+_tokens: WeakKeyDictionary[httpx.Client, str] = WeakKeyDictionary()
 
 
 def token(client: httpx.Client) -> dict[str, str]:
-    return {"form_token": field(client.get("/desk/sign-in").text, "form_token")}
+    """Return the token of a browser's forms: the same for all of them."""
+    if client not in _tokens:
+        _tokens[client] = field(client.get("/desk/sign-in").text, "form_token")
+    return {"form_token": _tokens[client]}
 
 
 def send(client: httpx.Client, address: str, **fields: str) -> httpx.Response:
