@@ -1,11 +1,12 @@
 """The SHA-256 of a stream, computed beside whatever else is done with its parts.
 
 It takes half of the time in which a document is stored or opened, and the interpreter's lock is not
-held meanwhile: with a second core it costs nobody any time. With one core it costs what it did.
+held meanwhile: with a second core it costs nobody any time. With one core it is done in its turn.
 """
 
 import hashlib
 import os
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Final
@@ -32,10 +33,11 @@ class StreamDigest:
     def update(self, part: Buffer) -> None:
         """Add a part, and return at once."""
         self._finish()
-        if memoryview(part).nbytes < BESIDE_BYTES:
+        threads = _threads() if memoryview(part).nbytes >= BESIDE_BYTES else None
+        if threads is None:
             self._digest.update(part)
         else:
-            self._pending = _threads().submit(self._digest.update, part)
+            self._pending = threads.submit(self._digest.update, part)
 
     def digest(self) -> bytes:
         """Return the 32 bytes over everything so far."""
@@ -49,6 +51,15 @@ class StreamDigest:
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
-    """Return the threads that hash: one a core, for all streams, as long as the process runs."""
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="sha256")
+def _threads() -> ThreadPoolExecutor | None:
+    """Return the threads that hash: one a core, for all streams, as long as the process runs.
+
+    None with one core: there is nothing to be done beside, and taking turns costs a twentieth.
+    """
+    cores = _cores()
+    return ThreadPoolExecutor(cores, thread_name_prefix="sha256") if cores > 1 else None
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

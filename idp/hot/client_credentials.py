@@ -7,8 +7,9 @@ from starlette.requests import Request
 from idp import tokens
 from idp.errors import InvalidScope
 from idp.grant_management import SCOPES
-from idp.hot.clients import Caller
+from idp.hot.clients import Caller, ClientChangedError
 from idp.hot.token import Issue, check_spent
+from idp.hot.unchanged import unchanged_clients_of
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
 from idp.resource_scopes import RESOURCE_SCOPES
@@ -40,12 +41,16 @@ async def grant_client(request: Request, caller: Caller) -> Issue:
     """
     scope = _scope_of(caller)
     audience_for(caller.form.every(RESOURCE), granted=(), issuer=caller.provider.issuer)
-    statement = _spend(has_assertion=caller.has_assertion, has_proof=caller.proof is not None)
-    row = await statement.fetchrow(request.app.state.hot_pool, **caller.binds, **caller.proof_binds)
-    assert row is not None  # the statement always returns one
-    check_spent(row, caller)
+    pool, client = request.app.state.hot_pool, caller.client
+    if caller.has_assertion or caller.proof is not None:
+        statement = _spend(has_assertion=caller.has_assertion, has_proof=caller.proof is not None)
+        row = await statement.fetchrow(pool, **caller.binds, **caller.proof_binds)
+        assert row is not None  # the statement always returns one
+        check_spent(row, caller)
+    elif not await unchanged_clients_of(request).ask(pool, client.client_id, client.revision):
+        raise ClientChangedError
     # RFC 9068, 2.2: sub is the client where no person is involved.
-    return Issue(subject=tokens.Subject(sub=caller.client.client_id, scope=scope))
+    return Issue(subject=tokens.Subject(sub=client.client_id, scope=scope))
 
 
 def _scope_of(caller: Caller) -> tuple[str, ...]:
