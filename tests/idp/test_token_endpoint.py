@@ -419,6 +419,16 @@ class TestClientAuthentication:
         assert error(client.redeem(code)) == (401, "invalid_client")
         assert error(client.userinfo(token)) == (401, "invalid_token")
 
+    def test_disabled_client_gets_nothing_for_itself_either(self, world: IdpWorld) -> None:
+        client = world.a_relying_party()
+        form = {"grant_type": "client_credentials"}
+        assert client.post("/token", form).status_code == 200
+
+        with world.session() as session:
+            administration.disable_client(session, client.client_id, at=world.clock.now())
+
+        assert error(client.post("/token", form)) == (401, "invalid_client")
+
     def test_replaced_key_counts_at_once(self, world: IdpWorld) -> None:
         """What a process remembers of a client is never trusted by itself."""
         client = world.a_relying_party(method="private_key_jwt")
