@@ -1,6 +1,8 @@
 """Compare records that are new or changed with everybody whom they may be about."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
+from math import inf
 
 from sqlalchemy.orm import Session
 
@@ -49,8 +51,9 @@ class Comparison:
         bearers: Who bears each key that was looked up, as stored.
         closed: Keys of too many people, as it will be.
         judge: What the model says of two records.
-        asked: Pairs with an open key in common that a human would be asked about, or better; with
-            their scores, or at least `link` of those above it.
+        asked: Pairs with an open key in common that a human would be asked about, or better, with
+            their scores, or at least `link` of those above it; of those whose persons are linked by
+            other records, not all.
         joined: Persons, and records that are nobody's yet, by what links them.
         reopened: Records that bear a key which opened or closed.
         erased: New records about persons whose data was destroyed.
@@ -190,12 +193,22 @@ class Comparison:
 
     def _meet_person(self, change: Change, opened: frozenset[int], fragment: Fragment) -> None:
         """Compare a changed record with the records of a person that have a key of it."""
-        is_linked = False
-        for standing in fragment.standings.values():
-            if standing.ref != change.ref and not opened.isdisjoint(standing.keys):
-                is_linked |= self._meet(change, standing)
-        if is_linked:
-            self.joined.join(_node(change), fragment.person_id)
+        near = [
+            standing
+            for standing in fragment.standings.values()
+            if standing.ref != change.ref and not opened.isdisjoint(standing.keys)
+        ]
+        if len(near) > 1:  # the plainest first
+            near.sort(key=partial(self._least, change.standing), reverse=True)
+        for other in near:
+            if self._meet(change, other):
+                # What the person's other records say is asked by whoever divides, if at all.
+                self.joined.join(_node(change), fragment.person_id)
+                break
+
+    def _least(self, one: Standing, other: Standing) -> float:
+        least = self.judge.at_least(one, other)
+        return -inf if least is None else least
 
     def _meet(self, change: Change, other: Standing) -> bool:
         """Compare two records; tell whether they link."""

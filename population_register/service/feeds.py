@@ -43,7 +43,7 @@ from population_register.service.accepting import accept_incoming
 from population_register.service.agencies import get_agency
 from population_register.service.reading_ahead import Batch, FeedReader
 
-BATCH_ROWS = 2_000
+BATCH_ROWS = 1_000
 """Rows per transaction: enough to make a commit cheap, few enough to hold locks for a moment."""
 
 MAX_PROBLEMS_PER_ROW = 20
