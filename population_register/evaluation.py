@@ -18,7 +18,7 @@ from population_register.learning import Patterns, learn, without_defaults
 from population_register.scoring import Model, Scorer, odds_bits
 
 Progress = Callable[[str, int], None]
-"""Told the name of a step and how many pairs it has done."""
+"""Told what is done, and how many."""
 
 LEANING = 1.0
 """Bits by which persons are sought more willingly than the learned odds say.
@@ -124,7 +124,7 @@ def match(
             found.rarity.extend(array("f", rarities))
             counts.update(zip(numbers, map(round, rarities), strict=True))
             if progress is not None:
-                progress("compared", len(found.pattern))
+                progress(f"of {len(found.left):,} pairs compared", len(found.pattern))
         patterns.extend(bulk.patterns.levels)
         return {(patterns[number], rarity): n for (number, rarity), n in counts.items()}
 

@@ -5,7 +5,7 @@ import sys
 import tomllib
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TextIO
 from uuid import UUID
 
 import click
@@ -83,6 +83,7 @@ def rebuild(
     "--truth-column", required=True, help="Equal in rows about one person; not looked at."
 )
 @click.option("--without", multiple=True, help="Leave an attribute out, e.g. snils. Repeatable.")
+@click.option("--encoding", default="utf-8", help="Of FILE, if not UTF-8; e.g. windows-1251.")
 @click.option("--mistakes", type=click.IntRange(0, 1000), default=0, help="Show so many mistakes.")
 @click.option(
     "--clusters",
@@ -96,6 +97,7 @@ def evaluate(  # noqa: PLR0917 - one argument per option
     mapping_file: Path,
     truth_column: str,
     without: tuple[str, ...],
+    encoding: str,
     mistakes: int,
     clusters_file: Path | None,
     *,
@@ -111,7 +113,7 @@ def evaluate(  # noqa: PLR0917 - one argument per option
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.BadParameter(str(error), param_hint="--mapping") from error
     begun = perf_counter()
-    with file.open(encoding="utf-8-sig", newline="") as table:
+    with _opened(file, encoding) as table:
         try:
             report = evaluate_matching(
                 table,
@@ -123,7 +125,7 @@ def evaluate(  # noqa: PLR0917 - one argument per option
             )
         except UnicodeDecodeError as error:
             raise click.BadParameter(
-                "the file is not UTF-8; convert it first, as by iconv -f windows-1251 -t utf-8",
+                f"the file is not written in {encoding}; say how it is: --encoding windows-1251",
                 param_hint="FILE",
             ) from error
     seconds = perf_counter() - begun
@@ -138,9 +140,16 @@ def evaluate(  # noqa: PLR0917 - one argument per option
     show(is_json, _as_json(report, seconds, peak), lines=_lines(report, seconds, peak))
 
 
+def _opened(file: Path, encoding: str) -> TextIO:
+    try:
+        return file.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
+    except LookupError as error:
+        raise click.BadParameter(str(error), param_hint="--encoding") from error
+
+
 def _tell(step: str, done: int) -> None:
     if sys.stderr.isatty():
-        click.echo(f"\r{done:,} pairs {step} ...", err=True, nl=False)
+        click.echo(f"\r\033[K{done:,} {step} ...", err=True, nl=False)
 
 
 def _quality(quality: MatchingQuality) -> dict[str, float | int]:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import chain, zip_longest
 from typing import Any, TextIO
 
@@ -100,6 +101,8 @@ def evaluate_matching(
     if truth_column in how.named_columns():
         raise MappingRefused("The truth column may not be mapped to an attribute.")
     profiles, truth, sources = read_table(table, how, truth_column)
+    if progress is not None:
+        progress("records read", len(profiles))
     matched = match(
         profiles,
         how.kinds(),
@@ -141,7 +144,7 @@ def read_table(
     columns = [name.strip() for name in next(reading, [])]
     needed = how.named_columns() | {truth_column}
     if missing := needed - set(columns):
-        named = ", ".join(sorted(missing))
+        named = ", ".join(_with_likely(name, columns) for name in sorted(missing))
         raise MappingRefused(f"The table has no column {named}. It has: {', '.join(columns)}.")
     if twice := sorted(name for name in needed if columns.count(name) > 1):
         raise MappingRefused(f"The table has several columns {', '.join(twice)}; rename them.")
@@ -162,6 +165,13 @@ def read_table(
         truth.append((row[truth_column] or "").strip() or f"\x00{len(truth)}")
         sources.append(reader.source_of(row))
     return profiles, truth, sources
+
+
+def _with_likely(missing: str, columns: Sequence[str]) -> str:
+    """Return the name of a column that is not there, with the one that is likely meant."""
+    by_fold = {column.casefold(): column for column in columns}
+    likely = get_close_matches(missing.casefold(), by_fold, n=1)
+    return f"{missing} (perhaps {by_fold[likely[0]]}?)" if likely else missing
 
 
 def _with_delimiter(table: TextIO) -> tuple[Iterator[str], str]:

@@ -2,14 +2,18 @@
 
 import csv
 import io
+import json
 from itertools import groupby
 from math import log2
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.cli.matching import matching
 from loadtests.matching.population import rows
 from population_register.clustering import partition
 from population_register.comparison import Profile
@@ -333,6 +337,22 @@ class TestOddTables:
     def test_with_two_columns_of_one_name_is_refused(self) -> None:
         with pytest.raises(MappingRefused, match="several columns name"):
             self.evaluated("person,name,name,phone\n1,a,b,c\n")
+
+    def test_without_a_column_says_which_was_likely_meant(self) -> None:
+        with pytest.raises(MappingRefused, match=r"no column phone \(perhaps Phone\?\)"):
+            self.evaluated("person,name,Phone\n1,a,b\n")
+
+    def test_in_another_encoding_is_read_when_told_so(self, tmp_path: Path) -> None:
+        table, mapping = tmp_path / "people.csv", tmp_path / "mapping.toml"
+        table.write_text("person;name\n1;Воробьёва\n1;Воробьева\n2;Котов\n", "windows-1251")
+        mapping.write_text('columns.family_name = "name"', "utf-8")
+        said = ["evaluate", str(table), "--mapping", str(mapping), "--truth-column", "person"]
+
+        refused = CliRunner().invoke(matching, said)
+        read = CliRunner().invoke(matching, [*said, "--encoding", "windows-1251", "--json"])
+
+        assert "--encoding windows-1251" in refused.output
+        assert (refused.exit_code, json.loads(read.stdout)["people"]) == (2, 2)
 
     def test_that_is_no_csv_is_refused_with_its_place(self) -> None:
         with pytest.raises(FeedRefused, match="after row 2"):
