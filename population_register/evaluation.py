@@ -20,12 +20,13 @@ from population_register.scoring import Model, Scorer, odds_bits
 Progress = Callable[[str, int], None]
 """Told what is done, and how many."""
 
-LEANING = 1.0
+LEANING = 2.0
 """Bits by which persons are sought more willingly than the learned odds say.
 
 Weights learned without truth take features for independent. They are not: a hasty clerk errs in
 several, and a move changes all of an address. So true pairs with several disagreements score too
-low. Of 0, 1, 2 and 3 bits, 1 was best on average of seventeen tables of tuning seeds.
+low. Of 0 to 4 bits, 2 or 3 gave the best persons on most of sixteen tables of tuning seeds, and 1
+or 2 the best single pairs.
 """
 
 _AT_ONCE = 50_000  # pairs
