@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import pytest
@@ -98,6 +98,48 @@ def test_a_cancelled_statement_does_not_reach_who_comes_next(database_url: str) 
     before, after = run(database_url, use)
 
     assert before != after
+
+
+def test_a_statement_that_waited_and_is_cancelled_does_not_reach_who_comes_next(
+    database_url: str,
+) -> None:
+    async def use(pool: HotPool) -> tuple[int, int]:
+        first = asyncio.ensure_future(who(pool))
+        sleeping = asyncio.ensure_future(pool.fetchrow("SELECT pg_sleep(60)"))
+        last = asyncio.ensure_future(who(pool))
+        before = await first
+        for _ in range(3):
+            await asyncio.sleep(0)  # it is sent as soon as the first has its answer
+        sleeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sleeping
+        return before, await last
+
+    before, after = run(database_url, use)
+
+    assert before != after
+
+
+def test_what_fails_fails_for_who_asked_and_for_nobody_else(database_url: str) -> None:
+    async def use(pool: HotPool) -> list[Any]:
+        asked: list[Awaitable[Any]] = [
+            who(pool),
+            pool.fetch("SELECT 1 / 0"),
+            pool.fetch("SELECT pg_terminate_backend(pg_backend_pid())"),
+            who(pool),
+            pool.fetch("SELECT n FROM generate_series(1, 2) n"),
+        ]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, failed, ended, last, rows = run(database_url, use)
+
+    assert isinstance(failed, asyncpg.DivisionByZeroError)
+    assert isinstance(ended, asyncpg.PostgresError)
+    assert isinstance(first, int)
+    assert isinstance(last, int)
+    assert first != last
+    assert isinstance(rows, list)
+    assert [row["n"] for row in rows] == [1, 2]
 
 
 def test_who_stops_waiting_leaves_the_turn_to_the_next(database_url: str) -> None:
