@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import process_time
@@ -328,10 +329,13 @@ def apart() -> Iterator[PasswordHasher]:
 
 def hashing_process() -> psutil.Process:
     """Return the process that hashes; it runs once something was hashed."""
-    (child,) = (
-        child for child in psutil.Process().children() if argon2id.__file__ in child.cmdline()
-    )
-    return child
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # what another test left to be waited for
+            if argon2id.__file__ in child.cmdline():
+                found.append(child)
+    (process,) = found
+    return process
 
 
 class TestPasswords:
