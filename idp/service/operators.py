@@ -148,9 +148,11 @@ def sign_in_operator(
         raise OperatorSignInFailed(reason="disabled")
     if not failures.forgive_failures(session, name_key, at=at):
         raise OperatorSignInFailed(reason="throttled in a race")
+    if not store.lock_verified(session, found):
+        raise OperatorSignInFailed(reason="changed in a race")
     if hasher.needs_rehash(encoded):
         sealed = _seal(keyring, name, hasher.hash(password))
-        store.replace_password(session, name, password_hash_sealed=sealed, at=None)
+        store.replace_hash(session, name, password_hash_sealed=sealed)
     sign_out_operator(session, replaces)
     store.delete_expired(session, name, at=at)
     cookie = mint_token(COOKIE_PREFIX)

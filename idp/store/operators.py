@@ -69,14 +69,46 @@ def disable_operator(session: Session, operator_id: str, *, at: datetime) -> boo
 
 
 def replace_password(
-    session: Session, operator_id: str, *, password_hash_sealed: bytes, at: datetime | None
+    session: Session, operator_id: str, *, password_hash_sealed: bytes, at: datetime
 ) -> None:
-    """Store another password, or, without an instant, the same one hashed anew."""
-    values: dict[str, object] = {"password_hash_sealed": password_hash_sealed}
-    if at is not None:
-        values["password_changed_at"] = at
-        end_sessions(session, operator_id)
-    session.execute(update(operators).where(operators.c.operator_id == operator_id).values(values))
+    """Store another password, and end the sessions.
+
+    Transaction:
+        The password first: who signs in with the old one at once waits, and is refused; or was
+        first, and their session ends.
+    """
+    session.execute(
+        update(operators)
+        .where(operators.c.operator_id == operator_id)
+        .values(password_hash_sealed=password_hash_sealed, password_changed_at=at)
+    )
+    end_sessions(session, operator_id)
+
+
+def replace_hash(session: Session, operator_id: str, *, password_hash_sealed: bytes) -> None:
+    """Store the same password hashed anew; the caller holds the row (`lock_verified`)."""
+    session.execute(
+        update(operators)
+        .where(operators.c.operator_id == operator_id)
+        .values(password_hash_sealed=password_hash_sealed)
+    )
+
+
+def lock_verified(session: Session, verified: StoredOperator) -> bool:
+    """Keep an official as they are until the transaction ends; tell whether they still are.
+
+    They are not if they were given another password meanwhile, or disabled.
+    """
+    found = session.execute(
+        select(operators.c.operator_id)
+        .where(
+            operators.c.operator_id == verified.operator.operator_id,
+            operators.c.password_hash_sealed == verified.password_hash_sealed,
+            operators.c.disabled_at.is_(None),
+        )
+        .with_for_update()
+    )
+    return found.one_or_none() is not None
 
 
 def _operator(row: Row[Any]) -> Operator:

@@ -10,9 +10,16 @@ from weakref import WeakKeyDictionary
 import httpx
 import pytest
 from sqlalchemy import select
+from typing_extensions import override
 
 from audit.api import list_entries
-from idp.api import OperatorRole, PasswordHasher, add_operator, disable_operator
+from idp.api import (
+    OperatorRole,
+    PasswordHasher,
+    add_operator,
+    change_operator_password,
+    disable_operator,
+)
 from idp.errors import OperatorSignInFailed
 from idp.operators import SESSION, SESSION_IDLE
 from idp.passwords import PROFILES
@@ -745,3 +752,33 @@ class TestHostileValues:
 
         assert reasons[-1] == "throttled"
         assert set(reasons[:-1]) == {"unknown name"}
+
+
+def test_password_that_is_changed_while_it_is_verified_opens_nothing(
+    world: World, official: Official
+) -> None:
+    official("vera")
+
+    class Meanwhile(PasswordHasher):
+        """Verifies; and the password is another one before that is told."""
+
+        @override
+        def verify(self, password: Secret[str], encoded: str | None) -> None:
+            super().verify(password, encoded)
+            with unit_of_work_of(world.sessions) as session:
+                change_operator_password(
+                    session, world.keyring, self, operator_id="vera",
+                    password=Secret("another-long-password-7"), at=world.clock.now(),
+                )  # fmt: skip
+
+    with (
+        pytest.raises(OperatorSignInFailed) as refused,
+        unit_of_work_of(world.sessions) as session,
+    ):
+        sign_in_operator(
+            session, world.keyring, Meanwhile(PROFILES["test"]), operator_id="vera",
+            password=Secret(DESK_PASSWORD), address="192.0.2.7", replaces=None,
+            at=world.clock.now(),
+        )  # fmt: skip
+
+    assert refused.value.context["reason"] == "changed in a race"
