@@ -1,14 +1,12 @@
 """`civitas register`: is what the register says possible, and who has to look at what is not."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
 import click
 
-from app.cli.session import as_json, resources, show, table
+from app.cli.session import as_json, progress, resources, show, table
 from kernel.db import unit_of_work_of
 from kernel.ids import AgencyId
 from population_register.api import (
@@ -44,7 +42,7 @@ def check(*, is_json: bool) -> None:
     working days; what is no longer found is closed. Everybody sees in their access log that they
     were looked at. It may be broken off and begun again.
     """
-    with resources() as opened, _progress(is_hidden=is_json) as tell:
+    with resources() as opened, progress(is_hidden=is_json) as tell:
         counts = check_register(
             opened.sessions,
             opened.keyring,
@@ -159,26 +157,3 @@ def _row(item: WorkItem) -> dict[str, object]:
         "found": f"{found}: {', '.join(item.attributes)}",
         "records": ", ".join(item.record_numbers),
     }
-
-
-class _Told:
-    """Tells how many people were done with, on one line that is written over."""
-
-    def __init__(self, *, is_hidden: bool) -> None:
-        self._is_hidden = is_hidden
-        self.done = 0
-
-    def __call__(self, done: int) -> None:
-        self.done = done
-        if not self._is_hidden:
-            click.echo(f"\r{done} people", nl=False, err=True)
-
-
-@contextmanager
-def _progress(*, is_hidden: bool) -> Iterator[_Told]:
-    told = _Told(is_hidden=is_hidden)
-    try:
-        yield told
-    finally:
-        if told.done and not is_hidden:
-            click.echo(err=True)

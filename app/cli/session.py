@@ -212,3 +212,28 @@ def table(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> l
         "  ".join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip()
         for line in [headings, *texts]
     ]
+
+
+class Progress:
+    """Tells how many people were done with, on one line that is written over."""
+
+    def __init__(self, *, is_hidden: bool) -> None:
+        self._is_hidden = is_hidden
+        self.done = 0
+
+    def __call__(self, done: int) -> None:
+        """Tell it."""
+        self.done = done
+        if not self._is_hidden:
+            click.echo(f"\r{done} people", nl=False, err=True)
+
+
+@contextmanager
+def progress(*, is_hidden: bool) -> Iterator[Progress]:
+    """Tell how far a long command is, on standard error; end the line when it is done."""
+    told = Progress(is_hidden=is_hidden)
+    try:
+        yield told
+    finally:
+        if told.done and not is_hidden:
+            click.echo(err=True)

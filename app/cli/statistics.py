@@ -1,13 +1,11 @@
 """`civitas statistics`: what may be said about the population without naming anybody."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import click
 
-from app.cli.session import as_json, resources, show, table
+from app.cli.session import as_json, progress, resources, show, table
 from kernel.db import unit_of_work_of
 from population_register.api import (
     DIMENSIONS,
@@ -86,7 +84,7 @@ def snapshot(*, is_json: bool) -> None:
 
     Everybody's record is opened once, and everybody sees that in their access log.
     """
-    with resources() as opened, _progress(is_hidden=is_json) as tell:
+    with resources() as opened, progress(is_hidden=is_json) as tell:
         snapshot_id = take_snapshot(opened.sessions, opened.keyring, opened.clock, tell)
     show(
         is_json,
@@ -188,7 +186,7 @@ def extract(
         with (
             resources() as opened,
             draft.open("w", encoding="utf-8", newline="") as out,
-            _progress(is_hidden=is_json) as tell,
+            progress(is_hidden=is_json) as tell,
         ):
             extracted = write_extract(
                 opened.sessions,
@@ -253,26 +251,3 @@ def releases(recipient_id: str, *, is_json: bool) -> None:
 def _milli(epsilon: float) -> int:
     """Return thousandths, one at least: nothing is free."""
     return max(1, int(Decimal(str(epsilon)) * _MILLI))
-
-
-class _Teller:
-    """Says how far it is, once in a while."""
-
-    def __init__(self, *, is_hidden: bool) -> None:
-        self._is_hidden = is_hidden
-        self.done = 0
-
-    def __call__(self, done: int) -> None:
-        self.done = done
-        if not self._is_hidden:
-            click.echo(f"\r{done} people", nl=False, err=True)
-
-
-@contextmanager
-def _progress(*, is_hidden: bool) -> Iterator[_Teller]:
-    teller = _Teller(is_hidden=is_hidden)
-    try:
-        yield teller
-    finally:
-        if not is_hidden and teller.done:
-            click.echo(err=True)
