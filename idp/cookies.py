@@ -16,6 +16,7 @@ else. Another site frames it, so it is `SameSite=None`, which browsers take with
 loopback they take that over http too."""
 
 KNOWN_BROWSER_COOKIE = "civitas_known_browser"
+KNOWN_DESK_BROWSER_COOKIE = "civitas_known_desk_browser"
 _KNOWN_FOR_SECONDS = 365 * 24 * 3600
 
 _IN_NAME = slice(5, 17)
@@ -90,26 +91,33 @@ def clear_session_cookie(request: Request, response: Response) -> None:
     )
 
 
-def _known_browser_name(request: Request) -> str:
-    is_https = request.app.state.settings.is_https
-    return f"__Host-{KNOWN_BROWSER_COOKIE}" if is_https else KNOWN_BROWSER_COOKIE
+def _known_browser_name(request: Request, *, is_desk: bool) -> str:
+    name = KNOWN_DESK_BROWSER_COOKIE if is_desk else KNOWN_BROWSER_COOKIE
+    return f"__Host-{name}" if request.app.state.settings.is_https else name
 
 
-def known_browser(request: Request) -> str | None:
-    """Return what the browser keeps since somebody signed in from it, as received."""
-    return request.cookies.get(_known_browser_name(request))
+def known_browser(request: Request, *, is_desk: bool = False) -> str | None:
+    """Return what the browser keeps since somebody signed in from it, as received.
+
+    Args:
+        request: The request.
+        is_desk: Whether officials are meant, who sign in to the desk.
+    """
+    return request.cookies.get(_known_browser_name(request, is_desk=is_desk))
 
 
-def set_known_browser(request: Request, response: Response, kept: str) -> None:
+def set_known_browser(
+    request: Request, response: Response, kept: str, *, is_desk: bool = False
+) -> None:
     """Let the browser keep that somebody signed in from it; see `idp.known_browsers`."""
     response.set_cookie(
-        _known_browser_name(request),
+        _known_browser_name(request, is_desk=is_desk),
         kept,
         max_age=_KNOWN_FOR_SECONDS,
         path="/",
         secure=request.app.state.settings.is_https,
         httponly=True,
-        samesite="lax",
+        samesite="strict" if is_desk else "lax",
     )
 
 

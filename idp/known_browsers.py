@@ -11,12 +11,17 @@ Source:
     OWASP, Slow Down Online Guessing Attacks with Device Cookies.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from kernel.secret import b64url, equal, random_b64url
 
 MOST_PEOPLE = 4
 """Of one browser: a family."""
+
+PEOPLE: Final = "known_browser"
+"""Index of the proofs of people who signed in to their account."""
+OFFICIALS: Final = "known_browser.desk"
+"""Index of the proofs of officials who signed in to the desk."""
 
 _NAME_BYTES = 16
 _NAME_LENGTH = 22  # characters
@@ -29,31 +34,37 @@ class _Digests(Protocol):
         ...
 
 
-def find_browser(keyring: _Digests, presented: str | None, username: str) -> str | None:
+def find_browser(
+    keyring: _Digests, presented: str | None, username: str, *, index: str = PEOPLE
+) -> str | None:
     """Return the name of a browser from which somebody has signed in.
 
     Args:
         keyring: Made the proofs.
         presented: What the browser sent; nothing about it is known to be true.
         username: Of whom, in its canonical form.
+        index: Of the digests: a proof counts only where it was made.
     """
     for proof in _proofs(presented):
         browser = proof[:_NAME_LENGTH]
-        if equal(_prove(keyring, browser, username).encode(), proof.encode()):
+        if equal(_prove(keyring, index, browser, username).encode(), proof.encode()):
             return browser
     return None
 
 
-def remember(keyring: _Digests, presented: str | None, username: str) -> str:
+def remember(
+    keyring: _Digests, presented: str | None, username: str, *, index: str = PEOPLE
+) -> str:
     """Return what a browser is to keep after somebody has signed in from it.
 
     Args:
         keyring: Makes the proof.
         presented: What it kept so far.
         username: Who has signed in, in the canonical form.
+        index: Of the digests, as for `find_browser`.
     """
-    known = find_browser(keyring, presented, username)
-    proof = _prove(keyring, known or random_b64url(_NAME_BYTES), username)
+    known = find_browser(keyring, presented, username, index=index)
+    proof = _prove(keyring, index, known or random_b64url(_NAME_BYTES), username)
     others = [each for each in _proofs(presented) if each != proof]
     return ".".join([proof, *others][:MOST_PEOPLE])
 
@@ -63,5 +74,5 @@ def _proofs(presented: str | None) -> list[str]:
     return [each for each in found if len(each) == _PROOF_LENGTH and each.isascii()]
 
 
-def _prove(keyring: _Digests, browser: str, username: str) -> str:
-    return browser + b64url(keyring.blind_index("known_browser", f"{browser} {username}"))
+def _prove(keyring: _Digests, index: str, browser: str, username: str) -> str:
+    return browser + b64url(keyring.blind_index(index, f"{browser} {username}"))

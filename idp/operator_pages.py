@@ -6,10 +6,16 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
+from idp.cookies import known_browser, set_known_browser
 from idp.dependencies import password_hasher_of
 from idp.errors import NobodyAtDesk, OperatorSignInFailed, RoleMissing
 from idp.operators import Operator, OperatorRole
-from idp.service.operators import find_operator_by_cookie, sign_in_operator, sign_out_operator
+from idp.service.operators import (
+    find_operator_by_cookie,
+    remember_desk_browser,
+    sign_in_operator,
+    sign_out_operator,
+)
 from kernel.db import UnitOfWork
 from kernel.errors import DomainError
 from kernel.form_guard import FormFromOurPage
@@ -90,6 +96,7 @@ def sign_in(
         operator_id=username,
         password=Secret(password),
         address=request.client.host if request.client else "",
+        browser=known_browser(request, is_desk=True),
         replaces=_cookie(request),
         at=state.clock.now(),
     )
@@ -102,6 +109,10 @@ def sign_in(
         httponly=True,
         samesite="strict",
     )
+    kept = remember_desk_browser(
+        state.keyring, known_browser(request, is_desk=True), operator_id=username
+    )
+    set_known_browser(request, response, kept, is_desk=True)
     return response
 
 

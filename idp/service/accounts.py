@@ -5,25 +5,19 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from idp import known_browsers
 from idp.assurance import PASSWORD, AssuranceLevel
 from idp.errors import SignInFailed, UsernameTaken
 from idp.model import Account, SignedIn
 from idp.passwords import PasswordHasher, PasswordMismatch, check_password
+from idp.service.attempts import ACCOUNTS
 from idp.service.closing import tell_register
 from idp.store import accounts as store
-from idp.throttling import network_of
 from kernel.envelope import associated_data
 from kernel.errors import Conflict
 from kernel.ids import AccountId, PersonId, new_id
 from kernel.keyring import Keyring
 from kernel.secret import Secret
 from population_register.api import members_of
-
-FREE_ATTEMPTS_PER_NAME = 5
-"""Wrong passwords for one name before waiting begins (NIST SP 800-63B-4, 3.2.2: at most 100)."""
-FREE_ATTEMPTS_PER_ADDRESS = 50
-"""From one address: a whole family or an office may be behind it."""
 
 _USERNAME_INDEX = "username"
 _LONGEST_USERNAME = 254  # characters; an e-mail address fits (RFC 5321, 4.5.3.1.3)
@@ -136,16 +130,15 @@ def sign_in(
         processor works.
     """
     name = canonical_username(username)
-    counted = _counted(keyring, name, address=address, browser=browser)
-    if store.is_blocked(session, list(counted), at=at):
+    attempt = ACCOUNTS.attempt(keyring, name, address=address, browser=browser)
+    if attempt.must_wait(session, at=at):
         raise SignInFailed(reason="throttled")
     found = store.find_by_username(session, keyring.blind_index(_USERNAME_INDEX, name))
     encoded = None if found is None else _unseal(keyring, found)
     try:
         hasher.verify(password, encoded)
     except PasswordMismatch as error:
-        for key, free in counted.items():
-            store.count_failure(session, key, free=free, at=at)
+        attempt.failed(session, at=at)
         reason = "wrong password" if found else "unknown name"
         raise SignInFailed(reason=reason) from error
     assert found is not None  # `verify` refuses when there is no hash
@@ -153,7 +146,7 @@ def sign_in(
     account = found.account
     if account.disabled_at is not None:
         raise SignInFailed(reason="disabled", account_id=account.account_id)
-    if not store.forgive_failures(session, next(iter(counted)), at=at):
+    if not attempt.succeeded(session, at=at):
         raise SignInFailed(reason="throttled in a race", account_id=account.account_id)
     if hasher.needs_rehash(encoded):
         store.replace_password_hash(
@@ -172,22 +165,7 @@ def sign_in(
 
 def remember_browser(keyring: Keyring, browser: str | None, username: str) -> str:
     """Return what a browser is to keep after somebody has signed in from it; see `sign_in`."""
-    return known_browsers.remember(keyring, browser, canonical_username(username))
-
-
-def _counted(keyring: Keyring, name: str, *, address: str, browser: str | None) -> dict[bytes, int]:
-    """Return what a wrong password counts against, and how many of each are free.
-
-    The first is counted from nought again after a right one.
-    """
-    known = known_browsers.find_browser(keyring, browser, name)
-    if known is not None:
-        return {keyring.blind_index("sign_in_failures.browser", known): FREE_ATTEMPTS_PER_NAME}
-    place = network_of(address)
-    return {
-        keyring.blind_index("sign_in_failures.name", name): FREE_ATTEMPTS_PER_NAME,
-        keyring.blind_index("sign_in_failures.address", place): FREE_ATTEMPTS_PER_ADDRESS,
-    }
+    return ACCOUNTS.remember_browser(keyring, browser, canonical_username(username))
 
 
 def _place(account: Account) -> bytes:

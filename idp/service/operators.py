@@ -17,14 +17,9 @@ from idp.operators import (
     is_name,
 )
 from idp.passwords import PasswordHasher, PasswordMismatch, check_password
-from idp.service.accounts import (
-    FREE_ATTEMPTS_PER_ADDRESS,
-    FREE_ATTEMPTS_PER_NAME,
-    canonical_username,
-)
-from idp.store import accounts as failures
+from idp.service.accounts import canonical_username
+from idp.service.attempts import DESK
 from idp.store import operators as store
-from idp.throttling import network_of
 from kernel.envelope import associated_data
 from kernel.keyring import Keyring
 from kernel.secret import MalformedToken, Secret, mint_token, parse_token
@@ -107,6 +102,7 @@ def sign_in_operator(
     operator_id: str,
     password: Secret[str],
     address: str,
+    browser: str | None = None,
     replaces: str | None,
     at: datetime,
 ) -> Secret[str]:
@@ -121,6 +117,7 @@ def sign_in_operator(
         operator_id: As typed.
         password: As typed.
         address: Of the browser; throttled like a name.
+        browser: What it keeps since an official signed in from it (`remember_desk_browser`).
         replaces: The cookie that the browser sent along, if any: that session ends.
         at: Now.
 
@@ -130,23 +127,21 @@ def sign_in_operator(
         TooManyRequests: 429. More sign-ins are waiting than this process verifies.
     """
     name = canonical_username(operator_id)
-    name_key = keyring.blind_index("operator_failures.name", name)
-    address_key = keyring.blind_index("operator_failures.address", network_of(address))
-    if failures.is_blocked(session, [name_key, address_key], at=at):
+    attempt = DESK.attempt(keyring, name, address=address, browser=browser)
+    if attempt.must_wait(session, at=at):
         raise OperatorSignInFailed(reason="throttled")
     found = store.find_operator(session, name) if is_identifier(name) else None
     encoded = None if found is None else _unseal(keyring, found)
     try:
         hasher.verify(password, encoded)
     except PasswordMismatch as error:
-        failures.count_failure(session, name_key, free=FREE_ATTEMPTS_PER_NAME, at=at)
-        failures.count_failure(session, address_key, free=FREE_ATTEMPTS_PER_ADDRESS, at=at)
+        attempt.failed(session, at=at)
         raise OperatorSignInFailed(reason="wrong password" if found else "unknown name") from error
     assert found is not None  # `verify` refuses when there is no hash
     assert encoded is not None
     if found.operator.disabled_at is not None:
         raise OperatorSignInFailed(reason="disabled")
-    if not failures.forgive_failures(session, name_key, at=at):
+    if not attempt.succeeded(session, at=at):
         raise OperatorSignInFailed(reason="throttled in a race")
     if not store.lock_verified(session, found):
         raise OperatorSignInFailed(reason="changed in a race")
@@ -159,6 +154,11 @@ def sign_in_operator(
     store.insert_session(session, name, cookie_digest=cookie.digest, at=at, expires_at=at + SESSION)
     log.info("idp.operator.signed_in", operator=name)
     return cookie.token
+
+
+def remember_desk_browser(keyring: Keyring, browser: str | None, operator_id: str) -> str:
+    """Return what a browser is to keep after an official has signed in from it."""
+    return DESK.remember_browser(keyring, browser, canonical_username(operator_id))
 
 
 def find_operator_by_cookie(

@@ -26,7 +26,7 @@ from idp.model import Account, SignedIn
 from idp.passwords import PROFILES, PasswordHasher, PasswordMismatch, check_password
 from idp.policy import Policy
 from idp.service import accounts, sessions
-from idp.service.accounts import FREE_ATTEMPTS_PER_NAME
+from idp.service.attempts import FREE_ATTEMPTS_PER_ADDRESS, FREE_ATTEMPTS_PER_NAME
 from idp.service.closing import close_accounts, reopen_accounts
 from idp.store.upstreams import list_accounts
 from idp.tables import accounts as accounts_table
@@ -249,7 +249,7 @@ class TestSignIn:
 
     def test_address_has_to_wait_too(self, world: IdpWorld) -> None:
         address = "198.51.100.9"
-        for number in range(accounts.FREE_ATTEMPTS_PER_ADDRESS + 1):
+        for number in range(FREE_ATTEMPTS_PER_ADDRESS + 1):
             with pytest.raises(SignInFailed):
                 sign_in(world, Person(PersonId(new_id(NOON)), f"guess-{number}", "1986-03-14"),
                         "wrong", address=address)  # fmt: skip
@@ -262,7 +262,7 @@ class TestSignIn:
     def test_guesses_from_one_network_of_version_6_are_counted_together(
         self, world: IdpWorld
     ) -> None:
-        for number in range(accounts.FREE_ATTEMPTS_PER_ADDRESS + 1):
+        for number in range(FREE_ATTEMPTS_PER_ADDRESS + 1):
             with pytest.raises(SignInFailed):
                 sign_in(world, Person(PersonId(new_id(NOON)), f"guess6-{number}", "1986-03-14"),
                         "wrong", address=f"2001:db8:1:2:{number:x}::1")  # fmt: skip

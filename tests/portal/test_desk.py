@@ -20,10 +20,12 @@ from idp.api import (
     change_operator_password,
     disable_operator,
 )
+from idp.cookies import KNOWN_DESK_BROWSER_COOKIE
 from idp.errors import OperatorSignInFailed
 from idp.operators import SESSION, SESSION_IDLE
 from idp.passwords import PROFILES
-from idp.service.accounts import FREE_ATTEMPTS_PER_ADDRESS
+from idp.service.accounts import remember_browser
+from idp.service.attempts import FREE_ATTEMPTS_PER_ADDRESS, FREE_ATTEMPTS_PER_NAME
 from idp.service.operators import sign_in_operator
 from idp.store.operators import list_operators
 from idp.tables import operator_sessions
@@ -215,6 +217,42 @@ class TestDoor:
         assert desk_sign_in(browser, "vera").status_code == 401
         world.later(timedelta(minutes=15))
         assert desk_sign_in(browser, "vera").status_code == 303
+
+    def test_strangers_do_not_lock_an_official_out_of_their_own_browser(
+        self, official: Official, browser: httpx.Client
+    ) -> None:
+        own = official("vera")
+        for _ in range(FREE_ATTEMPTS_PER_NAME + 1):
+            desk_sign_in(browser, "vera", "wrong")
+
+        assert desk_sign_in(browser, "vera").status_code == 401
+        assert desk_sign_in(own, " VERA").status_code == 303
+
+    def test_guesses_in_a_known_browser_are_counted_by_themselves(
+        self, official: Official, browser: httpx.Client
+    ) -> None:
+        own = official("vera")
+        for _ in range(FREE_ATTEMPTS_PER_NAME + 1):
+            desk_sign_in(own, "vera", "wrong")
+
+        assert desk_sign_in(own, "vera").status_code == 401
+        assert desk_sign_in(browser, "vera").status_code == 303
+
+    @pytest.mark.parametrize("presented", ["another's", "citizen's", "nothing"])
+    def test_browser_that_another_is_known_in_is_not_known(
+        self, world: World, official: Official, browser: httpx.Client, presented: str
+    ) -> None:
+        official("vera")
+        kept = {
+            "another's": official("olga").cookies[KNOWN_DESK_BROWSER_COOKIE],
+            "citizen's": remember_browser(world.keyring, None, "vera"),
+            "nothing": "",
+        }[presented]
+        for _ in range(FREE_ATTEMPTS_PER_NAME + 1):
+            desk_sign_in(browser, "vera", "wrong")
+        browser.cookies.set(KNOWN_DESK_BROWSER_COOKIE, kept)
+
+        assert desk_sign_in(browser, "vera").status_code == 401
 
     def test_cookie_is_of_this_site_only_and_not_for_scripts(
         self, official: Official, browser: httpx.Client
