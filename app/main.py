@@ -37,6 +37,7 @@ import vault.jobs
 from app import service_routes
 from app.access_log import AccessLog
 from app.database_address import database_url
+from app.demo.officials import KNOWN_SECOND_FACTORS
 from app.errors import (
     render_defect,
     render_domain_error,
@@ -154,6 +155,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
     api.state.settings = settings
     api.state.clock = clock or SystemClock()
     api.state.metrics = metrics
+    api.state.known_second_factors = KNOWN_SECOND_FACTORS if settings.mode == "demo" else {}
     api.state.direct_listener = None
     api.state.tracing = tracing
     api.add_exception_handler(DomainError, render_domain_error)

@@ -47,6 +47,7 @@ from idp.passwords import PROFILES as PASSWORD_PROFILES
 from idp.passwords import PasswordHasher
 from idp.provider import Provider
 from idp.registration import Registered
+from idp.second_factor import code_at as second_factor_code
 from idp.service.accounts import create_account
 from idp.service.administration import (
     add_client,
@@ -65,6 +66,8 @@ from idp.service.operators import (
     change_operator_password,
     disable_operator,
 )
+from idp.service.second_factors import enrol as enrol_second_factor
+from idp.service.second_factors import reset_second_factor
 from idp.service.sessions import end_session, list_sessions
 from idp.service.upstream_administration import (
     add_upstream,
@@ -89,6 +92,7 @@ from idp.statements import (
     token_binds,
 )
 from idp.store.operators import list_operators
+from idp.store.second_factors import list_enrolled as list_second_factors
 from idp.token_verification import TokenVerifier, challenge, presented_in
 from idp.upstream import Upstream
 
@@ -145,6 +149,7 @@ __all__ = [
     "disable_upstream",
     "empty_rings",
     "end_session",
+    "enrol_second_factor",
     "issue_initial_access_token",
     "lasting_token_binds",
     "leave",
@@ -152,6 +157,7 @@ __all__ = [
     "list_clients",
     "list_operators",
     "list_partners",
+    "list_second_factors",
     "list_sessions",
     "list_upstream_links",
     "list_upstreams",
@@ -170,6 +176,8 @@ __all__ = [
     "provider_of",
     "reopen_accounts",
     "request_binds",
+    "reset_second_factor",
+    "second_factor_code",
     "spend_assertion",
     "spend_proof",
     "tell_subjects",

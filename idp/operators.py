@@ -7,11 +7,14 @@ from enum import StrEnum
 from typing import Final
 
 SESSION: Final = timedelta(hours=4)
-"""Half a working day; then the password again."""
+"""Half a working day; then password and code again."""
 SESSION_IDLE: Final = timedelta(minutes=15)
 """Without a request: whoever leaves the room is signed out (NIST SP 800-63B-4, 2.2.3)."""
 
-SHORTEST_PASSWORD: Final = 15  # characters; NIST SP 800-63B-4, 3.1.1.2: without a second factor
+CODE_WITHIN: Final = timedelta(minutes=10)
+"""Between the password and the code: to set up an application on a telephone."""
+
+SHORTEST_PASSWORD: Final = 15  # characters; NIST SP 800-63B-4, 3.1.1.2
 
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
 _LONGEST_NAME = 100  # characters

@@ -11,9 +11,11 @@ from starlette.responses import RedirectResponse, Response
 from idp import cookies, device_pages, operator_pages, request_pages, upstream_pages
 from idp.dependencies import CurrentSession, current_session, password_hasher_of, provider_of
 from idp.errors import (
+    DeskSignInGone,
     NobodyAtDesk,
     NotSignedIn,
     OperatorSignInFailed,
+    SecondFactorFailed,
     SignInFailed,
     UnknownUserCode,
     UpstreamRefused,
@@ -378,6 +380,8 @@ PART = PagePart(
         SignInFailed: _show_failed_sign_in,
         OperatorSignInFailed: operator_pages.show_failed_sign_in,
         NobodyAtDesk: operator_pages.show_sign_in_first,
+        SecondFactorFailed: operator_pages.show_failed_code,
+        DeskSignInGone: operator_pages.show_sign_in_again,
         EmptySignIn: _show_empty_sign_in,
         NotSignedIn: _show_sign_in_first,
         UnknownUserCode: device_pages.show_unknown_code,

@@ -8,6 +8,7 @@ are keyed by that thing; they carry `person_id` as a value and say so in `info`.
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -118,6 +119,39 @@ operators = Table(
     CheckConstraint(
         "roles <@ ARRAY['clerk', 'approver', 'auditor'] AND cardinality(roles) > 0", name="roles"
     ),
+)
+
+# What makes the codes of officials. A reset destroys the secret; the row stays, to tell of it.
+operator_second_factors = Table(
+    "operator_second_factors",
+    metadata,
+    Column("operator_id", Text, primary_key=True),
+    Column("factor_id", Uuid, primary_key=True),
+    Column("secret_sealed", LargeBinary, comment="RFC 6238; NULL when it was reset"),
+    Column("last_step", BigInteger, nullable=False, comment="of which a code was used"),
+    Column("enrolled_at", Instant, nullable=False),
+    Column("reset_at", Instant),
+    ForeignKeyConstraint(["operator_id"], ["operators.operator_id"]),
+    CheckConstraint("(secret_sealed IS NULL) = (reset_at IS NOT NULL)", name="reset_whole"),
+)
+# An official has one.
+Index(
+    "uq_operator_second_factors_in_force",
+    operator_second_factors.c.operator_id,
+    unique=True,
+    postgresql_where=operator_second_factors.c.reset_at.is_(None),
+)
+
+# Officials whose password was right, and whose code is not here yet. It opens nothing.
+operator_sign_ins = Table(
+    "operator_sign_ins",
+    metadata,
+    Column("cookie_digest", LargeBinary, primary_key=True),
+    Column("operator_id", Text, nullable=False),
+    Column("offered_sealed", LargeBinary, comment="the secret to enrol with"),
+    Column("expires_at", Instant, nullable=False),
+    ForeignKeyConstraint(["operator_id"], ["operators.operator_id"]),
+    Index("ix_operator_sign_ins_operator_id", "operator_id"),
 )
 
 operator_sessions = Table(

@@ -16,6 +16,8 @@ from idp.api import (
     create_account,
     disable_operator,
     list_operators,
+    list_second_factors,
+    reset_second_factor,
 )
 from kernel.db import unit_of_work_of
 from kernel.errors import NotFound
@@ -51,7 +53,10 @@ def add(
     *,
     is_json: bool,
 ) -> None:
-    """Let the official OPERATOR_ID sign in to the desk; people's logs will show this identifier."""
+    """Let the official OPERATOR_ID sign in to the desk; people's logs will show this identifier.
+
+    They set up their second factor when they first sign in.
+    """
     with resources() as opened, _hasher(opened.settings.password_profile) as hasher:
         with unit_of_work_of(opened.sessions) as session:
             entered = add_operator(
@@ -77,11 +82,15 @@ def add(
 def list_all(*, is_json: bool) -> None:
     """List the officials, those who were disabled too."""
     with resources() as opened, opened.sessions() as session:
+        enrolled = list_second_factors(session)
         rows = [
             {
                 "operator_id": each.operator_id,
                 "name": each.name,
                 "roles": ", ".join(sorted(each.roles)),
+                "second_factor_since": (
+                    enrolled[each.operator_id].isoformat() if each.operator_id in enrolled else ""
+                ),
                 "created_at": each.created_at.isoformat(),
                 "disabled_at": each.disabled_at.isoformat() if each.disabled_at else "",
             }
@@ -91,6 +100,7 @@ def list_all(*, is_json: bool) -> None:
         "operator_id": "OFFICIAL",
         "name": "NAME",
         "roles": "ROLES",
+        "second_factor_since": "SECOND FACTOR SINCE",
         "disabled_at": "DISABLED",
     }
     show(is_json, {"operators": rows}, lines=table(rows, columns))
@@ -132,6 +142,21 @@ def password(
             at=opened.clock.now(),
         )
     show(is_json, {"operator_id": operator_id}, lines=[f"{operator_id} has a new password."])
+
+
+@operator.command("reset-second-factor")
+@click.argument("operator_id")
+@as_json
+def reset(operator_id: str, *, is_json: bool) -> None:
+    """Let the official OPERATOR_ID, who lost the telephone, set up another second factor.
+
+    The codes of the old one count no longer, and sessions end. Whoever signs in next with the
+    password sets up the new one: give them another password first if somebody may know it.
+    """
+    with resources() as opened, unit_of_work_of(opened.sessions) as session:
+        reset_second_factor(session, operator_id, at=opened.clock.now())
+    answer = {"operator_id": operator_id, "second_factor": False}
+    show(is_json, answer, lines=[f"{operator_id} sets up a second factor at the next sign-in."])
 
 
 @contextmanager

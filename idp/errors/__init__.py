@@ -34,10 +34,13 @@ from idp.errors.oauth import (
     OAuthError,
 )
 from idp.errors.operators import (
+    DeskSignInGone,
     NobodyAtDesk,
+    NoSecondFactor,
     OperatorRefused,
     OperatorSignInFailed,
     RoleMissing,
+    SecondFactorFailed,
     UnknownOperator,
 )
 from idp.errors.pages import (
@@ -84,6 +87,7 @@ __all__ = [
     "AuthorizationPending",
     "CodeMisused",
     "ConsentRequired",
+    "DeskSignInGone",
     "ExpiredLoginHintToken",
     "ExpiredToken",
     "InsufficientScope",
@@ -108,6 +112,7 @@ __all__ = [
     "InvalidTarget",
     "InvalidToken",
     "LoginRequired",
+    "NoSecondFactor",
     "NobodyAtDesk",
     "NotSignedIn",
     "OAuthError",
@@ -118,6 +123,7 @@ __all__ = [
     "RequestGone",
     "RequestUriNotSupported",
     "RoleMissing",
+    "SecondFactorFailed",
     "SignInFailed",
     "SlowDown",
     "UnacceptablePassword",

@@ -1,6 +1,6 @@
 """Refusals of the desk of officials; the codes are ours."""
 
-from kernel.errors import DomainError, InvalidRequest, NotFound
+from kernel.errors import Conflict, DomainError, InvalidRequest, NotFound
 
 
 class OperatorSignInFailed(DomainError):
@@ -13,6 +13,33 @@ class OperatorSignInFailed(DomainError):
     status = 401
     title = "The name or the password is wrong, or there were too many attempts."
     keeps_writes = True
+
+
+class SecondFactorFailed(DomainError):
+    """Wrong code, one that was used before, or too many attempts: the caller cannot tell which.
+
+    The attempt is counted, so its writes are kept.
+    """
+
+    code = "second_factor_failed"
+    status = 401
+    title = "The code is wrong or was used before, or there were too many attempts."
+    keeps_writes = True
+
+
+class DeskSignInGone(DomainError):
+    """No password was given in this browser, too long ago, or what followed ended it."""
+
+    code = "desk_sign_in_gone"
+    status = 401
+    title = "Sign in to the desk again, with the password first."
+
+
+class NoSecondFactor(Conflict):
+    """The official has no second factor, so there is none to reset."""
+
+    code = "no_second_factor"
+    title = "The official has no second factor; they set one up when they sign in."
 
 
 class NobodyAtDesk(DomainError):

@@ -91,6 +91,13 @@ class Attempt:
         for key, free in self.counted.items():
             store.count_failure(session, key, free=free, at=at)
 
+    def may_go_on(self, session: Session, *, at: datetime) -> bool:
+        """Tell, after its first half, whether it still may: not if it came among too many others.
+
+        Unlike `succeeded`, it forgives nothing.
+        """
+        return not store.is_blocked(session, list(self.counted)[:1], at=at, in_turn=True)
+
     def succeeded(self, session: Session, *, at: datetime) -> bool:
         """Count from nought again; tell whether it may: not if it came among too many others."""
         return store.forgive_failures(session, next(iter(self.counted)), at=at)

@@ -3,12 +3,11 @@
 from collections.abc import Collection
 from datetime import datetime
 
-import structlog
 from sqlalchemy.orm import Session
 
 from idp.errors import OperatorRefused, OperatorSignInFailed, UnknownOperator
 from idp.operators import (
-    SESSION,
+    CODE_WITHIN,
     SESSION_IDLE,
     SHORTEST_PASSWORD,
     Operator,
@@ -17,16 +16,13 @@ from idp.operators import (
     is_name,
 )
 from idp.passwords import PasswordHasher, PasswordMismatch, check_password
+from idp.service import second_factors
 from idp.service.accounts import canonical_username
 from idp.service.attempts import DESK
 from idp.store import operators as store
 from kernel.envelope import associated_data
 from kernel.keyring import Keyring
-from kernel.secret import MalformedToken, Secret, mint_token, parse_token
-
-COOKIE_PREFIX = "cvd"
-
-log = structlog.get_logger("idp")
+from kernel.secret import Secret
 
 
 def add_operator(
@@ -73,6 +69,8 @@ def change_operator_password(
 ) -> None:
     """Give an official another password; their sessions end.
 
+    The second factor stays.
+
     Raises:
         UnknownOperator: 404. There is no such official.
         UnacceptablePassword: 422. Too short, too long, or guessed first.
@@ -94,7 +92,7 @@ def disable_operator(session: Session, operator_id: str, *, at: datetime) -> Non
         raise UnknownOperator
 
 
-def sign_in_operator(
+def verify_operator(
     session: Session,
     keyring: Keyring,
     hasher: PasswordHasher,
@@ -103,12 +101,12 @@ def sign_in_operator(
     password: Secret[str],
     address: str,
     browser: str | None = None,
-    replaces: str | None,
     at: datetime,
 ) -> Secret[str]:
-    """Open a session at the desk; return its cookie.
+    """Begin a sign-in to the desk by the password; return the cookie that it goes on with.
 
-    A name that does not exist costs as much time as one that does.
+    A name that does not exist costs as much time as one that does. A right password opens nothing
+    and forgives nothing: that does the code (`second_factors.complete`).
 
     Args:
         session: The open transaction.
@@ -118,7 +116,6 @@ def sign_in_operator(
         password: As typed.
         address: Of the browser; throttled like a name.
         browser: What it keeps since an official signed in from it (`remember_desk_browser`).
-        replaces: The cookie that the browser sent along, if any: that session ends.
         at: Now.
 
     Raises:
@@ -141,19 +138,14 @@ def sign_in_operator(
     assert encoded is not None
     if found.operator.disabled_at is not None:
         raise OperatorSignInFailed(reason="disabled")
-    if not attempt.succeeded(session, at=at):
+    if not attempt.may_go_on(session, at=at):
         raise OperatorSignInFailed(reason="throttled in a race")
     if not store.lock_verified(session, found):
         raise OperatorSignInFailed(reason="changed in a race")
     if hasher.needs_rehash(encoded):
         sealed = _seal(keyring, name, hasher.hash(password))
         store.replace_hash(session, name, password_hash_sealed=sealed)
-    sign_out_operator(session, replaces)
-    store.delete_expired(session, name, at=at)
-    cookie = mint_token(COOKIE_PREFIX)
-    store.insert_session(session, name, cookie_digest=cookie.digest, at=at, expires_at=at + SESSION)
-    log.info("idp.operator.signed_in", operator=name)
-    return cookie.token
+    return second_factors.begin(session, keyring, name, at=at, expires_at=at + CODE_WITHIN)
 
 
 def remember_desk_browser(keyring: Keyring, browser: str | None, operator_id: str) -> str:
@@ -165,7 +157,7 @@ def find_operator_by_cookie(
     session: Session, cookie: str | None, *, at: datetime
 ) -> Operator | None:
     """Return who sits at the desk, and note that the session was used; None if nobody does."""
-    digest = _digest(cookie)
+    digest = second_factors.session_digest(cookie)
     if digest is None:
         return None
     return store.use_session(session, digest, at=at, used_since=at - SESSION_IDLE)
@@ -173,18 +165,9 @@ def find_operator_by_cookie(
 
 def sign_out_operator(session: Session, cookie: str | None) -> None:
     """End the session of a browser, if it has one."""
-    digest = _digest(cookie)
+    digest = second_factors.session_digest(cookie)
     if digest is not None:
         store.end_session(session, digest)
-
-
-def _digest(cookie: str | None) -> bytes | None:
-    if cookie is None:
-        return None
-    try:
-        return parse_token(cookie, COOKIE_PREFIX)
-    except MalformedToken:
-        return None
 
 
 def _check_password(password: Secret[str], operator_id: str) -> None:

@@ -175,18 +175,21 @@ def reopen_person(session: Session, person_id: PersonId) -> None:
     )
 
 
-def is_blocked(session: Session, key_digests: list[bytes], *, at: datetime) -> bool:
-    """Tell whether one of the names or addresses has to wait."""
-    blocked = session.scalar(
-        select(literal(1))
-        .select_from(sign_in_failures)
-        .where(
-            sign_in_failures.c.key_digest == func.any(key_digests),
-            sign_in_failures.c.blocked_until > at,
-        )
-        .limit(1)
-    )
-    return blocked is not None
+def is_blocked(
+    session: Session, key_digests: list[bytes], *, at: datetime, in_turn: bool = False
+) -> bool:
+    """Tell whether one of the names or addresses has to wait.
+
+    Args:
+        session: The open transaction.
+        key_digests: Of the names and addresses.
+        at: Now.
+        in_turn: Whether to wait for the attempts that are being counted; then of one key only.
+    """
+    t = sign_in_failures.c
+    found = select(t.blocked_until).where(t.key_digest == func.any(key_digests))
+    rows = session.scalars(found.with_for_update() if in_turn else found)
+    return any(blocked_until > at for blocked_until in rows)
 
 
 def count_failure(session: Session, key_digest: bytes, *, free: int, at: datetime) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from idp.operators import Operator, OperatorRole
+from idp.store.second_factors import end_sign_ins
 from idp.tables import operator_sessions, operators
 
 
@@ -179,7 +180,12 @@ def end_session(session: Session, cookie_digest: bytes) -> None:
 
 
 def end_sessions(session: Session, operator_id: str) -> None:
-    """End all sessions of an official."""
+    """End all sessions of an official, and let no sign-in be completed that waits for its code.
+
+    Transaction:
+        What waits first: one that is being completed is waited for, and its session ends too.
+    """
+    end_sign_ins(session, operator_id)
     session.execute(delete(operator_sessions).where(operator_sessions.c.operator_id == operator_id))
 
 

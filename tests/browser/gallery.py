@@ -229,6 +229,24 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
             },
         },
     ),
+    "desk-code-setup": (
+        "idp/desk_code.html",
+        {
+            "operator_id": "v.ilina", "error": None, "known_code": None,
+            "secret": "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
+            "secret_address": "otpauth://totp/Civitas:v.ilina?secret=JBSWY3DPEHPK3PXP",
+        },
+    ),
+    "desk-code": (
+        "idp/desk_code.html",
+        {
+            "operator_id": "v.ilina", "secret": None, "known_code": "492 039",
+            "error": _words(
+                "Код неверный или уже использован. Дождитесь следующего",
+                "The code is wrong or was used before. Wait for the next one",
+            ),
+        },
+    ),
     "desk-cases": (
         "portal/desk_cases.html",
         {

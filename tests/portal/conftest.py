@@ -68,6 +68,7 @@ def world(
     state.settings, state.clock, state.sessions = settings, clock, sessions
     state.keyring, state.signing, state.blobs = keyring, signing, blobs
     state.pages = pages
+    state.known_second_factors = {}
     app.include_router(idp.pages.router)
     app.include_router(idp.routes.router)
     app.include_router(portal.pages.router)

@@ -1,333 +1,42 @@
 """The desk: who may see and decide what; one clerk a case; two officials for two accounts."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import date, timedelta
-from weakref import WeakKeyDictionary
+from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import select
-from typing_extensions import override
 
 from audit.api import list_entries
-from idp.api import (
-    OperatorRole,
-    PasswordHasher,
-    add_operator,
-    change_operator_password,
-    disable_operator,
-)
-from idp.cookies import KNOWN_DESK_BROWSER_COOKIE
-from idp.errors import OperatorSignInFailed
-from idp.operators import SESSION, SESSION_IDLE
-from idp.passwords import PROFILES
-from idp.service.accounts import remember_browser
-from idp.service.attempts import FREE_ATTEMPTS_PER_ADDRESS, FREE_ATTEMPTS_PER_NAME
-from idp.service.operators import sign_in_operator
-from idp.store.operators import list_operators
-from idp.tables import operator_sessions
 from kernel.db import unit_of_work_of
-from kernel.ids import AgencyId, PersonId
-from kernel.secret import Secret, sha256
+from kernel.ids import AgencyId
 from population_register.api import (
-    Accepted,
-    CaseKey,
     Reader,
-    RecordKind,
-    SourceRecord,
-    accept_record,
     answer_work,
-    case_key,
     list_work,
-    members_of,
-    set_account_holder,
 )
 from population_register.case_store import HELD_FOR
 from tests.asgi import client_of
+from tests.portal.desk_builders import (
+    ANNA,
+    NOBODYS,
+    WHY,
+    Desk,
+    Official,
+    decide,
+    desk,
+    desk_sign_in,
+    forms,
+    official,
+    proposal_of,
+    say,
+    send,
+    take,
+    telephone,
+    token,
+)
 from tests.portal.portal_builders import World, field, sign_in
 
-DESK_PASSWORD = "seventeen quiet lanterns"
-ANNA = {"family_name": "Волкова", "given_name": "Анна", "middle_name": "Дмитриевна",
-        "birthdate": "1986-03-14"}  # fmt: skip
-NOBODYS = "0193b0a0-0000-7000-8000-000000000000"
-WHY = {"comment": "Seen both passports"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Desk:
-    """A desk with one case, and officials of each role."""
-
-    world: World
-    case: CaseKey
-
-    @property
-    def address(self) -> str:
-        return f"/desk/cases/{self.case.one}/{self.case.other}"
-
-    def confirm_accounts(self) -> None:
-        """Let both people have a confirmed account."""
-        with unit_of_work_of(self.world.sessions) as session:
-            for person_id in self.case:
-                set_account_holder(session, person_id, self.world.clock.now())
-
-    def are_one(self) -> bool:
-        with self.world.sessions() as session:
-            return self.case.other in members_of(session, self.case.one)
-
-
-def say(world: World, agency: str, number: str, **attributes: str) -> PersonId:
-    record = SourceRecord(
-        agency_id=AgencyId(agency), record_number=number, version=1, kind=RecordKind.STATEMENT,
-        valid_from=date(2020, 1, 1), attributes=attributes, arrived_at=world.clock.now(),
-    )  # fmt: skip
-    with unit_of_work_of(world.sessions) as session:
-        outcome = accept_record(session, world.keyring, record, world.clock.now())
-    assert isinstance(outcome, Accepted)
-    return outcome.person_id
-
-
-@pytest.fixture
-def desk(world: World) -> Desk:
-    one = say(world, "interior", "i-1", **ANNA)
-    world.later(timedelta(minutes=1))
-    other = say(world, "tax", "t-1", **{**ANNA, "birthdate": "1986-04-13", "inn": "500100732259"})
-    assert one != other
-    return Desk(world=world, case=case_key(one, other))
-
-
-Official = Callable[..., httpx.Client]
-
-
-@pytest.fixture
-def official(world: World) -> Iterator[Official]:
-    """Make an official who is signed in at the desk, in a browser of their own."""
-    hasher = PasswordHasher(PROFILES["test"])
-    with ExitStack() as browsers:
-
-        def enter(name: str, *roles: str) -> httpx.Client:
-            with unit_of_work_of(world.sessions) as session:
-                if name not in {each.operator_id for each in list_operators(session)}:
-                    add_operator(
-                        session, world.keyring, hasher, operator_id=name, name=name.title(),
-                        roles=[OperatorRole(role) for role in roles or ("clerk",)],
-                        password=Secret(DESK_PASSWORD), at=world.clock.now(),
-                    )  # fmt: skip
-            client = browsers.enter_context(client_of(world.app))
-            client.headers["Accept-Language"] = "en"
-            assert desk_sign_in(client, name).status_code == 303
-            return client
-
-        yield enter
-
-
-def desk_sign_in(client: httpx.Client, name: str, password: str = DESK_PASSWORD) -> httpx.Response:
-    return send(client, "/desk/sign-in", username=name, password=password)
-
-
-_tokens: WeakKeyDictionary[httpx.Client, str] = WeakKeyDictionary()
-
-
-def token(client: httpx.Client) -> dict[str, str]:
-    """Return the token of a browser's forms: the same for all of them."""
-    if client not in _tokens:
-        _tokens[client] = field(client.get("/desk/sign-in").text, "form_token")
-    return {"form_token": _tokens[client]}
-
-
-def send(client: httpx.Client, address: str, **fields: str) -> httpx.Response:
-    """Send a form of the desk as one of its pages does."""
-    return client.post(address, data={**token(client), **fields})
-
-
-def take(client: httpx.Client, desk: Desk) -> httpx.Response:
-    return send(client, f"{desk.address}/take")
-
-
-def decide(client: httpx.Client, desk: Desk, verdict: str, **fields: str) -> httpx.Response:
-    return send(client, f"{desk.address}/decide", verdict=verdict, **{**WHY, **fields})
-
-
-def proposal_of(client: httpx.Client, desk: Desk) -> str:
-    return field(client.get(desk.address).text, "about")
-
-
-def forms(desk: Desk) -> dict[str, dict[str, str]]:
-    """Return every form of the desk that changes something."""
-    return {
-        f"{desk.address}/take": {},
-        f"{desk.address}/leave": {},
-        f"{desk.address}/decide": {"verdict": "same", **WHY},
-        f"{desk.address}/confirm": {"about": NOBODYS, "decision": "confirm", **WHY},
-        f"{desk.address}/undo": {"about": NOBODYS, "decision": "undo", **WHY},
-    }
-
-
-def pages(desk: Desk) -> list[str]:
-    return ["/desk", "/desk/cases", "/desk/decisions", desk.address]
-
-
-class TestDoor:
-    def test_anonymous_sees_the_sign_in_page_only(self, browser: httpx.Client, desk: Desk) -> None:
-        for address in pages(desk):
-            answer = browser.get(address)
-            assert (answer.status_code, "Staff identifier" in answer.text) == (401, True), address
-        for address, fields in forms(desk).items():
-            assert send(browser, address, **fields).status_code == 401, address
-        assert not desk.are_one()
-
-    def test_citizen_is_nobody_here(self, world: World, browser: httpx.Client, desk: Desk) -> None:
-        world.a_person("oleg", family_name="Дробот", birthdate="1955-11-30")
-        sign_in(browser, "oleg")
-
-        for address in pages(desk):
-            assert browser.get(address).status_code == 401, address
-        for address, fields in forms(desk).items():
-            assert send(browser, address, **fields).status_code == 401, address
-
-    def test_official_is_nobody_in_an_account(self, official: Official) -> None:
-        assert official("vera").get("/account").status_code == 303  # to the person's own sign-in
-
-    def test_wrong_name_or_password_is_refused_in_the_same_words(
-        self, official: Official, browser: httpx.Client
-    ) -> None:
-        official("vera")
-        for name, password in (
-            ("vera", "wrong"), ("nobody", DESK_PASSWORD), ("", DESK_PASSWORD), ("vera", ""),
-        ):  # fmt: skip
-            answer = desk_sign_in(browser, name, password)
-            assert answer.status_code == 401
-            assert "The name or the password is wrong" in answer.text
-        assert browser.get("/desk/cases").status_code == 401
-
-    def test_password_of_a_person_opens_no_desk(self, world: World, browser: httpx.Client) -> None:
-        world.a_person("anna")
-
-        assert desk_sign_in(browser, "anna").status_code == 401
-
-    def test_after_some_failures_the_right_password_has_to_wait(
-        self, world: World, official: Official, browser: httpx.Client
-    ) -> None:
-        official("vera")
-        for _ in range(6):
-            desk_sign_in(browser, "vera", "wrong")
-
-        assert desk_sign_in(browser, "vera").status_code == 401
-        world.later(timedelta(minutes=15))
-        assert desk_sign_in(browser, "vera").status_code == 303
-
-    def test_strangers_do_not_lock_an_official_out_of_their_own_browser(
-        self, official: Official, browser: httpx.Client
-    ) -> None:
-        own = official("vera")
-        for _ in range(FREE_ATTEMPTS_PER_NAME + 1):
-            desk_sign_in(browser, "vera", "wrong")
-
-        assert desk_sign_in(browser, "vera").status_code == 401
-        assert desk_sign_in(own, " VERA").status_code == 303
-
-    def test_guesses_in_a_known_browser_are_counted_by_themselves(
-        self, official: Official, browser: httpx.Client
-    ) -> None:
-        own = official("vera")
-        for _ in range(FREE_ATTEMPTS_PER_NAME + 1):
-            desk_sign_in(own, "vera", "wrong")
-
-        assert desk_sign_in(own, "vera").status_code == 401
-        assert desk_sign_in(browser, "vera").status_code == 303
-
-    @pytest.mark.parametrize("presented", ["another's", "citizen's", "nothing"])
-    def test_browser_that_another_is_known_in_is_not_known(
-        self, world: World, official: Official, browser: httpx.Client, presented: str
-    ) -> None:
-        official("vera")
-        kept = {
-            "another's": official("olga").cookies[KNOWN_DESK_BROWSER_COOKIE],
-            "citizen's": remember_browser(world.keyring, None, "vera"),
-            "nothing": "",
-        }[presented]
-        for _ in range(FREE_ATTEMPTS_PER_NAME + 1):
-            desk_sign_in(browser, "vera", "wrong")
-        browser.cookies.set(KNOWN_DESK_BROWSER_COOKIE, kept)
-
-        assert desk_sign_in(browser, "vera").status_code == 401
-
-    def test_cookie_is_of_this_site_only_and_not_for_scripts(
-        self, official: Official, browser: httpx.Client
-    ) -> None:
-        official("vera")
-
-        cookie = desk_sign_in(browser, "vera").headers["set-cookie"]
-
-        assert "SameSite=strict" in cookie
-        assert "HttpOnly" in cookie
-        assert "Max-Age" not in cookie
-
-    def test_only_the_digest_of_the_cookie_is_stored(
-        self, world: World, official: Official
-    ) -> None:
-        cookie = official("vera").cookies["civitas_desk"]
-
-        with world.sessions() as session:
-            (stored,) = session.scalars(select(operator_sessions.c.cookie_digest))
-        assert cookie.encode() not in stored
-        assert len(stored) == len(sha256(b""))
-
-    @pytest.mark.parametrize(
-        ("clicks", "pause", "status"),
-        [
-            (1, SESSION_IDLE - timedelta(seconds=1), 200),
-            (1, SESSION_IDLE, 401),
-            (24, SESSION / 24, 401),
-        ],
-        ids=["quarter of an hour but a second", "quarter of an hour", "half a day"],
-    )
-    def test_session_is_short(
-        self, world: World, official: Official, clicks: int, pause: timedelta, status: int
-    ) -> None:
-        client = official("vera")
-        for _ in range(clicks - 1):
-            world.later(pause)
-            assert client.get("/desk/cases").status_code == 200
-        world.later(pause)
-
-        assert client.get("/desk/cases").status_code == status
-
-    def test_disabled_official_is_out_at_once(self, world: World, official: Official) -> None:
-        client = official("vera")
-        with unit_of_work_of(world.sessions) as session:
-            disable_operator(session, "vera", at=world.clock.now())
-
-        assert client.get("/desk/cases").status_code == 401
-        assert desk_sign_in(client, "vera").status_code == 401
-
-    def test_signed_out_cookie_opens_nothing(self, official: Official) -> None:
-        client = official("vera")
-        cookie = client.cookies["civitas_desk"]
-        send(client, "/desk/sign-out")
-
-        assert client.get("/desk/cases").status_code == 401
-        client.cookies.set("civitas_desk", cookie)
-        assert client.get("/desk/cases").status_code == 401
-
-    def test_sign_in_ends_the_session_that_the_browser_brought(self, official: Official) -> None:
-        client = official("vera")
-        before = client.cookies["civitas_desk"]
-        desk_sign_in(client, "vera")
-
-        client.cookies.clear()
-        client.cookies.set("civitas_desk", before)
-        assert client.get("/desk/cases").status_code == 401
-
-    def test_form_of_another_site_is_refused(self, official: Official, desk: Desk) -> None:
-        client = official("vera")
-        for address, fields in forms(desk).items():
-            assert client.post(address, data=fields).status_code == 403, address
-            other = {"Origin": "https://evil.example"}
-            sent = client.post(address, data={**token(client), **fields}, headers=other)
-            assert sent.status_code == 403, address
+__all__ = ["desk", "official", "telephone"]
 
 
 class TestRoles:
@@ -772,51 +481,3 @@ class TestHostileValues:
         asked = {"verdict": "ask", "agency": self.NUL, **WHY, **token(clerk)}
 
         assert clerk.post(f"{desk.address}/decide", data=asked).status_code == 400
-
-    def test_guesses_from_one_network_are_counted_together(self, world: World) -> None:
-        hasher = PasswordHasher(PROFILES["test"])
-        reasons = []
-        for number in range(FREE_ATTEMPTS_PER_ADDRESS + 2):
-            with (
-                pytest.raises(OperatorSignInFailed) as refused,
-                unit_of_work_of(world.sessions) as session,
-            ):
-                sign_in_operator(
-                    session, world.keyring, hasher, operator_id=f"guess-{number}",
-                    password=Secret("wrong"), address=f"2001:db8:7:7::{number:x}", replaces=None,
-                    at=world.clock.now(),
-                )  # fmt: skip
-            reasons.append(refused.value.context["reason"])
-
-        assert reasons[-1] == "throttled"
-        assert set(reasons[:-1]) == {"unknown name"}
-
-
-def test_password_that_is_changed_while_it_is_verified_opens_nothing(
-    world: World, official: Official
-) -> None:
-    official("vera")
-
-    class Meanwhile(PasswordHasher):
-        """Verifies; and the password is another one before that is told."""
-
-        @override
-        def verify(self, password: Secret[str], encoded: str | None) -> None:
-            super().verify(password, encoded)
-            with unit_of_work_of(world.sessions) as session:
-                change_operator_password(
-                    session, world.keyring, self, operator_id="vera",
-                    password=Secret("another-long-password-7"), at=world.clock.now(),
-                )  # fmt: skip
-
-    with (
-        pytest.raises(OperatorSignInFailed) as refused,
-        unit_of_work_of(world.sessions) as session,
-    ):
-        sign_in_operator(
-            session, world.keyring, Meanwhile(PROFILES["test"]), operator_id="vera",
-            password=Secret(DESK_PASSWORD), address="192.0.2.7", replaces=None,
-            at=world.clock.now(),
-        )  # fmt: skip
-
-    assert refused.value.context["reason"] == "changed in a race"
