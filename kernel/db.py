@@ -49,6 +49,7 @@ class AdvisoryLock(IntEnum):
     LOG_SEQUENCER = 3
     EARLY_WITHDRAWALS = 4
     ACCOUNTS = 5
+    WAITING_REQUESTS = 6
 
 
 def lock(session: Session, which: AdvisoryLock, key: int = 0) -> None:

@@ -26,7 +26,7 @@ class ExpiredToken(OAuthError):
 
 
 class UnknownUserId(OAuthError):
-    """The hint names nobody whom this client may ask. CIBA, 13."""
+    """The hint names nobody whom this client may ask, in a way that tells it nothing. CIBA, 13."""
 
     code = "unknown_user_id"
     title = "The hint names nobody whom this client may ask."

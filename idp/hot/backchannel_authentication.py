@@ -1,11 +1,17 @@
 """The backchannel authentication endpoint: CIBA, 7."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
+from uuid import UUID
+from zlib import crc32
 
 import orjson
 from sqlalchemy import bindparam, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.types import Boolean, Integer, LargeBinary, SmallInteger, Text, Uuid
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,10 +30,12 @@ from idp.service.received_requests import signed_request, stored_request, submis
 from idp.statements import AT, admit, has_row, one_row
 from idp.tables import accounts, approved_clients, deferred_requests, sign_in_names
 from idp.tokens import our_keys
-from kernel.db import HotStatement, Instant
+from kernel.db import AdvisoryLock, HotStatement, Instant, lock, unit_of_work_of
 from kernel.errors import TooManyRequests
 from kernel.ids import PersonId
 from kernel.web import json_response, read_form
+
+_HALF_OF_KEYS = 1 << 31  # the key of a lock is signed
 
 MOST_WAITING = 5
 """Requests of one client that wait for one person. More would wear the person down until they allow
@@ -46,8 +54,8 @@ _BY_SUB = HotStatement(
     .limit(literal(1))
 )
 
-# A partner that an operator has verified may ask anybody. One that registered itself may ask those
-# who have been there: to it, a stranger and nobody look the same.
+# A partner that an operator has verified may ask anybody, and nobody too: it is not told. One that
+# registered itself may ask those who have been there: to it, a stranger and nobody look the same.
 _BY_USERNAME = HotStatement(
     select(accounts.c.person_id)
     .join(
@@ -147,8 +155,10 @@ async def backchannel_authentication(request: Request) -> Response:
         for name in (*ciba.HINTS, "client_notification_token"):
             parameters.pop(name, None)
         auth_req_id = AUTH_REQ_ID.mint(caller.at)
-        row = await _store(has_assertion=caller.has_assertion).fetchrow(
-            request.app.state.hot_pool,
+        row = await run_in_threadpool(
+            _store_in_turn,
+            request.app.state.sessions,
+            has_assertion=caller.has_assertion,
             **caller.binds,
             idp_at=caller.at,
             ciba_slot=auth_req_id.stored.slot,
@@ -160,7 +170,6 @@ async def backchannel_authentication(request: Request) -> Response:
             interval_seconds=int(policy.poll_interval.total_seconds()),
             ciba_expires_at=caller.at + wishes.expires_in,
         )
-        assert row is not None  # the statement always returns one
         check_spent(row, caller)
         if not row["is_stored"]:
             raise TooManyRequests("The person has not decided yet what you asked before.")
@@ -175,6 +184,23 @@ async def backchannel_authentication(request: Request) -> Response:
     return await as_client(
         request, form, endpoint="/backchannel_authentication", takes_proof=False, act=begin
     )
+
+
+def _store_in_turn(
+    sessions: sessionmaker[Session], *, has_assertion: bool, **values: object
+) -> Mapping[str, Any]:
+    """Store a request, unless as many wait as may; tell what the statement tells.
+
+    Transaction:
+        Requests of one client about one person take turns, by a lock that comes before the
+        statement: each counts what those before it have stored.
+    """
+    place = f"{values['client_id']} {values['ciba_person_id']}".encode()
+    with unit_of_work_of(sessions) as session:
+        lock(session, AdvisoryLock.WAITING_REQUESTS, crc32(place) - _HALF_OF_KEYS)
+        row = _store(has_assertion=has_assertion).fetchrow_in(session, **values)
+    assert row is not None  # the statement always returns one
+    return row
 
 
 def _received(caller: Caller) -> dict[str, object]:
@@ -199,19 +225,40 @@ def _received(caller: Caller) -> dict[str, object]:
 async def _find_person(request: Request, caller: Caller, hint: Hint) -> PersonId:
     """Return whom the client means, if it may ask them.
 
+    A name that nobody has is nobody's name in the table, too: the request of a verified partner
+    waits for them like any other, counts like any other, and expires.
+
     Raises:
-        UnknownUserId: 400. Nobody, or nobody whom this client may ask: it can't tell.
+        UnknownUserId: 400. An identifier that the client was not given; or it may only ask those
+            who have been there, and this is nobody or none of them: it can't tell.
+
+    Source:
+        docs/decisions/0045-ciba-tells-nobody-who-has-an-account.md
     """
     pool, client = request.app.state.hot_pool, caller.client
     if hint.kind == "sub":
         row = await _BY_SUB.fetchrow(pool, client_id=client.client_id, sub=hint.value)
     else:
+        digest = username_digest(caller.provider.keyring, hint.value)
         row = await _BY_USERNAME.fetchrow(
             pool,
             client_id=client.client_id,
-            username_digest=username_digest(caller.provider.keyring, hint.value),
+            username_digest=digest,
             is_verified=client.partner_is_verified,
         )
+        if row is None and client.partner_is_verified:
+            return _nobody(digest)
     if row is None:
         raise UnknownUserId
     return PersonId(row["person_id"])
+
+
+def _nobody(digest: bytes) -> PersonId:
+    """Return whom a name that nobody has stands for: the same each time, and no person's.
+
+    Ours are of version 7, this is one of version 8 (RFC 9562, 5.8).
+    """
+    octets = bytearray(digest[:16])
+    octets[6] = octets[6] & 0x0F | 0x80
+    octets[8] = octets[8] & 0x3F | 0x80
+    return PersonId(UUID(bytes=bytes(octets)))

@@ -14,7 +14,8 @@ from idp.hot.backchannel_authentication import MOST_WAITING
 from idp.ring_tokens import RingToken
 from idp.service.administration import disable_client
 from idp.service.backchannel import NOTIFY_TASK, NotNotified, notify
-from idp.tables import clients
+from idp.store.accounts import close_person
+from idp.tables import clients, deferred_requests
 from idp.tokens import left_half
 from kernel.outbound import Sender
 from kernel.secret import random_b64url
@@ -52,8 +53,12 @@ def a_client(world: IdpWorld, mode: str = "poll", **metadata: Any) -> RelyingPar
     )
 
 
+def ask_form(**parameters: str) -> dict[str, str]:
+    return {"scope": "openid"} | parameters
+
+
 def ask(client: RelyingParty, **parameters: str) -> httpx.Response:
-    return client.post("/backchannel_authentication", {"scope": "openid"} | parameters)
+    return client.post("/backchannel_authentication", ask_form(**parameters))
 
 
 def begin(client: RelyingParty, person: Person, **parameters: str) -> dict[str, Any]:
@@ -192,7 +197,6 @@ class TestRequest:
             ({"login_hint": "x", "id_token_hint": "y"}, "invalid_request"),
             ({"id_token_hint": "not a token"}, "invalid_request"),
             ({"login_hint_token": "not a token"}, "invalid_request"),
-            ({"login_hint": "nobody"}, "unknown_user_id"),
             ({"login_hint": "nobody", "scope": "profile"}, "invalid_scope"),
             ({"login_hint": "nobody", "binding_message": "x" * 101}, "invalid_binding_message"),
             ({"login_hint": "nobody", "binding_message": "a\nb"}, "invalid_binding_message"),
@@ -247,6 +251,40 @@ class TestRequest:
 
     def test_longer_expiry_than_ours_is_ours(self, client: RelyingParty, person: Person) -> None:
         assert begin(client, person, requested_expiry="86400")["expires_in"] == 600
+
+    @pytest.mark.parametrize("hint", ["login_hint", "login_hint_token"])
+    @pytest.mark.parametrize("whose", ["nobody's", "a closed account's", "a person's"])
+    def test_verified_partner_does_not_learn_whether_a_name_is_anybodys(
+        self, world: IdpWorld, hint: str, whose: str
+    ) -> None:
+        client, person = a_client(world), world.someone()
+        name = "nobody-at-all" if whose == "nobody's" else person.username
+        if whose == "a closed account's":
+            with world.session() as session:
+                close_person(session, person.person_id, world.clock.now())
+        token = signed(client, sub_id={"format": "opaque", "id": name})
+        value = name if hint == "login_hint" else token
+
+        answers = [ask(client, **{hint: value}) for _ in range(MOST_WAITING + 1)]
+
+        assert [answer.status_code for answer in answers] == [200] * MOST_WAITING + [429]
+        begun = answers[0].json()
+        assert set(begun) == {"auth_req_id", "expires_in", "interval"}
+        assert (begun["expires_in"], begun["interval"]) == (600, 5)
+        assert error(poll(client, begun["auth_req_id"])) == "authorization_pending"
+        world.later(seconds=600)
+        assert error(poll(client, begun["auth_req_id"])) == "expired_token"
+
+    def test_whom_a_name_of_nobody_stands_for_is_no_person_of_ours(self, world: IdpWorld) -> None:
+        ask(a_client(world), login_hint="nobody-at-all")
+        ask(a_client(world), login_hint=" NOBODY-at-all")
+
+        with world.session() as session:
+            (one, other) = session.scalars(
+                select(deferred_requests.c.person_id).order_by(deferred_requests.c.created_at)
+            ).all()[-2:]
+        assert one == other
+        assert one.version == 8
 
     def test_stranger_looks_like_nobody_to_who_registered_itself(
         self, world: IdpWorld, person: Person

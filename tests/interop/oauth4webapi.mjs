@@ -369,7 +369,7 @@ await play({
       ...(await party.facts(signedIn)),
       denied: await refusal(party.pollCiba(denied)),
       used_again: await refusal(party.pollCiba(allowed)),
-      nobody: await refusal(party.beginCiba({ login_hint: 'nobody-at-all' })),
+      malformed_hint: await refusal(party.beginCiba({ login_hint_token: 'no token' })),
     }
   },
 

@@ -271,8 +271,8 @@ await play({
       ...(await facts(config, { tokens, claims: tokens.claims() })),
       denied: await refusal(poll(denied)),
       used_again: await refusal(poll(allowed)),
-      nobody: await refusal(
-        client.initiateBackchannelAuthentication(config, { scope, login_hint: 'nobody-at-all' }),
+      malformed_hint: await refusal(
+        client.initiateBackchannelAuthentication(config, { scope, login_hint_token: 'no token' }),
       ),
     }
   },

@@ -174,7 +174,7 @@ def test_ciba_poll(play: Play) -> None:
         **SIGNED_IN,
         "denied": "access_denied",
         "used_again": "invalid_grant",
-        "nobody": "unknown_user_id",
+        "malformed_hint": "invalid_request",
     }
 
 
