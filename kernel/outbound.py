@@ -9,7 +9,9 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -94,7 +96,8 @@ class Sender:
     Attributes:
         allow_local: In the demonstration, this machine may receive.
         user_agent: What we call ourselves.
-        timeout: For all of it; whoever answers a byte at a time gets no more.
+        timeout: For all of it, the name's resolution too; whoever answers a byte at a time gets
+            no more.
         ca_file: Authorities that are trusted beside the well-known ones, as PEM.
         resolve: How a name becomes addresses.
         transport: For tests; the network otherwise.
@@ -130,31 +133,30 @@ class Sender:
         parts = urlsplit(uri)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        address = self._public_address(host, port)
-        bracketed = f"[{address}]" if ":" in address else address
-        url = httpx.URL(uri).copy_with(host=bracketed)
         seconds = self.timeout.total_seconds()
-        async with (
-            asyncio.timeout(seconds),
-            httpx.AsyncClient(
-                timeout=seconds,
-                follow_redirects=False,
-                trust_env=False,
-                transport=self.transport,
-                verify=tls_context(self.ca_file),
-            ) as client,
-            client.stream(
-                "POST",
-                url,
-                content=body,
-                headers={**headers, "host": parts.netloc, "user-agent": self.user_agent},
-                extensions={"sni_hostname": host},
-            ) as response,
-        ):
-            return response.status_code
+        async with asyncio.timeout(seconds):
+            address = self._public_address(await _in_thread(lambda: self.resolve(host, port)))
+            bracketed = f"[{address}]" if ":" in address else address
+            url = httpx.URL(uri).copy_with(host=bracketed)
+            async with (
+                httpx.AsyncClient(
+                    timeout=seconds,
+                    follow_redirects=False,
+                    trust_env=False,
+                    transport=self.transport,
+                    verify=tls_context(self.ca_file),
+                ) as client,
+                client.stream(
+                    "POST",
+                    url,
+                    content=body,
+                    headers={**headers, "host": parts.netloc, "user-agent": self.user_agent},
+                    extensions={"sni_hostname": host},
+                ) as response,
+            ):
+                return response.status_code
 
-    def _public_address(self, host: str, port: int) -> str:
-        addresses = self.resolve(host, port)
+    def _public_address(self, addresses: Sequence[str]) -> str:
         for address in addresses:
             is_ours = (
                 self.allow_local and ipaddress.ip_address(address.partition("%")[0]).is_loopback
@@ -162,3 +164,34 @@ class Sender:
             if not is_ours and not is_public(address):
                 raise PermissionError("the address resolves to one that is not public")
         return addresses[0]
+
+
+async def _in_thread(work: Callable[[], list[str]]) -> list[str]:
+    """Do what can't be interrupted in a thread of its own, and leave it behind if cancelled.
+
+    The C library resolves for as long as `resolv.conf` lets it; an executor's thread would be
+    waited for when the event loop ends.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[str]] = loop.create_future()
+
+    def deliver(found: list[str] | None, error: BaseException | None) -> None:
+        if answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(found or [])
+
+    def run() -> None:
+        found: list[str] | None = None
+        failed: BaseException | None = None
+        try:
+            found = work()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is theirs who asked
+            failed = error
+        with suppress(RuntimeError):  # nobody waits any more: the loop is closed
+            loop.call_soon_threadsafe(deliver, found, failed)
+
+    threading.Thread(target=run, name="resolve", daemon=True).start()
+    return await answer

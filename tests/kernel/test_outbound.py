@@ -123,6 +123,21 @@ class TestSender:
         with server(*BODY_THAT_NEVER_ENDS) as port:
             assert self.send(port) == 200
 
+    def test_name_that_nobody_resolves_in_time_is_no_answer(self) -> None:
+        is_over = Event()
+
+        def slowly(_host: str, _port: int) -> list[str]:
+            is_over.wait(2 * MUCH_LONGER)
+            return ["93.184.216.34"]
+
+        sender = Sender(allow_local=False, timeout=timedelta(seconds=LONGEST), resolve=slowly)
+        began = monotonic()
+        try:
+            assert sender.send("https://bank.example/", b"{}", {}) is None
+            assert monotonic() - began < MUCH_LONGER
+        finally:
+            is_over.set()
+
     def test_this_machine_is_called_in_the_demonstration_only(self) -> None:
         with server(*BODY_THAT_NEVER_ENDS) as port:
             sender = Sender(allow_local=False)
