@@ -44,6 +44,7 @@ from app.errors import (
     render_http_exception,
     render_invalid_fields,
 )
+from app.insiders import Insiders
 from app.lanes import HotLane
 from app.logs import configure_logging
 from app.metrics import Metrics
@@ -175,6 +176,12 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
             return settings.feed_limit_bytes
         return route_class.body_limit
 
+    proxies = TrustedProxies(
+        settings.trusted_proxies,
+        # Where we ask for certificates ourselves, the proxies were not set up to.
+        pass_certificates=settings.mtls_url is not None and settings.mtls_port is None,
+    )
+    api.state.insiders = Insiders(settings.metrics_from, proxies)
     edge = Edge(
         HotLane(HOT_ROUTES, ordinary=api),
         application=api,
@@ -183,11 +190,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
         tracing=tracing,
         is_https=settings.is_https,
         body_limits=body_limit,
-        proxies=TrustedProxies(
-            settings.trusted_proxies,
-            # Where we ask for certificates ourselves, the proxies were not set up to.
-            pass_certificates=settings.mtls_url is not None and settings.mtls_port is None,
-        ),
+        proxies=proxies,
     )
     return Civitas(api, edge)
 

@@ -1,12 +1,14 @@
 """What whoever runs the service asks it: is it alive, ready, how busy, what does it offer."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from app.openapi import render_readable
@@ -46,9 +48,15 @@ def readyz(is_reachable: Annotated[bool, Depends(check_database, scope="function
     return JSONResponse({"status": "unavailable", "reason": "database"}, status_code=503)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get("/metrics", summary="Prometheus metrics, for the inside", response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Write the metrics in Prometheus's text format."""
+    """Write the metrics in Prometheus's text format, for addresses in `CIVITAS_METRICS_FROM`.
+
+    Raises:
+        HTTPException: 404. Asked from elsewhere, or through a proxy: like an address of nothing.
+    """
+    if not request.app.state.insiders.include(request):
+        raise HTTPException(HTTPStatus.NOT_FOUND)
     exposition: Response = request.app.state.metrics.exposition()
     return exposition
 

@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         "`X-Forwarded-Proto`, `Client-Cert` and `Client-Cert-Chain` (RFC 9440; where "
         "`CIVITAS_MTLS_PORT` is unset) are believed, as a JSON list.",
     )
+    metrics_from: tuple[str, ...] = Field(
+        ("127.0.0.0/8", "::1"),
+        description="Addresses or networks from which `/metrics` is answered, as a JSON list, and "
+        "never through a proxy; from elsewhere it is 404.",
+    )
     tls_certificate_file: Path | None = Field(
         None,
         description="The server's certificate, as PEM, and those between it and a root: `civitas "
