@@ -82,6 +82,11 @@ class Settings(BaseSettings):
     tls_key_file: Path | None = Field(
         None, description="The private key of that certificate, as PEM without a password."
     )
+    tls_minimum: Literal["1.2", "1.3"] = Field(
+        "1.2",
+        description="Least version of TLS on that port. With 1.2 one suite more is taken than RFC "
+        "9325 recommends (ChaCha20-Poly1305); where FAPI is to be kept to the letter, 1.3.",
+    )
     mtls_url: str | None = Field(
         None,
         description="Address of the same endpoints where a client certificate is asked for (RFC "

@@ -65,7 +65,8 @@ def serve_forever(settings: Settings) -> None:
         workers_kill_timeout=10,
         ssl_cert=certificate,
         ssl_key=key,
-        ssl_protocol_min=SSLProtocols.tls12,  # FAPI 2.0 Security Profile, 5.2.1
+        # FAPI 2.0 Security Profile, 5.2.1. Suites can't be chosen: rustls has its own.
+        ssl_protocol_min=SSLProtocols(f"tls{settings.tls_minimum}"),
     ).serve()
 
 

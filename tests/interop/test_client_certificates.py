@@ -309,10 +309,14 @@ def test_server_speaks_tls_itself_on_its_port(
             "CIVITAS_PORT": str(port),
             "CIVITAS_TLS_CERTIFICATE_FILE": str(tmp_path / "server.pem"),
             "CIVITAS_TLS_KEY_FILE": str(tmp_path / "server.pem"),
+            "CIVITAS_TLS_MINIMUM": "1.3",
         }
         with running_process("serve", environment, tmp_path) as server:
             wait_for_port(port, tmp_path / "serve.log", server)
             answer = httpx.get(f"{issuer}/.well-known/openid-configuration", verify=context)
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            with pytest.raises(httpx.ConnectError, match="protocol version"):
+                httpx.get(f"{issuer}/healthz", verify=context)
 
     assert answer.json()["issuer"] == issuer
     assert "strict-transport-security" in answer.headers

@@ -80,6 +80,14 @@ TLS_PORT = {
 }
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1", "", "1.4"])
+def test_version_of_tls_that_nobody_should_speak_is_refused(
+    monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    with pytest.raises(ValidationError, match="tls_minimum"):
+        settings_from(monkeypatch, {"CIVITAS_TLS_MINIMUM": version})
+
+
 def test_port_for_certificates_has_the_certificate_of_the_other_unless_it_has_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
