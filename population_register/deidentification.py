@@ -12,8 +12,8 @@ Source:
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
@@ -69,6 +69,37 @@ class Generalization:
     suppressed: int
     classes: int
     smallest: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What an extract shows.
+
+    Attributes:
+        levels: The level of every dimension; of those that it does not have, the coarsest.
+        k: The least number of people in a class.
+        people: Whom it is about; the classes follow from it.
+    """
+
+    levels: tuple[int, ...]
+    k: int
+    people: Table = field(repr=False)
+
+    @classmethod
+    def of(cls, table: Table, names: Sequence[str], levels: Sequence[int], *, k: int) -> "View":
+        """Return what an extract of a population at the given levels shows."""
+        own = dict(zip(names, levels, strict=True))
+        return cls(
+            levels=tuple(
+                own.get(name, len(dimension.levels) - 1) for name, dimension in DIMENSIONS.items()
+            ),
+            k=k,
+            people=released(table, names, levels, k=k),
+        )
+
+    def stands_beside(self, given: Collection["View"]) -> bool:
+        """Tell whether it tells no more beside each of others than both promise."""
+        return all(stands_beside(self, each) for each in given)
 
 
 # From a person to a cell
@@ -257,8 +288,23 @@ def classify(cell: Cell, names: Sequence[str], levels: Sequence[int]) -> Cell:
     )
 
 
+def released(table: Table, names: Sequence[str], levels: Sequence[int], *, k: int) -> Table:
+    """Return whom an extract is about: the cells whose class has at least `k` people."""
+    classes = project(table, names, levels)
+    return {
+        cell: people
+        for cell, people in table.items()
+        if classes[classify(cell, names, levels)] >= k
+    }
+
+
 def choose_levels(
-    table: Table, names: Sequence[str], *, k: int, most_suppressed: float
+    table: Table,
+    names: Sequence[str],
+    *,
+    k: int,
+    most_suppressed: float,
+    given: Collection[View] = (),
 ) -> Generalization:
     """Choose the finest levels at which an extract is k-anonymous.
 
@@ -267,6 +313,7 @@ def choose_levels(
         names: Dimensions of the extract; all of them count as what a person could be known by.
         k: The least number of equal people in a class; 2 or more.
         most_suppressed: The share of people that may be left out for finer levels, 0 to 1.
+        given: Extracts that the recipient has; beside each of them this one must stand.
 
     Returns:
         Of the combinations that leave out few enough, the one that coarsens least (the sum over
@@ -285,7 +332,9 @@ def choose_levels(
         if suppressed > most_suppressed * total:
             continue
         candidate = (loss, suppressed, levels)
-        if best is None or candidate < best:
+        if best is not None and candidate >= best:
+            continue
+        if not given or View.of(table, names, levels, k=k).stands_beside(given):
             best = candidate
     chosen = tuple(heights) if best is None else best[2]
     return describe(table, names, chosen, k=k)
@@ -303,3 +352,28 @@ def describe(
         classes=len(kept),
         smallest=min(kept, default=0),
     )
+
+
+# Two extracts for one recipient
+
+
+def stands_beside(new: View, given: View) -> bool:
+    """Tell whether two extracts tell no more together than each promises.
+
+    One of them has to be a coarser picture than the other in every dimension, or as coarse: then
+    all that both tell beyond the finer one is by how many people their classes differ at the
+    coarser levels. Where two are fine in different dimensions there is no such bound.
+
+    Of no class may the difference be of fewer people than either promises: nobody, or k.
+
+    Source:
+        Yao, Wang, Jajodia, Checking for k-anonymity violation by views, VLDB 2005.
+    """
+    coarser = tuple(map(max, new.levels, given.levels))
+    if coarser not in {new.levels, given.levels}:
+        return False
+    names = tuple(DIMENSIONS)
+    difference = project(new.people, names, coarser)
+    difference.subtract(project(given.people, names, coarser))
+    least = max(new.k, given.k)
+    return all(people == 0 or abs(people) >= least for people in difference.values())

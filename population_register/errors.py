@@ -141,6 +141,13 @@ class CountRefused(InvalidRequest):
     title = "The query can't be answered."
 
 
+class ExtractTellsTooMuch(Conflict):
+    """Beside what the recipient has, an extract would tell of fewer people than was promised."""
+
+    code = "extract_tells_too_much"
+    title = "Beside an extract that the recipient has, this one would tell of too few people."
+
+
 class BudgetSpent(DomainError):
     """A recipient's privacy budget does not cover the answer; nothing was taken from it."""
 

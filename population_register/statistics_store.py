@@ -205,6 +205,41 @@ def find_answer(
     return None if row is None else _release(row)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenExtract:
+    """An extract that a recipient has.
+
+    Attributes:
+        people_sealed: Whom it is about; None if it was given before that was kept.
+    """
+
+    release_id: UUID
+    released_at: datetime
+    request: Mapping[str, Any]
+    report: Mapping[str, Any]
+    people_sealed: bytes | None
+
+
+def list_extracts(session: Session, recipient_id: str) -> Sequence[GivenExtract]:
+    """Return every extract that a recipient was given, the latest first."""
+    table = statistics_releases.c
+    rows = session.execute(
+        select(statistics_releases)
+        .where(table.recipient_id == recipient_id, table.kind == "extract")
+        .order_by(table.released_at.desc(), table.release_id.desc())
+    )
+    return [
+        GivenExtract(
+            release_id=row.release_id,
+            released_at=row.released_at,
+            request=row.request,
+            report=row.report,
+            people_sealed=row.people_sealed,
+        )
+        for row in rows
+    ]
+
+
 def list_releases(session: Session, recipient_id: str, limit: int) -> Sequence[Release]:
     """Return the latest releases to a recipient."""
     table = statistics_releases.c

@@ -419,6 +419,8 @@ statistics_releases = Table(
     Column("question_digest", LargeBinary),
     Column("epsilon_milli", Integer),
     Column("answer", JSONB, comment="with its noise"),
+    # Of an extract: whom it is about, as a table of counts, to hold the next one against.
+    Column("people_sealed", LargeBinary, comment="zone key"),
     CheckConstraint("kind IN ('count', 'extract')", name="kind"),
     Index("ix_statistics_releases_recipient_id", "recipient_id", "released_at"),
     UniqueConstraint(

@@ -16,10 +16,12 @@ from population_register.deidentification import (
     POSITION,
     UNKNOWN,
     Cell,
+    View,
     cell_of,
     choose_levels,
     find_region,
     project,
+    stands_beside,
 )
 from population_register.model import AttributeValue, CurrentRecord
 from tests.population_register.register_builders import NOON
@@ -216,3 +218,69 @@ class TestAnonymity:
         chosen = choose_levels(table, FIELDS, k=5, most_suppressed=0)
 
         assert (chosen.rows, chosen.suppressed, chosen.smallest) == (0, 3, 0)
+
+
+class TestBeside:
+    """`stands_beside`: what two extracts for one recipient tell together."""
+
+    MOSCOW: Cell = ("female", "41", "Москва", "russian", "married")
+    TUVA: Cell = ("female", "41", "Республика Тыва", "russian", "single")
+
+    def view(self, table: Mapping[Cell, int], *names: str, k: int = 5) -> View:
+        chosen = choose_levels(table, names, k=k, most_suppressed=0.5)
+        return View.of(table, names, chosen.levels, k=k)
+
+    @pytest.mark.parametrize(
+        ("moved", "may"),
+        [(0, True), (1, False), (4, False), (5, True), (-1, False), (-4, False), (-5, True)],
+    )
+    def test_class_changes_by_nobody_or_by_enough(self, moved: int, *, may: bool) -> None:
+        given = self.view({self.MOSCOW: 50, self.TUVA: 50}, "region")
+
+        new = self.view({self.MOSCOW: 50 + moved, self.TUVA: 50 - moved}, "region")
+
+        assert stands_beside(new, given) == may
+
+    def test_more_is_promised_by_the_larger_k(self) -> None:
+        given = self.view({self.MOSCOW: 50}, "region", k=10)
+        new = self.view({self.MOSCOW: 57}, "region", k=5)
+
+        assert not stands_beside(new, given)
+        assert not stands_beside(given, new)
+        assert stands_beside(self.view({self.MOSCOW: 60}, "region"), given)
+
+    def test_finer_extract_does_not_tell_how_few_were_left_out(self) -> None:
+        """By sex there are 52; by region 50: two are in regions that have too few."""
+        table = {self.MOSCOW: 50, self.TUVA: 2}
+        by_sex, by_region = self.view(table, "sex"), self.view(table, "sex", "region")
+
+        assert not stands_beside(by_region, by_sex)
+        assert not stands_beside(by_sex, by_region)
+
+    def test_two_extracts_that_are_fine_in_different_fields_are_refused(self) -> None:
+        table = {self.MOSCOW: 50, self.TUVA: 50}
+
+        assert not stands_beside(self.view(table, "age"), self.view(table, "region"))
+
+    def test_fewer_fields_of_the_same_people_are_nothing_new(self) -> None:
+        table = {self.MOSCOW: 50, self.TUVA: 50}
+
+        assert stands_beside(self.view(table, "sex"), self.view(table, "sex", "age", "region"))
+
+    @given(
+        before=st.dictionaries(cells, st.integers(1, 40), max_size=12),
+        after=st.dictionaries(cells, st.integers(1, 40), max_size=12),
+        k=st.integers(2, 12),
+    )
+    def test_what_is_chosen_stands_beside_what_was_given(
+        self, before: Mapping[Cell, int], after: Mapping[Cell, int], k: int
+    ) -> None:
+        given_view = self.view(before, *FIELDS, k=k)
+
+        chosen = choose_levels(after, FIELDS, k=k, most_suppressed=0.5, given=[given_view])
+
+        new = View.of(after, FIELDS, chosen.levels, k=k)
+        is_coarsest = chosen.levels == tuple(len(DIMENSIONS[n].levels) - 1 for n in FIELDS)
+        assert is_coarsest or stands_beside(new, given_view)
+        shown = project(new.people, tuple(DIMENSIONS), new.levels)
+        assert all(people >= k for people in shown.values())

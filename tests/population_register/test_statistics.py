@@ -2,17 +2,18 @@
 
 import csv
 import io
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from audit.api import list_entries
 from kernel.clock import FrozenClock
 from kernel.db import unit_of_work_of
-from kernel.errors import Conflict, InvalidRequest
+from kernel.errors import Conflict, InvalidRequest, Undecryptable
 from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring
 from kernel.root_keys import LocalKeyFile
@@ -24,12 +25,18 @@ from population_register.api import (
     take_snapshot,
     write_extract,
 )
-from population_register.errors import BudgetSpent, CountRefused, NoSnapshot, UnknownRecipient
+from population_register.errors import (
+    BudgetSpent,
+    CountRefused,
+    ExtractTellsTooMuch,
+    NoSnapshot,
+    UnknownRecipient,
+)
 from population_register.model import Accepted
 from population_register.service.accepting import accept_records
 from population_register.service.extracts import Extracted
 from population_register.service.statistics import Counted
-from population_register.tables import statistics_snapshots
+from population_register.tables import statistics_releases, statistics_snapshots
 from tests.population_register.register_builders import (
     ANNA,
     NOON,
@@ -65,6 +72,25 @@ def fill(sessions: sessionmaker[Session], keyring: Keyring) -> list[PersonId]:
         introduce(session)
         outcomes = accept_records(session, keyring, AgencyId("interior"), [*records, dead], at=NOON)
     return [outcome.person_id for outcome in outcomes if isinstance(outcome, Accepted)]
+
+
+def come(sessions: sessionmaker[Session], keyring: Keyring, number: int, *, first: int = 0) -> None:
+    """Let further women of forty come."""
+    records = [
+        a_record(
+            "interior",
+            f"later{each}",
+            attributes={
+                "family_name": f"Белова{'бвгдж'[each]}",
+                "given_name": "Ольга",
+                "gender": "female",
+                "birthdate": f"1986-02-{each + 1:02}",
+            },
+        )
+        for each in range(first, first + number)
+    ]
+    with unit_of_work_of(sessions) as session:
+        accept_records(session, keyring, AgencyId("interior"), records, at=NOON)
 
 
 @pytest.fixture
@@ -281,6 +307,75 @@ class TestExtracts:
         assert release.report["smallest_class"] == MEN
         assert release.request == {"fields": ["sex", "age"], "k": 5, "most_suppressed": 0.0}
 
+    def test_who_came_since_can_not_be_found_by_laying_two_side_by_side(
+        self,
+        sessions: sessionmaker[Session],
+        keyring: Keyring,
+        clock: FrozenClock,
+        people: list[PersonId],
+    ) -> None:
+        extract(sessions, keyring, clock, "sex", "age")
+        come(sessions, keyring, 4)
+
+        with pytest.raises(ExtractTellsTooMuch, match="sex by sex, age by year") as refused:
+            extract(sessions, keyring, clock, "sex", "age")
+
+        assert "fewer than k people" in str(refused.value.detail)
+        with sessions() as session:
+            assert len(list_releases(session, "rosstat")) == 1
+        come(sessions, keyring, 1, first=4)
+        _, rows = extract(sessions, keyring, clock, "sex", "age")
+        assert len(rows) - 1 == len(people) - 1 + 5
+
+    @pytest.mark.usefixtures("people")
+    def test_another_recipient_has_nothing_to_lay_it_beside(
+        self, sessions: sessionmaker[Session], keyring: Keyring, clock: FrozenClock
+    ) -> None:
+        extract(sessions, keyring, clock, "sex", "age")
+        come(sessions, keyring, 1)
+        with unit_of_work_of(sessions) as session:
+            add_recipient(session, recipient_id="hse", name="ВШЭ", budget_milli=1000, at=NOON)
+
+        extract(sessions, keyring, clock, "sex", "age", recipient_id="hse")
+
+    @pytest.mark.usefixtures("people")
+    def test_finer_in_another_field_is_refused(
+        self, sessions: sessionmaker[Session], keyring: Keyring, clock: FrozenClock
+    ) -> None:
+        extract(sessions, keyring, clock, "sex")
+
+        with pytest.raises(ExtractTellsTooMuch, match=r"\(age\)"):
+            extract(sessions, keyring, clock, "age")
+        extract(sessions, keyring, clock, "sex", "age")  # finer in every field that it has
+
+    @pytest.mark.usefixtures("people")
+    def test_extract_of_which_nothing_was_kept_is_the_last(
+        self, sessions: sessionmaker[Session], keyring: Keyring, clock: FrozenClock
+    ) -> None:
+        extract(sessions, keyring, clock, "sex")
+        with unit_of_work_of(sessions) as session:
+            session.execute(update(statistics_releases).values(people_sealed=None))
+
+        with pytest.raises(ExtractTellsTooMuch, match="nothing was kept"):
+            extract(sessions, keyring, clock, "sex")
+
+    @pytest.mark.usefixtures("people")
+    def test_whom_an_extract_is_about_is_sealed_in_its_row(
+        self, sessions: sessionmaker[Session], keyring: Keyring, clock: FrozenClock
+    ) -> None:
+        one, _ = extract(sessions, keyring, clock, "sex")
+        other, _ = extract(sessions, keyring, clock, "sex")
+        t = statistics_releases.c
+        with unit_of_work_of(sessions) as session:
+            sealed = session.scalar(select(t.people_sealed).where(t.release_id == one.release_id))
+            assert sealed is not None
+            assert b"female" not in sealed
+            moved = update(statistics_releases).where(t.release_id == other.release_id)
+            session.execute(moved.values(people_sealed=sealed))
+
+        with pytest.raises(Undecryptable):
+            extract(sessions, keyring, clock, "sex")
+
     @pytest.mark.usefixtures("recipient")
     @pytest.mark.parametrize(
         "asked",
@@ -356,3 +451,22 @@ def test_of_forty_questions_at_once_as_many_pass_as_are_covered(
     assert sorted(paid) == [0] * 30 + [100] * 10
     with fresh_sessions() as session:
         assert [one.left_milli for one in list_recipients(session)] == [0]
+
+
+def test_extracts_of_one_instant_are_held_against_each_other(
+    fresh_sessions: sessionmaker[Session], clock: FrozenClock
+) -> None:
+    keyring = Keyring.open(LocalKeyFile(bytes(range(32))), fresh_sessions, at=NOON)
+    fill(fresh_sessions, keyring)
+
+    def get(field: str) -> str:
+        try:
+            extract(fresh_sessions, keyring, clock, field)
+        except ExtractTellsTooMuch:
+            return "refused"
+        return field
+
+    with ThreadPoolExecutor(8) as pool:
+        got = Counter(pool.map(get, ["sex", "age"] * 4))
+
+    assert got in ({"sex": 4, "refused": 4}, {"age": 4, "refused": 4})
