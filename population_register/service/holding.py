@@ -8,6 +8,7 @@ function of the records, of rulings and of accounts, and of no order. See decisi
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import combinations, product
 
 from sqlalchemy.orm import Session
 
@@ -102,24 +103,79 @@ class Holding:
         Dividing holds apart what it sees. Here counts, too, with whom each was put together by
         hand, and what else is put together at the same time.
         """
-        if len({holder.label for holder in self._holders.values()}) <= 1:
-            return list(joined), []
-        root: dict[PersonId, PersonId] = dict(self._group_of)
         labels: dict[PersonId, set[PersonId]] = {}
         for person_id, holder in self._holders.items():
-            labels.setdefault(root.get(person_id, person_id), set()).add(holder.label)
-        allowed: list[tuple[PersonId, PersonId]] = []
-        withheld: list[tuple[PersonId, PersonId]] = []
-        for pair in sorted(joined):
-            one, other = (root.get(person_id, person_id) for person_id in pair)
-            ours, theirs = labels.get(one, set()), labels.get(other, set())
-            if ours and theirs and ours.isdisjoint(theirs):
-                withheld.append(pair)
-                continue
-            allowed.append(pair)
-            labels[one] = ours | theirs
-            root.update({p: one for p, was in root.items() if was == other} | {other: one})
-        return allowed, withheld
+            node = self._group_of.get(person_id, person_id)
+            labels.setdefault(node, set()).add(holder.label)
+        return sort_out(joined, self._group_of, labels)
+
+
+def sort_out(
+    joined: Sequence[tuple[PersonId, PersonId]],
+    group_of: Mapping[PersonId, PersonId],
+    labels: Mapping[PersonId, Collection[PersonId]],
+) -> tuple[list[tuple[PersonId, PersonId]], list[tuple[PersonId, PersonId]]]:
+    """Tell which pairs may be put together without putting two holders together.
+
+    Whoever hangs together with holders of one side goes to that side; with those of two, to none
+    of them. Who hangs together with such people only goes where they go. So nothing depends on the
+    order of anything, nor on which pairs say that some persons are one.
+
+    Args:
+        joined: Pairs of persons who would be one.
+        group_of: Who is one person already, by what stands for all of them; oneself if absent.
+        labels: Of each of those, the labels of the holders among them; nothing if there is none.
+
+    Returns:
+        Pairs who may be one, and pairs who would be one but for their holders.
+    """
+    sides = _sides(labels.values())
+    side_of = {node: sides[min(found)] for node, found in labels.items() if found}
+    if len(set(side_of.values())) <= 1:
+        return list(joined), []
+    clusters = components({person_id for pair in joined for person_id in pair}, joined)
+    nodes = [{group_of.get(person_id, person_id) for person_id in each} for each in clusters]
+    _take_sides(nodes, side_of)
+    allowed: list[tuple[PersonId, PersonId]] = []
+    withheld: list[tuple[PersonId, PersonId]] = []
+    for cluster in clusters:
+        parts: dict[PersonId | None, list[PersonId]] = {}
+        for person_id in cluster:
+            side = side_of.get(group_of.get(person_id, person_id))
+            parts.setdefault(side, []).append(person_id)
+        for first, *others in parts.values():
+            allowed.extend((first, other) for other in others)
+        for part, another in combinations(parts.values(), 2):
+            withheld.extend((min(pair), max(pair)) for pair in product(part, another))
+    return allowed, withheld
+
+
+def _sides(labels: Iterable[Collection[PersonId]]) -> dict[PersonId, PersonId]:
+    """Return what stands for the side of each label: two in one group are one side."""
+    found = [sorted(each) for each in labels if each]
+    pairs = [(each[0], other) for each in found for other in each]
+    together = components({label for each in found for label in each}, pairs)
+    return {label: each[0] for each in together for label in each}
+
+
+def _take_sides(clusters: Sequence[set[PersonId]], side_of: dict[PersonId, PersonId]) -> None:
+    """Give a side to whoever hangs together with holders of that side only, the nearest first.
+
+    Args:
+        clusters: Who would be one.
+        side_of: Of holders; added to.
+    """
+    torn: set[PersonId] = set()
+    while True:
+        near: dict[PersonId, set[PersonId]] = {}
+        for cluster in clusters:
+            there = {side_of[node] for node in cluster if node in side_of}
+            for node in cluster - side_of.keys() - torn if there else ():
+                near.setdefault(node, set()).update(there)
+        if not near:
+            return
+        torn.update(node for node, there in near.items() if len(there) > 1)
+        side_of.update((node, min(there)) for node, there in near.items() if len(there) == 1)
 
 
 def name_holders(

@@ -1,9 +1,10 @@
 """Two people with confirmed accounts are put together by two officials, never by records alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
-from typing import Any
+from itertools import chain, combinations
+from types import MappingProxyType
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -17,6 +18,7 @@ from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring
 from kernel.root_keys import LocalKeyFile
 from population_register import linking_store
+from population_register.clustering import components
 from population_register.comparison import Levels
 from population_register.errors import SecondOfficialNeeded
 from population_register.matching_store import Merge, find_merges, list_merges, set_account_holder
@@ -25,7 +27,7 @@ from population_register.scoring import Scorer, register_scorer, shipped_model
 from population_register.sealed_forms import record_digest
 from population_register.service.accepting import accept_records
 from population_register.service.groups import members_of
-from population_register.service.holding import Holder, name_holders
+from population_register.service.holding import Holder, name_holders, sort_out
 from population_register.service.merging import Decider, merge_persons, undo_merge
 from population_register.service.reviewing import list_cases
 from tests.population_register.register_builders import (
@@ -216,6 +218,106 @@ class TestNames:
         holders = name_holders({one: NOON, other: NOON}, [a_merge(one, other, "decided")])
 
         assert [holder.label for holder in holders.values()] == [one, other]
+
+
+class TestSortOut:
+    """`sort_out`: who of those whom records would put together may be one."""
+
+    A, B, X, Y, Z = (PersonId(UUID(int=number)) for number in range(1, 6))
+    HOLDERS: ClassVar = {A: {A}, B: {B}}
+
+    def groups(
+        self,
+        joined: Sequence[Two],
+        group_of: Mapping[PersonId, PersonId] = MappingProxyType({}),
+        labels: Mapping[PersonId, Collection[PersonId]] = HOLDERS,
+    ) -> set[frozenset[PersonId]]:
+        allowed, _ = sort_out(joined, group_of, labels)
+        persons = {*chain.from_iterable(joined), *group_of, *labels}
+        found = components(persons, [*allowed, *group_of.items()])
+        return {frozenset(each) for each in found}
+
+    def test_who_hangs_together_with_both_goes_to_neither(self) -> None:
+        joined = [(self.A, self.X), (self.B, self.X)]
+
+        assert self.groups(joined) == {frozenset({p}) for p in (self.A, self.B, self.X)}
+        assert sorted(sort_out(joined, {}, self.HOLDERS)[1]) == [
+            (self.A, self.B), (self.A, self.X), (self.B, self.X),
+        ]  # fmt: skip
+
+    def test_somebody_merged_by_hand_goes_to_neither_of_two_in_one_batch(self) -> None:
+        """Two halves of one person: one is like the one holder, the other like the other."""
+        joined = [(self.A, self.X), (self.B, self.Y)]
+
+        found = self.groups(joined, {self.Y: self.X})
+
+        assert found == {frozenset({self.A}), frozenset({self.B}), frozenset({self.X, self.Y})}
+
+    def test_who_hangs_together_with_one_side_goes_there(self) -> None:
+        found = self.groups([(self.A, self.Y), (self.B, self.Z), (self.Z, self.X)])
+
+        assert found == {frozenset({self.A, self.Y}), frozenset({self.B, self.Z, self.X})}
+
+    def test_one_side_is_no_reason_to_wait(self) -> None:
+        joined = [(self.A, self.X), (self.X, self.B)]
+        both = {self.A: {self.A}, self.B: {self.A}}
+
+        assert sort_out(joined, {}, both) == (joined, [])
+
+    @given(data=st.data())
+    def test_neither_order_nor_names_nor_the_pairs_that_say_so_decide(
+        self, data: st.DataObject
+    ) -> None:
+        persons = [PersonId(UUID(int=number)) for number in range(1, 10)]
+        clusters = data.draw(partitions(persons))
+        group_of = {p: min(each) for each in data.draw(partitions(persons)) for p in each}
+        label = st.sets(st.sampled_from(persons[:3]), max_size=2)
+        labels = {node: data.draw(label) for node in sorted(set(group_of.values()))}
+        names = dict(zip(persons, data.draw(st.permutations(persons)), strict=True))
+
+        def outcome(
+            name: Mapping[PersonId, PersonId],
+        ) -> tuple[set[frozenset[PersonId]], set[frozenset[PersonId]]]:
+            joined = [
+                (name[center], name[other])
+                for each in clusters
+                for center in [data.draw(st.sampled_from(each))]
+                for other in each
+                if other != center
+            ]
+            group = {name[p]: name[node] for p, node in group_of.items()}
+            said = {name[node]: {name[each] for each in of} for node, of in labels.items()}
+            allowed, withheld = sort_out(data.draw(st.permutations(joined)), group, said)
+            back = {new: old for old, new in name.items()}
+            found = components(name.values(), [*allowed, *group.items()])
+            return (
+                {frozenset(back[p] for p in each) for each in found},
+                {frozenset(back[p] for p in pair) for pair in withheld},
+            )
+
+        groups, questions = outcome({p: p for p in persons})
+
+        assert outcome(names) == (groups, questions)
+        sides = components(
+            persons[:3], [pair for of in labels.values() for pair in combinations(of, 2)]
+        )
+        for each in groups:
+            there = set(chain.from_iterable(labels.get(p, ()) for p in each))
+            assert sum(not there.isdisjoint(side) for side in sides) <= 1
+        for together in clusters:
+            for pair in combinations(together, 2):
+                is_one = any(group.issuperset(pair) for group in groups)
+                assert is_one or frozenset(pair) in questions
+
+
+@st.composite
+def partitions(draw: st.DrawFn, persons: Sequence[PersonId]) -> list[list[PersonId]]:
+    """Draw into which parts persons fall."""
+    part = draw(st.lists(st.integers(0, 5), min_size=len(persons), max_size=len(persons)))
+    found: dict[int, list[PersonId]] = {}
+    for number, person_id in zip(part, persons, strict=True):
+        found.setdefault(number, []).append(person_id)
+    return list(found.values())
 
 
 def a_merge(one: PersonId, other: PersonId, kind: Any) -> Merge:  # noqa: ANN401 - a MergeKind
