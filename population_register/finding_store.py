@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from kernel.ids import AgencyId, PersonId
 from kernel.tables import person_keys
 from population_register.bulk import any_id_of
-from population_register.tables import findings, persons, work_items
+from population_register.tables import findings, kinships, persons, work_items
 
 Answer: TypeAlias = Literal["corrected", "refused"]
 Closing: TypeAlias = Literal["corrected", "answered"]
@@ -158,14 +158,22 @@ def open_findings(
     return found
 
 
-def people_with_open_findings(session: Session, person_ids: Iterable[PersonId]) -> list[PersonId]:
-    """Return those of the persons about whom something is open."""
-    wanted = list(person_ids)
+def people_to_look_at_again(session: Session, changed: Iterable[PersonId]) -> list[PersonId]:
+    """Return those of whom something is open, among persons who have changed and their children.
+
+    A child is held against what is known of the parents: what did not fit may be right now.
+    """
+    wanted = list(changed)
     if not wanted:
         return []
+    ids = any_id_of(wanted)
+    children = select(kinships.c.person_id).where(kinships.c.parent_id == ids)
     rows = session.scalars(
         select(findings.c.person_id)
-        .where(findings.c.person_id == any_id_of(wanted), findings.c.closed_at.is_(None))
+        .where(
+            or_(findings.c.person_id == ids, findings.c.person_id.in_(children)),
+            findings.c.closed_at.is_(None),
+        )
         .distinct()
     )
     return sorted(map(PersonId, rows))

@@ -132,7 +132,7 @@ class PersonChanges:
         store.update_persons(self.session, changed, self.at)
         # Whose life events are to be derived; see `service/life.py`.
         life_store.note_changed(self.session, (row[0] for row in (*new, *changed)), self.at)
-        for person_id in finding_store.people_with_open_findings(
+        for person_id in finding_store.people_to_look_at_again(
             self.session, (row[0] for row in changed)
         ):
             enqueue(self.session, RECHECK_TASK, person_id=str(person_id))

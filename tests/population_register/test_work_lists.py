@@ -107,6 +107,12 @@ def correct(session: Session, keyring: Keyring) -> None:
     session.commit()
 
 
+def waiting_for_a_look(session: Session) -> set[str]:
+    """Return who is to be looked at again by a job."""
+    jobs = text("SELECT args FROM procrastinate_jobs WHERE task_name = :task")
+    return {args["person_id"] for args in session.scalars(jobs, {"task": RECHECK_TASK})}
+
+
 MOTHER = {"family_name": "Лебедь", "given_name": "Ольга", "birthdate": "1990-05-06"}
 
 
@@ -147,20 +153,6 @@ class TestKin:
         assert check_person(sessions, keyring, child, at=NOON).opened == 1
         assert (check().opened, check().known) == (0, 1)
 
-    def test_corrected_mother_closes_it(
-        self, session: Session, keyring: Keyring, check: Callable[[], CheckCounts]
-    ) -> None:
-        self.family(session, keyring)
-        check()
-        older = {**MOTHER, "birthdate": "1960-05-06"}
-        corrected = a_record(
-            "pension", "П-1", 2, kind=RecordKind.CORRECTION, corrects=1, attributes=older
-        )
-        accept(session, keyring, corrected)
-        session.commit()
-
-        assert check().corrected == 1
-
     def test_mother_whose_data_was_destroyed_is_not_asked(
         self, session: Session, keyring: Keyring, check: Callable[[], CheckCounts]
     ) -> None:
@@ -169,6 +161,30 @@ class TestKin:
         session.commit()
 
         assert check().opened == 0
+
+    def test_correction_of_the_mother_closes_what_was_found_about_the_child(
+        self,
+        session: Session,
+        sessions: sessionmaker[Session],
+        keyring: Keyring,
+        check: Callable[[], CheckCounts],
+    ) -> None:
+        child, _ = self.family(session, keyring)
+        stranger = accept(session, keyring, a_record("tax", "Н-2", attributes=OLEG)).person_id
+        check()
+        right = {**MOTHER, "birthdate": "1960-05-06"}
+        accept(
+            session, keyring,
+            a_record("pension", "П-1", 2, kind=RecordKind.CORRECTION, corrects=1, attributes=right),
+        )  # fmt: skip
+        session.commit()
+
+        asked = waiting_for_a_look(session)
+
+        assert asked == {str(child)}
+        assert str(stranger) not in asked
+        assert check_person(sessions, keyring, child, at=NOON).corrected == 1
+        assert [item.status for item in listed(session, keyring)] == ["corrected"]
 
     def test_all_parents_of_a_batch_are_opened_together(
         self, session: Session, keyring: Keyring, check: Callable[[], CheckCounts]
@@ -268,12 +284,8 @@ class TestCheck:
         accept(session, keyring, a_record("tax", "Н-2", 2, attributes={**OLEG, "gender": "male"}))
         correct(session, keyring)
 
-        jobs = text("SELECT args FROM procrastinate_jobs WHERE task_name = :task")
-        waiting = session.scalars(jobs, {"task": RECHECK_TASK}).all()
-        assert {each["person_id"] for each in waiting} <= {
-            str(person) for person in session.scalars(select(persons.c.person_id))
-        }
-        assert len(waiting) >= 1
+        everybody = {str(person) for person in session.scalars(select(persons.c.person_id))}
+        assert set() < waiting_for_a_look(session) <= everybody
 
     @pytest.mark.usefixtures("anna")
     def test_same_thing_found_again_after_it_was_corrected_is_a_new_finding(
