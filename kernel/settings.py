@@ -132,6 +132,12 @@ class Settings(BaseSettings):
         description="Cost of Argon2id: `recommended` is RFC 9106's second choice (64 MiB, t=3, "
         "p=4); `test` is cheap and refused in production.",
     )
+    signature_roots: Path | None = Field(
+        None,
+        description="Folder of certificates (`*.pem`) of the authorities whose word is taken for "
+        "who signed a PDF; when unset, `signature-roots` in the data folder. Without it nobody is "
+        "trusted.",
+    )
     document_limit_bytes: int = Field(
         1 << 30, ge=1, description="Largest document a citizen may put into the vault, in bytes."
     )
@@ -154,6 +160,11 @@ class Settings(BaseSettings):
     def root_key_path(self) -> Path:
         """Where the root key lies."""
         return self.root_key_file or self.data / "root.key"
+
+    @property
+    def signature_roots_path(self) -> Path:
+        """Where the certificates of those lie who vouch for signatures of documents."""
+        return self.signature_roots or self.data / "signature-roots"
 
     @property
     def blob_address(self) -> str:

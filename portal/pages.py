@@ -27,7 +27,7 @@ from kernel.form_guard import FIELD, FormFromOurPage
 from kernel.ids import ConsentId, DocumentId, EntryId, SessionId
 from kernel.pages import PagePart, RefusalText, language_of, render
 from population_register.api import DisputeRefused
-from portal import desk_pages, dispute_pages, service
+from portal import desk_pages, dispute_pages, service, signature_pages
 from portal.service import Visit
 from portal.upstreams import view_upstreams
 from portal.visits import CurrentVisit, find_visit, see
@@ -42,6 +42,7 @@ from vault.api import (
 router = APIRouter(include_in_schema=False)
 router.include_router(dispute_pages.router)
 router.include_router(desk_pages.router)
+router.include_router(signature_pages.router)
 
 _ONE_FORM = [FormFromOurPage]
 

@@ -61,6 +61,7 @@ from portal.record_view import CHILD_ITEMS, Group, child_lines, groups_of
 from portal.upstreams import upstream_names
 from vault.api import (
     EXPORTED_ITEMS,
+    PDF,
     Document,
     DocumentKind,
     Export,
@@ -120,6 +121,7 @@ class DocumentView:
     length: int
     source: str
     stored_at: datetime
+    is_pdf: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +287,33 @@ def read_document(
     entry = write_down(session, keyring, visit, DocumentRead, items, owner=owner)
     document, _versions = get_document(session, keyring, entry, document_id)
     return open_document(keyring, entry, sealed, blobs, asked), document.title
+
+
+def read_whole_document(
+    session: Session,
+    keyring: Keyring,
+    blobs: "ObjectStore",
+    visit: Visit,
+    document_id: DocumentId,
+) -> tuple[OpenedDocument, DocumentView]:
+    """Open a document of the person from its beginning to its end; return it as it is listed, too.
+
+    Args:
+        session: The open transaction; what is returned is read after it ended.
+        keyring: For the keys.
+        blobs: The store.
+        visit: Who asks.
+        document_id: As it stands in the address.
+
+    Raises:
+        NotFound: 404. This person has no such document; somebody else may. Nothing is written.
+    """
+    owner, sealed = _find_version(session, visit, document_id)
+    items = (sealed.kind.item,)
+    entry = write_down(session, keyring, visit, DocumentRead, items, owner=owner)
+    document, _versions = get_document(session, keyring, entry, document_id)
+    view = _document_view(document, agency_names(session, visit.language), visit.language)
+    return open_document(keyring, entry, sealed, blobs), view
 
 
 def export_all(
@@ -474,6 +503,7 @@ def _document_view(
         length=document.current.length,
         source=language.text(_("You")) if source is None else agencies.get(source, source),
         stored_at=document.current.stored_at,
+        is_pdf=document.current.media_type == PDF,
     )
 
 

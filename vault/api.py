@@ -15,6 +15,7 @@ from vault.errors import (
     UploadExpired,
     UploadStalled,
 )
+from vault.formats import PDF
 from vault.model import (
     Document,
     DocumentKind,
@@ -30,9 +31,10 @@ from vault.service.filing import file_document, file_version, store_document
 from vault.service.listing import get_document, list_documents
 from vault.service.opening import OpenedDocument, get_version, open_document
 from vault.service.receiving import receive_document
-from vault.service.verifying import verify_signatures
+from vault.service.verifying import MAX_SIGNED_BYTES, verify_signatures
 from vault.signatures import (
     BrokenSignature,
+    Finding,
     SignatureRoots,
     Signer,
     TrustedSignature,
@@ -48,12 +50,15 @@ from vault.transfer import Upload, asked_range, document_response, read_upload
 
 __all__ = [
     "EXPORTED_ITEMS",
+    "MAX_SIGNED_BYTES",
+    "PDF",
     "BrokenSignature",
     "ByteRange",
     "Document",
     "DocumentKind",
     "DocumentVersion",
     "Export",
+    "Finding",
     "MalformedUpload",
     "OpenedDocument",
     "RangeNotSatisfiable",

@@ -16,6 +16,8 @@ from starlette.responses import HTMLResponse, Response
 from kernel.errors import DomainError, NotFound
 from kernel.pages import PagePart, Pages, Static, language_of
 from kernel.secret import sha256
+from portal.signature_pages import signature_view
+from vault.api import BrokenSignature, Signer, TrustedSignature, UntrustedSignature
 
 AT = datetime(2026, 11, 5, 11, 3, tzinfo=UTC)
 ASKER = SimpleNamespace(
@@ -214,6 +216,14 @@ CASE: dict[str, Any] = {
     "typed": SimpleNamespace(verdict="", comment="", agency="", records=[]), "longest": 1000,
     "errors": {},
 }  # fmt: skip
+
+
+def _signer(name: str, issuer: str) -> Signer:
+    return Signer(
+        name=name, organisation="ФНС России" if name.startswith("И") else None, issuer=issuer,
+        serial_hex="7A0F3C5511D2C4B90A6E", claimed_at=AT,
+    )  # fmt: skip
+
 
 SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     "desk-sign-in": ("idp/desk_sign_in.html", {"username": "", "errors": {}}),
@@ -506,11 +516,31 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
             "documents": [
                 SimpleNamespace(document_id="0195", title="КТ грудной клетки, ноябрь",
                                 kind=_words("Снимок КТ", "CT scan"), length=314_572_800,
-                                source=_words("Вы", "You"), stored_at=AT),
+                                source=_words("Вы", "You"), stored_at=AT, is_pdf=False),
                 SimpleNamespace(document_id="0196", title="income_certificate_2025_signed.pdf",
                                 kind=_words("Справка о доходах", "Income certificate"),
-                                length=38_912, source="ФНС России", stored_at=AT),
+                                length=38_912, source="ФНС России", stored_at=AT,
+                                is_pdf=True),
             ],
+        },
+    ),
+    "document-signatures": (
+        "portal/signatures.html",
+        {
+            "section": "documents", "is_too_large": False,
+            "document": SimpleNamespace(title="Справка о доходах за 2025 год", stored_at=AT),
+            "signatures": [
+                signature_view(TrustedSignature(_signer("ФНС России", "УЦ Казначейства"))),
+                signature_view(UntrustedSignature(_signer("Иванов Иван Иванович", "Мой центр"))),
+                signature_view(BrokenSignature("changed")),
+            ],
+        },
+    ),
+    "document-unsigned": (
+        "portal/signatures.html",
+        {
+            "section": "documents", "is_too_large": False, "signatures": [],
+            "document": SimpleNamespace(title="КТ, ноябрь", stored_at=AT),
         },
     ),
     "document-new": (

@@ -101,7 +101,9 @@ class World:
         with unit_of_work_of(self.sessions) as session:
             return give(session, self.signing, request, at=at)
 
-    def a_document(self, person_id: PersonId, *, title: str = "Справка") -> str:
+    def a_document(
+        self, person_id: PersonId, *, title: str = "Справка", content: bytes | None = None
+    ) -> str:
         at = self.clock.now()
         with unit_of_work_of(self.sessions) as session:
             entry = record_access(
@@ -122,7 +124,7 @@ class World:
                 kind=DocumentKind.INCOME_CERTIFICATE,
                 title=title,
                 source=AgencyId("tax"),
-                chunks=[PDF],
+                chunks=[content or PDF],
                 limit=1 << 20,
                 at=at,
             )
