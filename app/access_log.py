@@ -20,7 +20,7 @@ def _now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251  # decides nothing: when the line was written
 
 
-class Line(msgspec.Struct):
+class Line(msgspec.Struct, gc=False):
     """One request.
 
     Attributes:
@@ -47,7 +47,7 @@ class Line(msgspec.Struct):
     level: str = "info"
 
 
-_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class AccessLog:
@@ -59,12 +59,12 @@ class AccessLog:
 
     def __init__(self, out: BinaryIO | None = None) -> None:
         self._out = out
-        self._waiting: list[bytes] = []
+        self._waiting: list[Line] = []
         self._is_scheduled = False
 
     def write(self, line: Line) -> None:
         """Write one line, soon."""
-        self._waiting.append(_encode(line))
+        self._waiting.append(line)
         if len(self._waiting) >= MOST_WAITING:
             self.flush()
         elif not self._is_scheduled:
@@ -78,5 +78,5 @@ class AccessLog:
             return
         lines, self._waiting = self._waiting, []
         out = self._out or sys.stderr.buffer
-        out.write(b"\n".join(lines) + b"\n")
+        out.write(_encode_lines(lines))
         out.flush()

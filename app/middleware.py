@@ -5,7 +5,7 @@ cost the hot lane three quarters of its speed.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -87,16 +87,15 @@ class Edge:
         self.default_headers = (*_DEFAULT_HEADERS, _HSTS) if is_https else _DEFAULT_HEADERS
         self.proxies = proxies
         self.body_limits = body_limits or (lambda route_class: route_class.body_limit)
+        self.request_ids = _request_ids()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request; pass the lifespan through."""
         if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send) if scope["type"] == "lifespan" else _nothing()
         if self.proxies:
             scope = self.proxies.seen_through(scope)
-        await self.answer(scope, receive, send)
+        return self.answer(scope, receive, send)
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request whose scope says itself who called: no proxy is believed."""
@@ -134,7 +133,7 @@ class _Exchange:
         self.is_complete = False
         self.route_class = route_class_of(scope["path"])
         scope["app"] = edge.application
-        self.request_id = random_bytes(REQUEST_ID_BYTES).hex()
+        self.request_id = next(edge.request_ids)
         # A caller's X-Request-ID is not taken over: it would be a way to write into our log.
         scope["state"] = {**(scope.get("state") or {}), "request_id": self.request_id}
 
@@ -243,6 +242,16 @@ class _Exchange:
         )
 
 
+def _request_ids() -> Iterator[str]:
+    """Name requests, without asking the system for random bits each time."""
+    length = 2 * REQUEST_ID_BYTES  # hexadecimal digits
+    while True:
+        digits = random_bytes(REQUEST_ID_BYTES * _IDS_AT_A_TIME).hex()
+        for start in range(0, len(digits), length):
+            yield digits[start : start + length]
+
+
+_IDS_AT_A_TIME = 256
 _LONGEST_LENGTH = 18  # digits; whatever they are, more than any limit
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

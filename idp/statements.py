@@ -57,12 +57,34 @@ def unchanged_client() -> CTE:
         select(clients.c.client_id, clients.c.partner_id)
         .join(partners, partners.c.partner_id == clients.c.partner_id)
         .where(
-            clients.c.client_id == bindparam("client_id", type_=Text),
-            clients.c.revision == bindparam("client_revision", type_=Integer),
-            clients.c.disabled_at.is_(None),
-            partners.c.disabled_at.is_(None),
+            *_is_unchanged(
+                bindparam("client_id", type_=Text), bindparam("client_revision", type_=Integer)
+            )
         )
         .cte("unchanged_client")
+    )
+
+
+def is_unchanged_client(
+    client_id: ColumnElement[Any], revision: ColumnElement[Any]
+) -> ColumnElement[bool]:
+    """Tell whether a client still is what this process knows of it, and may act."""
+    return exists(
+        select(_ONE)
+        .select_from(clients)
+        .join(partners, partners.c.partner_id == clients.c.partner_id)
+        .where(*_is_unchanged(client_id, revision))
+    )
+
+
+def _is_unchanged(
+    client_id: ColumnElement[Any], revision: ColumnElement[Any]
+) -> tuple[ColumnElement[bool], ...]:
+    return (
+        clients.c.client_id == client_id,
+        clients.c.revision == revision,
+        clients.c.disabled_at.is_(None),
+        partners.c.disabled_at.is_(None),
     )
 
 
@@ -223,19 +245,22 @@ def _actor_is_disabled() -> ColumnElement[bool]:
     )
 
 
-def token_is_revoked() -> ColumnElement[bool]:
+_TOKEN_SLOT: ColumnElement[Any] = bindparam("idp_token_slot", type_=SmallInteger)
+_TOKEN_DIGEST: ColumnElement[Any] = bindparam("idp_token_digest", type_=LargeBinary)
+
+
+def token_is_revoked(
+    slot: ColumnElement[Any] = _TOKEN_SLOT, digest: ColumnElement[Any] = _TOKEN_DIGEST
+) -> ColumnElement[bool]:
     """Tell whether an access token itself was revoked.
 
-    Binds `idp_token_slot`, `idp_token_digest`.
+    Binds `idp_token_slot`, `idp_token_digest`, unless they are given.
     """
     t = revoked_access_tokens.c
     return exists(
-        select(_ONE).where(
-            and_(
-                t.slot == bindparam("idp_token_slot", type_=SmallInteger),
-                t.token_digest == bindparam("idp_token_digest", type_=LargeBinary),
-            )
-        )
+        select(_ONE)
+        .select_from(revoked_access_tokens)
+        .where(t.slot == slot, t.token_digest == digest)
     )
 
 

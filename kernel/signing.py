@@ -254,7 +254,12 @@ class SigningKeys:
 
     def public_jwks(self, use: str) -> Mapping[str, object]:
         """Return the JWK Set (RFC 7517, 5) of `use`: next, current and retired keys."""
-        return self._snapshot.published[use]
+        return self.published[use]
+
+    @property
+    def published(self) -> Mapping[str, Mapping[str, Any]]:
+        """Every use's JWK Set; another object once the keys were reloaded, and only then."""
+        return self._snapshot.published
 
     def jws(
         self, use: str, payload: bytes, *, header: Mapping[str, str], alg: str = "ES256"

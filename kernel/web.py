@@ -27,6 +27,11 @@ LONGEST_FORM = 64 * 1024  # bytes
 NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 """RFC 6749, 5.1."""
 
+_JSON_NO_STORE = (
+    (b"content-type", JSON_TYPE.encode()),
+    *((name.lower().encode(), value.encode()) for name, value in NO_STORE.items()),
+)
+
 
 def _check_plain(text: str) -> str:
     if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
@@ -187,9 +192,9 @@ def json_response(
         headers: Sent along; they win over ours.
     """
     body = content if isinstance(content, bytes) else orjson.dumps(content)
-    return Response(
-        body, status_code=status, headers={**NO_STORE, **(headers or {})}, media_type=JSON_TYPE
-    )
+    if not headers:
+        return PlainResponse(body, _JSON_NO_STORE, status=status)
+    return Response(body, status_code=status, headers={**NO_STORE, **headers}, media_type=JSON_TYPE)
 
 
 class PlainResponse(Response):
@@ -199,14 +204,17 @@ class PlainResponse(Response):
     their body.
     """
 
-    def __init__(self, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """Answer with 200.
+    def __init__(
+        self, body: bytes, headers: Sequence[tuple[bytes, bytes]], *, status: int = 200
+    ) -> None:
+        """Answer.
 
         Args:
             body: The body.
             headers: As they are sent, names in lower case; without `content-length`.
+            status: HTTP status.
         """
-        self.status_code = 200
+        self.status_code = status
         self.body = body
         self.background = None
         self.raw_headers = [*headers, (b"content-length", b"%d" % len(body))]

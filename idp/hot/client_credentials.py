@@ -47,7 +47,7 @@ async def grant_client(request: Request, caller: Caller) -> Issue:
         row = await statement.fetchrow(pool, **caller.binds, **caller.proof_binds)
         assert row is not None  # the statement always returns one
         check_spent(row, caller)
-    elif not await unchanged_clients_of(request).ask(pool, client.client_id, client.revision):
+    elif not await unchanged_clients_of(request).ask(pool, (client.client_id, client.revision)):
         raise ClientChangedError
     # RFC 9068, 2.2: sub is the client where no person is involved.
     return Issue(subject=tokens.Subject(sub=client.client_id, scope=scope))

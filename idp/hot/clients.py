@@ -15,7 +15,13 @@ import orjson
 from starlette.requests import Request
 
 from idp.buckets import DPOP_PROOFS
-from idp.client_authentication import Authenticated, Connection, authenticate, read_credentials
+from idp.client_authentication import (
+    NO_CERTIFICATE,
+    Authenticated,
+    Connection,
+    authenticate,
+    read_credentials,
+)
 from idp.client_certificates import client_certificate_of
 from idp.dependencies import provider_of
 from idp.dpop import DPoPProof, verify_proof
@@ -181,16 +187,13 @@ async def as_client(
                 presented,
                 keys=keys,
                 issuer=provider.issuer,
-                endpoints=(
-                    *provider.addresses_of(address),
-                    *provider.addresses_of(f"{provider.issuer}/token"),
-                ),
+                endpoints=() if presented.assertion is None else _endpoints(provider, address),
                 policy=provider.policy,
                 at=at,
-                connection=Connection(
-                    certificate=certificate,
-                    authorities=provider.authorities,
-                    registered=await _certificates(request, provider, known, certificate, at=at),
+                connection=(
+                    NO_CERTIFICATE
+                    if certificate is None
+                    else await _connection(request, provider, known, certificate, at=at)
                 ),
             )
             return await act(
@@ -214,16 +217,37 @@ async def as_client(
     raise InvalidClient(reason="disabled while it called")
 
 
+def _endpoints(provider: Provider, address: str) -> tuple[str, ...]:
+    token_endpoint = f"{provider.issuer}/token"
+    return *provider.addresses_of(address), *provider.addresses_of(token_endpoint)
+
+
+async def _connection(
+    request: Request,
+    provider: Provider,
+    known: KnownClient | None,
+    certificate: ClientCertificate,
+    *,
+    at: datetime,
+) -> Connection:
+    """Return what the client's connection says, and what it is held against."""
+    return Connection(
+        certificate=certificate,
+        authorities=provider.authorities,
+        registered=await _certificates(request, provider, known, certificate, at=at),
+    )
+
+
 async def _certificates(
     request: Request,
     provider: Provider,
     known: KnownClient | None,
-    certificate: ClientCertificate | None,
+    certificate: ClientCertificate,
     *,
     at: datetime,
 ) -> frozenset[bytes]:
     """Return the certificates that the client registered, wherever it keeps them."""
-    if known is None or certificate is None:
+    if known is None:
         return frozenset()
     metadata = known.client.metadata
     if metadata.token_endpoint_auth_method != SELF_SIGNED_TLS_CLIENT_AUTH:

@@ -11,9 +11,10 @@ from starlette.responses import Response
 from idp import tokens
 from idp.buckets import REVOKED_ACCESS_TOKENS
 from idp.errors import InvalidClient
-from idp.hot.clients import Caller, as_client
+from idp.hot.clients import Caller, ClientChangedError, as_client
 from idp.hot.encryption import encrypter_for
 from idp.hot.token import check_spent
+from idp.hot.token_states import Asked, token_states_of
 from idp.jose import NotVerified
 from idp.ring_tokens import REFRESH_TOKEN
 from idp.statements import (
@@ -121,6 +122,8 @@ def _accepts_jwt(accept: str) -> bool:
 
 async def _answer(request: Request, caller: Caller, token: Secret[str]) -> dict[str, object]:
     access, kind, binds = _named(token, caller)
+    if access is not None and not caller.has_assertion:
+        return await _answer_together(request, caller, access)
     row = await _look(kind, has_assertion=caller.has_assertion).fetchrow(
         request.app.state.hot_pool, **caller.binds, **binds, idp_at=caller.at
     )
@@ -130,12 +133,7 @@ async def _answer(request: Request, caller: Caller, token: Secret[str]) -> dict[
         needs_grant = access.grant_id is not None
         if row["is_revoked"] or (needs_grant and row["grant_id"] is None):
             return _INACTIVE
-        bound = access.jkt is not None
-        return {
-            "active": True,
-            **access.claims,
-            "token_type": "DPoP" if bound else "Bearer",
-        }
+        return _active(access)
     if kind != "refresh_token" or row["grant_id"] is None:
         return _INACTIVE
     answer: dict[str, object] = {
@@ -153,6 +151,32 @@ async def _answer(request: Request, caller: Caller, token: Secret[str]) -> dict[
     if details:
         answer["authorization_details"] = details
     return answer
+
+
+async def _answer_together(
+    request: Request, caller: Caller, access: AccessToken
+) -> dict[str, object]:
+    """Answer about an access token where nothing is spent: looked up with whatever else is."""
+    client = caller.client
+    state = await token_states_of(request).ask(
+        request.app.state.hot_pool,
+        Asked(
+            client_id=client.client_id,
+            revision=client.revision,
+            grant_id=access.grant_id,
+            slot=REVOKED_ACCESS_TOKENS.slot(access.expires_at),
+            digest=access.digest,
+            at=caller.at,
+        ),
+    )
+    if not state.is_unchanged:
+        raise ClientChangedError
+    return _active(access) if state.is_live else _INACTIVE
+
+
+def _active(access: AccessToken) -> dict[str, object]:
+    kind = "Bearer" if access.jkt is None else "DPoP"
+    return {"active": True, **access.claims, "token_type": kind}
 
 
 def _named(token: Secret[str], caller: Caller) -> tuple[AccessToken | None, str, dict[str, object]]:

@@ -237,3 +237,30 @@ def test_as_many_of_forty_register_as_an_initial_access_token_says(
     answers = at_once(world, [one] * AT_ONCE)
 
     assert statuses(answers) == {201: uses, 401: AT_ONCE - uses}
+
+
+@pytest.mark.spec("RFC7662-2.2")
+def test_each_of_forty_that_introspect_is_told_about_its_own_token(world: IdpWorld) -> None:
+    """They are looked up together."""
+    ours, other, gone = (world.a_relying_party() for _ in range(3))
+    live = [ours.tokens(world.someone())["access_token"] for _ in range(2)]
+    own = ours.post("/token", {"grant_type": "client_credentials"}).json()["access_token"]
+    revoked, ended = (ours.tokens(world.someone(), scope="openid offline_access") for _ in range(2))
+    ours.post("/revoke", {"token": revoked["access_token"]})
+    ours.post("/revoke", {"token": ended["refresh_token"]})  # and so the whole grant
+    dead = gone.tokens(world.someone())["access_token"]
+    with world.session() as session:
+        administration.disable_client(session, gone.client_id, at=NOON)
+    asked = [
+        *((ours, token, 200, True) for token in (*live, own)),
+        *((ours, each["access_token"], 200, False) for each in (revoked, ended)),
+        (other, live[0], 200, False),
+        (gone, dead, 401, None),
+    ] * 6
+
+    answers = at_once(
+        world, [post(client, "/introspect", {"token": token}) for client, token, _, _ in asked]
+    )
+
+    told = [(answer.status_code, answer.json().get("active")) for answer in answers]
+    assert told == [(status, active) for _, _, status, active in asked]
