@@ -4,10 +4,10 @@ from audit.errors import LogDamaged, NotInTreeYet, ProofRefused
 from audit.model import Actor, LoggedEntry, NewEntry, RecordedEntry, recorded
 from audit.service.access import (
     EntryForm,
+    OfficialEntryForm,
     entry_binds,
     get_entry,
     list_entries,
-    open_entry_binds,
     record_access,
     record_accesses,
 )
@@ -27,6 +27,7 @@ __all__ = [
     "LoggedEntry",
     "NewEntry",
     "NotInTreeYet",
+    "OfficialEntryForm",
     "ProofRefused",
     "RecordedEntry",
     "SignedCheckpoint",
@@ -35,7 +36,6 @@ __all__ = [
     "get_entry",
     "latest_checkpoint",
     "list_entries",
-    "open_entry_binds",
     "prove_inclusion",
     "record_access",
     "record_accesses",

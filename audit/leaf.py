@@ -70,43 +70,23 @@ def encode_leaf(entry: NewEntry) -> bytes:
     return leaf
 
 
-def split_leaf(entry: NewEntry) -> tuple[bytes, bytes]:
-    """Return the leaf of `entry` before and after its subject, which a statement fills in.
-
-    A quote within a text is escaped, so that the member's name with its quotes is met once only.
-
-    Args:
-        entry: Its subject is empty. What is filled in needs no escaping.
-    """
-    head, name, tail = encode_leaf(entry).partition(b'"subject":""')
-    assert name
-    return head + name[:-1], name[-1:] + tail
-
-
 class LeafForm:
     """The leaf of entries that differ in their identifier, instant and request alone.
 
     The rest is encoded once. The form of a leaf is not written twice: this one is cut out of an
-    encoded leaf, at the names of the members, which are met once only (see `split_leaf`).
+    encoded leaf.
     """
 
     __slots__ = ("_parts",)
 
     def __init__(self, entry: NewEntry) -> None:
         """Cut the leaf of an entry whose `request_id` is a text."""
-        leaf = encode_leaf(entry)
-        parts = []
-        for member, value in (
-            ("entry_id", str(entry.entry_id)),
-            ("occurred_at", _instant(entry.occurred_at)),
-            ("request_id", entry.request_id),
-        ):
-            name = f'"{member}":"'.encode()
-            before, found, after = leaf.partition(name + f'{value}"'.encode())
-            assert found, member
-            parts.append(before + name)
-            leaf = b'"' + after
-        self._parts = (*parts, leaf)
+        self._parts = _cut(
+            entry,
+            entry_id=str(entry.entry_id),
+            occurred_at=_instant(entry.occurred_at),
+            request_id=entry.request_id,
+        )
 
     def fill(self, entry_id: EntryId, occurred_at: datetime, request_id: str) -> bytes:
         """Return the bytes that `encode_leaf` returns for the entry with these three.
@@ -116,11 +96,97 @@ class LeafForm:
             occurred_at: As in the entry.
             request_id: As in the entry; ASCII letters and digits, which need no escaping.
         """
-        if not (request_id.isascii() and request_id.isalnum()):
-            raise ValueError("a request's identifier is made of letters and digits")
         first, second, third, last = self._parts
-        said = (str(entry_id).encode(), _instant(occurred_at).encode(), request_id.encode())
+        said = _request(entry_id, occurred_at, request_id)
         return b"%b%b%b%b%b%b%b" % (first, said[0], second, said[1], third, said[2], last)
+
+
+class OfficialLeafForm:
+    """The leaf of entries that differ in which official asks, too, for what, and about whom.
+
+    About whom is for a statement to find out, so that what is filled is in two parts: the subject
+    belongs between them.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, entry: NewEntry) -> None:
+        """Cut the leaf of an entry that names an official, what for, and a request, but nobody."""
+        assert not entry.subject
+        self._parts = _cut(
+            entry,
+            **{"actor.official": entry.actor.official},
+            entry_id=str(entry.entry_id),
+            occurred_at=_instant(entry.occurred_at),
+            request_id=entry.request_id,
+            stated_purpose=entry.stated_purpose,
+            subject=entry.subject,
+        )
+
+    def fill(
+        self,
+        entry_id: EntryId,
+        occurred_at: datetime,
+        request_id: str,
+        *,
+        official: str,
+        stated_purpose: str,
+    ) -> tuple[bytes, bytes]:
+        """Return what `encode_leaf` returns for the entry, before its subject and after it.
+
+        Args:
+            entry_id: As in the entry.
+            occurred_at: As in the entry.
+            request_id: As in the entry; ASCII letters and digits, which need no escaping.
+            official: As in the entry.
+            stated_purpose: As in the entry.
+
+        Raises:
+            ValueError: As `encode_leaf`.
+        """
+        first, second, third, fourth, fifth, sixth, last = self._parts
+        said = _request(entry_id, occurred_at, request_id)
+        head = b"".join(
+            (
+                first, _escaped(official), second, said[0], third, said[1], fourth, said[2],
+                fifth, _escaped(stated_purpose), sixth,
+            )
+        )  # fmt: skip
+        if len(head) + len(last) > MOST_LEAF_BYTES:
+            raise ValueError("an entry of the access log is longer than a leaf may be")
+        return head, last
+
+
+def _cut(entry: NewEntry, **texts: str | None) -> tuple[bytes, ...]:
+    """Return the leaf of an entry around the texts of some of its members.
+
+    A quote within a text is escaped, so that a member's name with its quotes is met once only.
+
+    Args:
+        entry: As it is encoded.
+        texts: Of members that are texts, in the order of the leaf.
+    """
+    leaf = encode_leaf(entry)
+    parts = []
+    for member, text in texts.items():
+        assert text is not None, member
+        name = f'"{member}":"'.encode()
+        before, found, after = leaf.partition(name + _escaped(text) + b'"')
+        assert found, member
+        parts.append(before + name)
+        leaf = b'"' + after
+    return (*parts, leaf)
+
+
+def _request(entry_id: EntryId, occurred_at: datetime, request_id: str) -> tuple[bytes, ...]:
+    """Return what is of one request alone, as it stands in a leaf."""
+    if not (request_id.isascii() and request_id.isalnum()):
+        raise ValueError("a request's identifier is made of letters and digits")
+    return str(entry_id).encode(), _instant(occurred_at).encode(), request_id.encode()
+
+
+def _escaped(text: str) -> bytes:
+    return orjson.dumps(text)[1:-1]
 
 
 def decode_leaf(leaf: bytes) -> NewEntry:

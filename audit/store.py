@@ -90,7 +90,7 @@ def append_entry(
 ) -> CTE:
     """Return audit's part of a composed statement: append one entry per row of `source`.
 
-    The binds are those of `entry_binds`, or with a subject those of `open_entry_binds`. Columns
+    The binds are those of `entry_binds`, or with a subject those of `OfficialEntryForm`. Columns
     `entry_id`, `person_id`. No row of `source`, no entry: what is refused is recorded by
     `record_access` in the ordinary lane.
 

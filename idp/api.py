@@ -1,7 +1,7 @@
 """What other contexts may call.
 
 For `partner_api`: `TokenVerifier` and its refusals, and `live_grant`, `live_client`, `spend_proof`,
-`spend_assertion` and their binds, idp's parts of a composed statement; `verify_jws` for what
+`spend_assertion` and their binds, idp's parts of a composed statement; `TrustedKeys` for what
 agencies sign. For `portal`: who is signed in, and their sessions. For the
 composition root: accounts, partners and clients.
 """
@@ -31,7 +31,7 @@ from idp.errors import (
     UseResourceNonce,
     UsernameTaken,
 )
-from idp.jose import FAPI2_ALGORITHMS, NotVerified, PublicKey, parse_public_jwk, verify_jws
+from idp.jose import FAPI2_ALGORITHMS, NotVerified, TrustedKeys, parse_public_jwk
 from idp.model import (
     Account,
     Client,
@@ -82,7 +82,6 @@ from idp.service.upstreams import unlink as unlink_upstream
 from idp.signing_out import leave
 from idp.statements import (
     assertion_binds,
-    client_token_binds,
     lasting_token_binds,
     live_client,
     live_grant,
@@ -121,11 +120,11 @@ __all__ = [
     "Partner",
     "PasswordHasher",
     "Provider",
-    "PublicKey",
     "Registered",
     "SignInFailed",
     "SignInSession",
     "TokenVerifier",
+    "TrustedKeys",
     "Upstream",
     "UseResourceNonce",
     "UsernameTaken",
@@ -138,7 +137,6 @@ __all__ = [
     "can_unlink_upstream",
     "challenge",
     "change_operator_password",
-    "client_token_binds",
     "close_accounts",
     "create_account",
     "current_operator",
@@ -184,5 +182,4 @@ __all__ = [
     "thumbprint",
     "token_binds",
     "unlink_upstream",
-    "verify_jws",
 ]

@@ -5,7 +5,7 @@ that the caller allows, and each algorithm works with its own kind of key alone,
 key can't be taken for an HMAC secret (RFC 8725, 3.1). `jku`, `x5u` and `x5c` are never followed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -31,6 +31,7 @@ ALGORITHMS: tuple[str, ...] = (*FAPI2_ALGORITHMS, "RS256")
 LONGEST_JWS = 16 * 1024  # characters
 MOST_KEYS = 16
 FEWEST_RSA_BITS = 2048  # RFC 7518, 3.3
+_MOST_HEADERS = 100  # that one party's keys are remembered for
 
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # RFC 7518, 6
 _TYPE_OF = {
@@ -216,6 +217,52 @@ def verify_jws(
     alg, candidates = choose_keys(jws.header, keys, algorithms=algorithms)
     check_signature(jws, alg, candidates)
     return VerifiedJWS(header=jws.header, claims=_object(jws.payload))
+
+
+class TrustedKeys:
+    """The keys of one party, and what it signs with them.
+
+    A party signs with the same header again and again. Which keys a header chooses is a constant
+    of its text and of the keys, so remembering it decides nothing.
+    """
+
+    __slots__ = ("_algorithms", "_chosen", "_keys", "_typ")
+
+    def __init__(self, keys: Iterable[PublicKey], *, algorithms: Sequence[str], typ: str) -> None:
+        """Trust keys.
+
+        Args:
+            keys: All of the party's; for others there is another object.
+            algorithms: What is accepted.
+            typ: What a header has to say it is.
+        """
+        self._keys = tuple(keys)
+        self._algorithms = algorithms
+        self._typ = typ
+        self._chosen: dict[str, tuple[str, Sequence[PublicKey]]] = {}
+
+    def verify(self, compact: str) -> bytes:
+        """Verify a compact JWS and return what it carries.
+
+        Raises:
+            NotVerified: Malformed, of another type, another algorithm, an unknown key, or not
+                signed by it.
+        """
+        jws = parse_compact(compact)
+        known = self._chosen.get(jws.head)
+        alg, keys = known or self._choose(jws.head)
+        check_signature(jws, alg, keys)
+        if known is None:
+            if len(self._chosen) >= _MOST_HEADERS:
+                self._chosen.clear()
+            self._chosen[jws.head] = alg, keys
+        return jws.payload
+
+    def _choose(self, head: str) -> tuple[str, Sequence[PublicKey]]:
+        header = header_of(head)
+        if header.get("typ") != self._typ:
+            raise NotVerified("typ")
+        return choose_keys(header, self._keys, algorithms=self._algorithms)
 
 
 def choose_keys(

@@ -265,7 +265,7 @@ def token_is_revoked(
 
 
 def token_binds(token: VerifiedToken, *, at: datetime) -> dict[str, object]:
-    """Return the binds of `live_grant` and `spend_proof` for a verified token."""
+    """Return the binds of `live_grant`, `live_client` and `spend_proof` for a verified token."""
     return {**lasting_token_binds(token), **request_binds(token, at=at)}
 
 
@@ -274,6 +274,7 @@ def lasting_token_binds(token: VerifiedToken) -> dict[str, object]:
     return {
         "idp_grant_id": token.grant_id,
         "idp_actor_id": token.actor,
+        "idp_client_id": token.client_id,
         "idp_token_slot": REVOKED_ACCESS_TOKENS.slot(token.expires_at),
         "idp_token_digest": token.token_digest,
     }
@@ -296,11 +297,6 @@ def request_binds(token: VerifiedToken, *, at: datetime) -> dict[str, object]:
             "idp_proof_digest": random_bytes(_PROOF_DIGEST_BYTES),
         }
     return {"idp_at": at}
-
-
-def client_token_binds(token: VerifiedToken, *, at: datetime) -> Mapping[str, object]:
-    """Return the binds of `live_client` and `spend_proof` for a verified token."""
-    return {**token_binds(token, at=at), "idp_client_id": token.client_id}
 
 
 def grant_binds(grant_id: GrantId, *, at: datetime) -> Mapping[str, object]:

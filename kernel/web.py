@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 from pydantic import AfterValidator
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from typing_extensions import override
 
@@ -160,9 +160,22 @@ def check_content_type(request: Request, expected: str) -> None:
     Raises:
         InvalidRequest: 400. It is another.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != expected:
+    media_type = header_of(request, b"content-type")
+    if media_type != expected and media_type.partition(";")[0].strip().lower() != expected:
         raise InvalidRequest(f"The content type is not {expected}.")
+
+
+def header_of(request: Request, name: bytes) -> str:
+    """Return a header, the first if there are several; empty if there is none.
+
+    Args:
+        request: The request.
+        name: In lower case.
+    """
+    for header, value in request.scope["headers"]:
+        if header == name:
+            return bytes(value).decode("latin-1")
+    return ""
 
 
 async def read_body(request: Request, *, limit: int) -> bytes:
@@ -171,14 +184,20 @@ async def read_body(request: Request, *, limit: int) -> bytes:
     Raises:
         PayloadTooLarge: 413. There is more.
     """
+    # Not `request.stream()`: a generator costs more than what most often comes, a body in one part.
     parts: list[bytes] = []
     length = 0
-    async for part in request.stream():
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
         length += len(part)
         if length > limit:
             raise PayloadTooLarge
         parts.append(part)
-    return b"".join(parts)
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
 
 def json_response(

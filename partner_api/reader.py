@@ -1,14 +1,11 @@
 """What one process keeps between the partners' reads. Nothing here decides: see `statements.py`.
 
-Concurrency: one per process, used by the event loop and by worker threads. The memories are
-bounded, and each value in them is a constant of its key, or is asked again by the statement that
-uses it; two threads that both work one out work out the same.
+Concurrency: one per process, used by the event loop and by worker threads.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
 
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.requests import Request
@@ -18,33 +15,21 @@ from idp.api import (
     InsufficientUserAuthentication,
     InvalidResourceProof,
     InvalidToken,
-    TokenVerifier,
     UseResourceNonce,
     VerifiedToken,
     challenge,
-    presented_in,
-    provider_of,
 )
-from kernel.hot_pool import HotPool
-from kernel.ids import PartnerId
 from kernel.keyring import Keyring
 from kernel.signing import SigningKeys
-from partner_api import store
 from partner_api.attempt import Attempt
-from partner_api.errors import QuotaExceeded
+from partner_api.entrance import Entrance
+from partner_api.memory import Memory
 from partner_api.prepared import PreparedRead
-from partner_api.quota import Quota, minute_of, seconds_left
 from partner_api.selection import Granted, Query, Selection, parse_query
 from partner_api.signatures import PersonSigner
 from partner_api.step_up import Requirement, check_authentication, enough_until, requirement_of
 
-K = TypeVar("K")
-V = TypeVar("V")
-
 PATH = "/partner/v1"
-MOST_REMEMBERED = 10_000
-"""Tokens and queries of which is remembered how they read: some two thousand bytes each."""
-
 _CHALLENGED = (
     InsufficientScope,
     InsufficientUserAuthentication,
@@ -54,27 +39,6 @@ _CHALLENGED = (
 )
 
 Selecting = Callable[[Sequence[Granted], Query], Selection]
-
-
-class Memory(Generic[K, V]):
-    """A bounded mapping that forgets what was put in first."""
-
-    __slots__ = ("_most", "_values")
-
-    def __init__(self, most: int = MOST_REMEMBERED) -> None:
-        self._most = most
-        self._values: dict[K, V] = {}
-
-    def get(self, key: K) -> V | None:
-        """Return the value, if it is remembered."""
-        return self._values.get(key)
-
-    def put(self, key: K, value: V) -> V:
-        """Remember a value."""
-        while len(self._values) >= self._most:
-            self._values.pop(next(iter(self._values), key), None)
-        self._values[key] = value
-        return value
 
 
 @dataclass(slots=True)
@@ -99,21 +63,18 @@ class Reader:
     def __init__(
         self,
         *,
-        issuer: str,
-        verifier: TokenVerifier,
-        pool: HotPool,
+        entrance: Entrance,
         sessions: sessionmaker[Session],
         keyring: Keyring,
         signing: SigningKeys,
     ) -> None:
-        self.issuer = issuer
-        self.verifier = verifier
-        self.pool = pool
+        self.entrance = entrance
+        self.issuer = entrance.issuer
+        self.pool = entrance.pool
         self.sessions = sessions
         self.keyring = keyring
         self.signing = signing
         self.signer = PersonSigner()
-        self.quota = Quota()
         self._remembered: Memory[tuple[bytes, bytes, Selecting], Remembered] = Memory()
 
     async def begin(
@@ -140,9 +101,14 @@ class Reader:
         """
         at: datetime = request.app.state.clock.now()
         try:
-            token = self._verify(request, at=at)
-            if not self.quota.spend(token.partner_id, at=at):
-                await self._lease_quota(token.partner_id, at=at)
+            token = self.entrance.verify(request, at=at)
+            if token.grant_id is None:
+                raise InsufficientScope(
+                    "The access token was not issued for a person.",
+                    headers=challenge("dpop", "insufficient_scope"),
+                )
+            if not self.entrance.has_counted(token.partner_id, at=at):
+                await self.entrance.count(token.partner_id, at=at)
             remembered = self._remember(token, request.scope["query_string"], selecting)
             if at > remembered.enough_until:
                 check_authentication(token, remembered.needed, at=at)
@@ -175,27 +141,6 @@ class Reader:
         needed = requirement_of(selection.items)
         return self._remembered.put(key, Remembered(selection, needed, enough_until(token, needed)))
 
-    def _verify(self, request: Request, *, at: datetime) -> VerifiedToken:
-        presented = presented_in(request, uri=self.issuer + request.scope["path"])
-        token = self.verifier.verify(presented, at=at)
-        if not token.is_sender_constrained:  # FAPI 2.0 Security Profile, 5.3.4
-            raise InvalidToken(headers=challenge("dpop", "invalid_token"), reason="not bound")
-        if token.grant_id is None:
-            raise InsufficientScope(
-                "The access token was not issued for a person.",
-                headers=challenge("dpop", "insufficient_scope"),
-            )
-        return token
-
-    async def _lease_quota(self, partner_id: PartnerId, *, at: datetime) -> None:
-        while (spent := self.quota.spend(partner_id, at=at)) is None:
-            row = await store.lease_share.fetchrow(
-                self.pool, partner_id=partner_id, minute=minute_of(at)
-            )
-            self.quota.add(partner_id, at=at, granted=0 if row is None else row["granted"])
-        if not spent:
-            raise QuotaExceeded(retry_after_seconds=seconds_left(at))
-
 
 def reader_of(request: Request) -> Reader:
     """Return the reader of this process."""
@@ -203,11 +148,8 @@ def reader_of(request: Request) -> Reader:
     reader: Reader | None = getattr(state, "partner_reader", None)
     if reader is None:
         # Made from values that never change; of two that are made at once, the second stays.
-        issuer = state.settings.issuer
         reader = state.partner_reader = Reader(
-            issuer=issuer,
-            verifier=TokenVerifier(provider_of(request), resources=(issuer, issuer + PATH)),
-            pool=state.hot_pool,
+            entrance=Entrance(request, PATH),
             sessions=state.sessions,
             keyring=state.keyring,
             signing=state.signing,

@@ -51,7 +51,7 @@ from population_register.life_events import LifeEventKind
 from population_register.mandate import FIELDS as MANDATE_FIELDS
 from population_register.mandate import (
     Condition,
-    Given,
+    GivenValue,
     LegalBasis,
     Mandate,
     Mandated,
@@ -223,7 +223,7 @@ from population_register.service.work_lists import (
     count_work,
     list_work,
 )
-from population_register.statements import identifier_holders, unchanged_agency
+from population_register.statements import digest_binds, identifier_holders, unchanged_agency
 from population_register.store import current_record
 
 ITEMS = frozenset(ATTRIBUTES) | frozenset(PREDICATES)
@@ -281,7 +281,7 @@ __all__ = [
     "FeedFormat",
     "FeedReport",
     "FeedStatus",
-    "Given",
+    "GivenValue",
     "Held",
     "Identifier",
     "IdentifierKind",
@@ -355,6 +355,7 @@ __all__ = [
     "decide_same",
     "derive_life_events",
     "describe_agency",
+    "digest_binds",
     "evaluate",
     "evaluate_matching",
     "explain_person",

@@ -147,12 +147,12 @@ def _inn(text: str) -> str:
     value = _digits(text, "inn")
     if int(value) == 0:
         raise ValueRefused("form", "An INN of zeros means that there is none; leave it out.")
-    try:
-        return stdnum_inn.validate(value)
-    except ValidationError as error:
+    # Not its `validate`, which reads what was typed once more, as `_digits` has.
+    if stdnum_inn.calc_personal_check_digits(value[:10]) != value[10:]:
         raise ValueRefused(
             "check_digit", "The check digits are wrong; compare with the certificate."
-        ) from error
+        )
+    return value
 
 
 def _enp(text: str) -> str:

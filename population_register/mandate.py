@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 from kernel.ids import AgencyId
+from kernel.secret import Unprinted
 from population_register.attributes import ATTRIBUTES
 from population_register.errors import MandateRefused
 from population_register.model import CurrentRecord, civil_date
@@ -99,10 +100,12 @@ class Mandated:
 
     Attributes:
         values: The fields that are values of the register, in its order.
+        of_everybody: Those that may be given of everybody: their conditions need no look.
     """
 
     conditions: Mapping[str, frozenset[Condition]] = field(default_factory=dict)
     values: tuple[str, ...] = ()
+    of_everybody: frozenset[str] = frozenset()
 
     def fields(self, asked: Collection[str] | None = None) -> tuple[str, ...]:
         """Return the values that may be given, narrowed to those asked for, in our order."""
@@ -154,6 +157,9 @@ def decide(mandates: Iterable[Mandate], *, legal_basis: str, at: datetime) -> De
     return Mandated(
         conditions={name: frozenset(found) for name, found in conditions.items()},
         values=tuple(name for name in FIELDS if name in conditions),
+        of_everybody=frozenset(
+            name for name, found in conditions.items() if Condition.ALWAYS in found
+        ),
     )
 
 
@@ -186,18 +192,17 @@ _CONDITIONS: Final[Mapping[Condition, Callable[[CurrentRecord], bool]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class GivenValue(Unprinted, frozen=True, kw_only=True):
     """One value as an agency receives it: what, says who, of which day."""
 
-    value: object = field(repr=False)
+    value: object
     source: AgencyId
     as_of: date
 
 
 def given_fields(
     mandated: Mandated, fields: Iterable[str], record: CurrentRecord, at: datetime
-) -> dict[str, Given]:
+) -> dict[str, GivenValue]:
     """Return the values of a record that may be given, each with its source and day.
 
     Args:
@@ -209,14 +214,13 @@ def given_fields(
     Absent are, and look the same: a field without a mandate, one whose conditions don't hold of
     this person, and one of which the register says nothing.
     """
-    given: dict[str, Given] = {}
+    given: dict[str, GivenValue] = {}
     for name in fields:
-        conditions = mandated.conditions[name]
-        if Condition.ALWAYS not in conditions and not any_holds(conditions, record):
+        if name not in mandated.of_everybody and not any_holds(mandated.conditions[name], record):
             continue
         said = evaluate(record, name, at)
         if said is not None:
-            given[name] = Given(value=said.value, source=said.source, as_of=said.as_of)
+            given[name] = GivenValue(value=said.value, source=said.source, as_of=said.as_of)
     return given
 
 

@@ -6,6 +6,7 @@ pseudonym back, and so convert it between two sectors; an invented one deciphers
 """
 
 from functools import lru_cache
+from threading import local
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -24,8 +25,7 @@ _ADVICE = "A pseudonym is the 22 characters that you were given."
 
 def sector_pseudonym(keyring: Keyring, sector: str, person_id: PersonId) -> str:
     """Return the person's pseudonym in a sector: 22 base64url characters."""
-    encryptor = _cipher(keyring, sector).encryptor()
-    return b64url(encryptor.update(person_id.bytes) + encryptor.finalize())
+    return b64url(_permutation(keyring, sector).encrypt(person_id.bytes))
 
 
 def person_behind(keyring: Keyring, sector: str, pseudonym: str) -> PersonId:
@@ -40,16 +40,29 @@ def person_behind(keyring: Keyring, sector: str, pseudonym: str) -> PersonId:
         raise ValueRefused("form", _ADVICE) from error
     if len(block) != _BLOCK or b64url(block) != pseudonym:
         raise ValueRefused("form", _ADVICE)
-    decryptor = _cipher(keyring, sector).decryptor()
-    return PersonId(UUID(bytes=decryptor.update(block) + decryptor.finalize()))
+    return PersonId(UUID(bytes=_permutation(keyring, sector).decrypt(block)))
 
 
-def _cipher(keyring: Keyring, sector: str) -> Cipher[ECB]:
-    return _cipher_of(keyring.blind_index("agency_pseudonym", sector))
+class _Permutation(local):
+    """AES-256 on one block, under the key of a sector; of each thread its own.
+
+    To begin is what costs: a context that has begun enciphers one block after another. In ECB,
+    blocks know nothing of each other.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        # ECB of exactly one block is the bare permutation; there is no second block to leak
+        # equality.
+        cipher = Cipher(AES(key), ECB())  # noqa: S305
+        self.encrypt = cipher.encryptor().update
+        self.decrypt = cipher.decryptor().update
+
+
+def _permutation(keyring: Keyring, sector: str) -> _Permutation:
+    return _permutation_of(keyring.blind_index("agency_pseudonym", sector))
 
 
 @lru_cache(maxsize=1024)
-def _cipher_of(key: bytes) -> Cipher[ECB]:
-    """Return the cipher of a sector's key: 32 bytes, made once, the sectors are a few hundred."""
-    # ECB of exactly one block is the bare permutation; there is no second block to leak equality.
-    return Cipher(AES(key), ECB())  # noqa: S305
+def _permutation_of(key: bytes) -> _Permutation:
+    """Return the permutation of a sector: made once, the sectors are a few hundred."""
+    return _Permutation(key)

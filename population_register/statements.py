@@ -4,7 +4,19 @@ Names of binds are the parameters' own, and unlike any column's: SQLAlchemy take
 parameters it is given for columns to SET, in every INSERT and UPDATE of the statement.
 """
 
-from sqlalchemy import CTE, Integer, Text, any_, bindparam, func, select
+from collections.abc import Sequence
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import LargeBinary, Uuid
 
@@ -12,8 +24,8 @@ from population_register.tables import agencies, person_identifiers, persons
 
 AGENCY_ID = "register_agency_id"
 REVISION = "register_revision"
-DIGESTS = "register_digests"
-DIGEST_COUNT = "register_digest_count"
+_DIGEST = "register_digest_"
+_ONE: ColumnElement[int] = literal_column("1")  # no value, which would be sent with each run
 
 
 def unchanged_agency() -> CTE:
@@ -33,10 +45,12 @@ def unchanged_agency() -> CTE:
     )
 
 
-def identifier_holders() -> CTE:
+def identifier_holders(count: int) -> CTE:
     """Tell who has or had identifiers.
 
-    Binds `register_digests`, `register_digest_count` (how many different ones there are).
+    Args:
+        count: How many there are. Each has a bind of its own (`digest_binds`): one array of them
+            takes asyncpg longer to encode than all other values of a statement together.
 
     Returns:
         One row: `whole`, how many persons have all of them; `partial`, how many have any;
@@ -47,18 +61,34 @@ def identifier_holders() -> CTE:
     held = (
         select(group, func.count(p.digest.distinct()).label("agreeing"))
         .join(persons, persons.c.person_id == p.person_id)
-        .where(p.digest == any_(bindparam(DIGESTS, type_=ARRAY(LargeBinary()))))
+        .where(
+            or_(
+                *(
+                    p.digest == bindparam(f"{_DIGEST}{number}", type_=LargeBinary())
+                    for number in range(count)
+                )
+            )
+        )
         .group_by(group)
         .cte("held")
     )
-    has_all = held.c.agreeing == bindparam(DIGEST_COUNT, type_=Integer())
+    has_all = held.c.agreeing == literal_column(str(count))
     found = func.array_agg(held.c.person_id, type_=ARRAY(Uuid())).filter(has_all)
     return (
         select(
             func.count().filter(has_all).label("whole"),
             func.count(held.c.person_id).label("partial"),
-            found[1].label("person_id"),
+            found[_ONE].label("person_id"),
         )
         .select_from(held)
         .cte("identifier_holders")
     )
+
+
+def digest_binds(digests: Sequence[bytes]) -> dict[str, object]:
+    """Return the binds of `identifier_holders`.
+
+    Args:
+        digests: Of identifiers that all differ.
+    """
+    return {f"{_DIGEST}{number}": digest for number, digest in enumerate(digests)}

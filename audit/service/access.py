@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from sqlalchemy.orm import Session
 
 from audit import store
-from audit.leaf import LeafForm, encode_leaf, split_leaf
-from audit.model import LoggedEntry, NewEntry, RecordedEntry, recorded
+from audit.leaf import LeafForm, OfficialLeafForm, encode_leaf
+from audit.model import Actor, LoggedEntry, NewEntry, RecordedEntry, recorded
 from audit.store import ENTRY_ID_BIND, LEAF_BIND, LEAF_HEAD_BIND, LEAF_TAIL_BIND
 from kernel.errors import NotFound
 from kernel.ids import EntryId, PersonId
@@ -93,14 +93,49 @@ class EntryForm:
         return entry, {ENTRY_ID_BIND: entry_id, LEAF_BIND: leaf}
 
 
-def open_entry_binds(entry: NewEntry) -> dict[str, object]:
-    """Return the values of the binds of an `append_entry` that fills in the subject itself.
+class OfficialEntryForm:
+    """Entries of an agency's questions that are alike but for the official, what for, about whom.
 
-    Args:
-        entry: Its subject is empty; whoever calls `recorded` afterwards fills in the same.
+    Nothing is recorded by it, as by `EntryForm`. The statement fills in the subject.
     """
-    head, tail = split_leaf(entry)
-    return {ENTRY_ID_BIND: entry.entry_id, LEAF_HEAD_BIND: head, LEAF_TAIL_BIND: tail}
+
+    __slots__ = ("_entry", "_leaf")
+
+    def __init__(self, entry: NewEntry) -> None:
+        """Prepare entries like one.
+
+        Args:
+            entry: It names an official, what for, and a request; its subject is empty.
+        """
+        self._entry = entry
+        self._leaf = OfficialLeafForm(entry)
+
+    def fill(
+        self,
+        entry_id: EntryId,
+        occurred_at: datetime,
+        request_id: str,
+        *,
+        official: str,
+        stated_purpose: str,
+    ) -> tuple[NewEntry, dict[str, object]]:
+        """Return the entry with these five, and the binds of an `append_entry` that names whom.
+
+        Whoever calls `recorded` afterwards fills in the same subject as the statement.
+        """
+        actor = self._entry.actor
+        entry = replace(
+            self._entry,
+            entry_id=entry_id,
+            occurred_at=occurred_at,
+            request_id=request_id,
+            actor=Actor(kind=actor.kind, id=actor.id, official=official),
+            stated_purpose=stated_purpose,
+        )
+        head, tail = self._leaf.fill(
+            entry_id, occurred_at, request_id, official=official, stated_purpose=stated_purpose
+        )
+        return entry, {ENTRY_ID_BIND: entry_id, LEAF_HEAD_BIND: head, LEAF_TAIL_BIND: tail}
 
 
 def list_entries(

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from kernel.db import UnitOfWork
 from kernel.ids import AgencyId
 from kernel.web import PlainText
-from partner_api.agencies.desk import ADMINISTRATION, MANDATES, Call, desk_of
+from partner_api.agencies.asking import Call
+from partner_api.agencies.desk import ADMINISTRATION, MANDATES, desk_of
 from population_register.api import (
     Condition,
     LegalBasis,

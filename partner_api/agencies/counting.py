@@ -14,7 +14,6 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
-from starlette.concurrency import run_in_threadpool
 
 from kernel.clock import Clock
 from kernel.db import unit_of_work_of
@@ -50,13 +49,6 @@ class Tally:
         self._lock = Lock()
         self._counts: dict[Key, Counts] = {}
         self._written_at = clock.now()
-
-    async def count(
-        self, agency_id: AgencyId, official: str, counts: Counts, *, at: datetime
-    ) -> None:
-        """Count questions; now and then, write what was counted and look for patterns."""
-        if self.add(agency_id, official, counts, at=at):
-            await run_in_threadpool(self.write)
 
     def add(self, agency_id: AgencyId, official: str, counts: Counts, *, at: datetime) -> bool:
         """Count questions; tell whether what was counted is to be written."""

@@ -5,8 +5,6 @@ agency carries its revision, and the statement that uses it asks whether it is s
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.orm import Session, sessionmaker
@@ -17,47 +15,31 @@ from idp.api import (
     InsufficientScope,
     InvalidResourceProof,
     InvalidToken,
-    PublicKey,
-    TokenVerifier,
     VerifiedToken,
     assertion_binds,
     challenge,
-    client_token_binds,
-    presented_in,
-    provider_of,
 )
 from kernel.clock import Clock
-from kernel.ids import AgencyId, ClientId, PartnerId
+from kernel.errors import DomainError
+from kernel.ids import AgencyId, ClientId
 from kernel.keyring import Keyring
 from kernel.signing import SigningKeys
-from partner_api import store
+from partner_api.agencies import prepared
 from partner_api.agencies import store as agency_store
+from partner_api.agencies.asking import Asking, Call, Rights, decide_asking
 from partner_api.agencies.counting import Tally
 from partner_api.agencies.errors import OfficialUnproven
-from partner_api.agencies.official import (
-    HEADER,
-    Official,
-    parse_official_keys,
-    verify_official,
-)
+from partner_api.agencies.official import HEADER, Official, Officials
+from partner_api.agencies.prepared import PreparedQuestion
+from partner_api.agencies.questions import Frame
 from partner_api.agencies.statements import admit
 from partner_api.attempt import Row
-from partner_api.errors import QuotaExceeded
-from partner_api.quota import Quota, minute_of, seconds_left
-from partner_api.reader import Memory
-from population_register.api import (
-    AgencyRights,
-    Mandated,
-    MandateMissing,
-    NotMandated,
-    UnknownAgency,
-    civil_date,
-    decide_mandate,
-    load_rights,
-)
+from partner_api.entrance import Entrance
+from partner_api.memory import Memory
+from population_register.api import UnknownAgency, load_rights
 
 if TYPE_CHECKING:
-    import asyncpg
+    from datetime import datetime
 
 PATH: Final = "/agency/v1"
 ADMINISTRATION: Final = "/agency/v1/administration"
@@ -69,74 +51,14 @@ RESOLVE: Final = "register.resolve"
 WORKLIST: Final = "register.worklist"
 MANDATES: Final = "register.mandates"
 
-_TRIES: Final = 3
+TRIES: Final = 3
+"""How often what an agency may ask is read, when it changes between reading and asking."""
 
 MOST_AGENCIES: Final = 1_000
-MOST_DECIDED: Final = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request of an agency's client, or of the administration's.
-
-    Attributes:
-        token: Verified; its proof and its client are for the statement.
-        agency_id: Whose client; None for the administration's.
-    """
-
-    token: VerifiedToken
-    agency_id: AgencyId | None
-    request_id: str
-    at: datetime
-
-    @property
-    def agency(self) -> AgencyId:
-        """The agency of a call that is known to be an agency's."""
-        assert self.agency_id is not None
-        return self.agency_id
-
-    def binds(self) -> dict[str, object]:
-        """Return the binds of the statements that admit it."""
-        return {
-            **client_token_binds(self.token, at=self.at),
-            "register_agency_id": self.agency_id,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Rights:
-    """What an agency may ask, with its keys parsed.
-
-    Attributes:
-        decided: What each legal basis gives on a day. A mandate that is revoked is another
-            revision of the agency; of one revision, only the day decides.
-    """
-
-    of: AgencyRights
-    official_keys: tuple[PublicKey, ...]
-    decided: dict[tuple[str, date], Mandated] = field(default_factory=dict)
-
-    def mandated(self, legal_basis: str, at: datetime) -> Mandated:
-        """Return what a legal basis gives the agency now.
-
-        Raises:
-            MandateMissing: 403. Nothing.
-        """
-        day = civil_date(at)
-        known = self.decided.get((legal_basis, day))
-        if known is not None:
-            return known
-        decision = decide_mandate(self.of.mandates, legal_basis=legal_basis, at=at)
-        if isinstance(decision, NotMandated):
-            raise MandateMissing(
-                reason=decision.reason,
-                agency=self.of.agency.agency_id,
-                legal_basis=legal_basis,
-            )
-        if len(self.decided) >= MOST_DECIDED:
-            self.decided.clear()
-        self.decided[legal_basis, day] = decision
-        return decision
+class RightsKeepChanging(RuntimeError):
+    """What an agency may ask changes faster than it can be read."""
 
 
 class Desk:
@@ -145,25 +67,24 @@ class Desk:
     def __init__(
         self,
         *,
-        issuer: str,
-        verifier: TokenVerifier,
-        pool: "asyncpg.Pool[asyncpg.Record]",
+        entrance: Entrance,
         sessions: sessionmaker[Session],
         keyring: Keyring,
         signing: SigningKeys,
         clock: Clock,
         tell_alarm: Callable[[str], None],
     ) -> None:
-        self.issuer = issuer
-        self.verifier = verifier
-        self.pool = pool
+        self.entrance = entrance
+        self.issuer = entrance.issuer
+        self.audience = entrance.issuer + PATH
+        self.pool = entrance.pool
         self.sessions = sessions
         self.keyring = keyring
         self.signing = signing
-        self.quota = Quota()
         self.tally = Tally(sessions, clock, tell=tell_alarm)
         self._agency_of: Memory[ClientId, AgencyId | None] = Memory(MOST_AGENCIES)
         self._rights: Memory[AgencyId, Rights] = Memory(MOST_AGENCIES)
+        self._prepared: Memory[prepared.Key, PreparedQuestion] = Memory()
 
     async def begin(self, request: Request, scope: str) -> Call:
         """Verify the token and its proof, and count the request.
@@ -177,27 +98,24 @@ class Desk:
             QuotaExceeded: 429. The agency's minute is used up.
         """
         at: datetime = request.app.state.clock.now()
-        token = self._verify(request, at=at)
+        token = self.entrance.verify(request, at=at)
         if token.grant_id is not None or scope not in token.scope:
             raise _insufficient(token, reason="scope")
-        agency_id = await self._agency(token)
+        agency_id = self._agency_of.get(token.client_id) or await self._agency(token)
         if (agency_id is None) is not (scope == MANDATES):
             raise _insufficient(token, reason="agency")
-        await self.spend_quota(token.partner_id, at=at)
-        return Call(token=token, agency_id=agency_id, request_id=request.state.request_id, at=at)
-
-    def _verify(self, request: Request, *, at: datetime) -> VerifiedToken:
-        uri = self.issuer + request.scope["path"]
-        token = self.verifier.verify(presented_in(request, uri=uri), at=at)
-        if not token.is_sender_constrained:  # FAPI 2.0 Security Profile, 5.3.4
-            raise InvalidToken(headers=challenge("dpop", "invalid_token"), reason="not bound")
-        return token
+        if not self.entrance.has_counted(token.partner_id, at=at):
+            await self.entrance.count(token.partner_id, at=at)
+        return Call(
+            token=token,
+            agency_id=agency_id,
+            assertions=_assertions_in(request),
+            request_id=request.scope["state"]["request_id"],
+            at=at,
+        )
 
     async def _agency(self, token: VerifiedToken) -> AgencyId | None:
-        """Return whom a client speaks for; the statement asks again."""
-        known = self._agency_of.get(token.client_id)
-        if known is not None:
-            return known
+        """Find whom a client speaks for; the statement asks again."""
         bound = await run_in_threadpool(self._find_binding, token.client_id)
         if bound is None:
             raise _insufficient(token, reason="bound to no agency")
@@ -209,33 +127,11 @@ class Desk:
         with self.sessions() as session:
             return agency_store.find_binding(session, client_id)
 
-    async def spend_quota(self, partner_id: PartnerId, *, at: datetime, amount: int = 1) -> None:
-        """Count requests against the agency's minute.
-
-        Raises:
-            QuotaExceeded: 429. It is used up.
-        """
-        for _ in range(amount):
-            while (spent := self.quota.spend(partner_id, at=at)) is None:
-                row = await store.lease_share.fetchrow(
-                    self.pool, partner_id=partner_id, minute=minute_of(at)
-                )
-                self.quota.add(partner_id, at=at, granted=0 if row is None else row["granted"])
-            if not spent:
-                raise QuotaExceeded(retry_after_seconds=seconds_left(at))
-
     # Agencies
 
-    async def rights(self, agency_id: AgencyId) -> Rights:
-        """Return what an agency may ask, as it is remembered.
-
-        Raises:
-            InsufficientScope: 403. The agency was closed.
-        """
-        known = self._rights.get(agency_id)
-        if known is not None:
-            return known
-        return await self.learn(agency_id)
+    def known_rights(self, agency_id: AgencyId) -> Rights | None:
+        """Return what an agency may ask, if it is remembered."""
+        return self._rights.get(agency_id)
 
     async def learn(self, agency_id: AgencyId) -> Rights:
         """Read anew what an agency may ask.
@@ -254,27 +150,34 @@ class Desk:
             raise InsufficientScope(
                 headers=challenge("dpop", "insufficient_scope"), reason="agency closed"
             ) from refusal
-        rights = Rights(of, parse_official_keys(of.official_keys))
-        return self._rights.put(agency_id, rights)
+        return self._rights.put(agency_id, Rights(of, Officials(agency_id, of.official_keys)))
 
-    def official(self, request: Request, call: Call, rights: Rights) -> Official:
-        """Verify who asks.
+    async def decide(self, call: Call, frame: Frame) -> Asking:
+        """Decide who asks and what they may get; what is remembered decides for, never against.
 
         Raises:
-            OfficialUnproven: 403. It is not proven.
+            InsufficientScope: 403. The agency was closed.
+            OfficialUnproven: 403. It is not proven which official asks.
+            MandateMissing: 403. The legal basis gives nothing.
         """
-        given = request.headers.getlist(HEADER)
-        if len(given) > 1:
-            raise OfficialUnproven(reason="not one")
-        return verify_official(
-            given[0] if given else None,
-            agency_id=call.agency,
-            keys=rights.official_keys,
-            audience=self.issuer + PATH,
-            at=call.at,
-        )
+        known = self._rights.get(call.agency)
+        if known is not None:
+            try:
+                return decide_asking(call, frame, known, audience=self.audience)
+            except DomainError:
+                pass  # a mandate may have been given, a key added, a moment ago
+        return decide_asking(call, frame, await self.learn(call.agency), audience=self.audience)
 
-    async def admit_official(self, request: Request, call: Call) -> Official:
+    def decide_anew(self, call: Call, frame: Frame) -> Asking:
+        """Do the same with what is read anew; from a worker thread."""
+        return decide_asking(call, frame, self.learn_now(call.agency), audience=self.audience)
+
+    def prepared(self, asking: Asking, count: int) -> PreparedQuestion:
+        """Return what is the same in every question like this, by as many numbers."""
+        key = prepared.key_of(asking, count)
+        return self._prepared.get(key) or self._prepared.put(key, PreparedQuestion(asking, count))
+
+    async def admit_official(self, call: Call) -> Official:
         """Spend the proof of a request, and the assertion that names its official.
 
         Raises:
@@ -286,25 +189,25 @@ class Desk:
             One of its own, committed before anything is done.
         """
         statement = admit(has_agency=True, has_assertion=True)
-        rights = await self.rights(call.agency)
-        for _ in range(_TRIES):
+        rights = self.known_rights(call.agency) or await self.learn(call.agency)
+        for _ in range(TRIES):
             try:
-                official = self.official(request, call, rights)
+                official = rights.official(call, audience=self.audience)
             except OfficialUnproven:
                 # What is remembered may be old: a key was added a moment ago.
                 rights = await self.learn(call.agency)
-                official = self.official(request, call, rights)
+                official = rights.official(call, audience=self.audience)
             row = await statement.fetchrow(
                 self.pool,
                 **call.binds(),
                 **assertion_binds(official.digest, official.expires_at),
-                register_revision=rights.of.agency.revision,
+                register_revision=rights.revision,
             )
             assert row is not None  # it always answers
             if check_admitted(row):
                 return official
             rights = await self.learn(call.agency)
-        raise RuntimeError("an agency's rights change faster than they can be read")
+        raise RightsKeepChanging
 
     async def admit(self, call: Call) -> None:
         """Spend the proof of a request that is not about a person, or about one it brings.
@@ -346,6 +249,18 @@ def check_admitted(row: Row) -> bool:
     return True
 
 
+_OFFICIAL_HEADER = HEADER.lower().encode()
+
+
+def _assertions_in(request: Request) -> list[str]:
+    """Return every header of a request that is to name the official."""
+    return [
+        value.decode("latin-1")
+        for name, value in request.scope["headers"]
+        if name == _OFFICIAL_HEADER
+    ]
+
+
 def _insufficient(token: VerifiedToken, *, reason: str) -> InsufficientScope:
     return InsufficientScope(
         headers=challenge("bearer" if token.jkt is None else "dpop", "insufficient_scope"),
@@ -360,12 +275,8 @@ def desk_of(request: Request) -> Desk:
     desk: Desk | None = getattr(state, "agency_desk", None)
     if desk is None:
         # Made from values that never change; of two that are made at once, the second stays.
-        issuer = state.settings.issuer
-        resources = (issuer, issuer + PATH)
         desk = state.agency_desk = Desk(
-            issuer=issuer,
-            verifier=TokenVerifier(provider_of(request), resources=resources),
-            pool=state.hot_pool,
+            entrance=Entrance(request, PATH),
             sessions=state.sessions,
             keyring=state.keyring,
             signing=state.signing,

@@ -11,29 +11,45 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import orjson
-from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from audit.api import open_entry_binds, recorded
-from idp.api import assertion_binds
+from audit.api import recorded
+from kernel.db import unit_of_work_of
 from kernel.errors import DomainError, PayloadTooLarge
 from kernel.ids import PersonId
 from kernel.secret import b64url, sha256
-from kernel.web import JSON_TYPE, NO_STORE, check_content_type, parse_form, read_body
+from kernel.web import (
+    JSON_TYPE,
+    NO_STORE,
+    PlainResponse,
+    check_content_type,
+    header_of,
+    parse_form,
+    read_body,
+)
 from partner_api.agencies import publication
-from partner_api.agencies.desk import PATH, RESOLVE, Call, Desk, check_admitted, desk_of
+from partner_api.agencies.asking import Asking, Call
+from partner_api.agencies.desk import (
+    PATH,
+    RESOLVE,
+    TRIES,
+    Desk,
+    RightsKeepChanging,
+    check_admitted,
+    desk_of,
+)
 from partner_api.agencies.errors import TooManyQuestions
 from partner_api.agencies.questions import (
     ANSWER_TYPE,
     KEY_USE,
     Answer,
     Frame,
+    Matched,
     encode,
     make_frame,
-    matched,
     read_batch_line,
     read_conversion,
     read_question,
@@ -41,17 +57,15 @@ from partner_api.agencies.questions import (
     unmatched,
 )
 from partner_api.agencies.service.answering import (
-    Asking,
+    answer_one,
     answer_questions,
     convert_pseudonym,
     count_of,
     counts_of,
     renewed,
 )
-from partner_api.agencies.statements import admit, resolve
-from partner_api.agencies.subjects import SALT_BIND, entry_salt, salted_subject
+from partner_api.agencies.statements import admit
 from partner_api.attempt import Row
-from partner_api.events import PersonResolved
 from population_register.api import (
     Description,
     Match,
@@ -71,7 +85,10 @@ CHUNK: Final = 100
 NDJSON: Final = "application/x-ndjson"
 JWT: Final = "application/jwt"  # RFC 7519, 10.3.1
 
-_TRIES: Final = 3
+_JSON_HEADERS: Final = (
+    *((name.lower().encode(), value.encode()) for name, value in NO_STORE.items()),
+    (b"content-type", JSON_TYPE.encode()),
+)
 
 
 async def resolve_one(request: Request) -> Response:
@@ -87,17 +104,14 @@ async def resolve_one(request: Request) -> Response:
     check_content_type(request, JSON_TYPE)
     body = await read_body(request, limit=LONGEST_QUESTION)
     frame, description = read_question(body)
+    asking = await desk.decide(call, frame)
     if not description.identifiers or description.attributes:
-        asking = await _admitted(desk, request, call, frame)
-        (answer,) = await run_in_threadpool(answer_questions, desk, asking, [description])
+        asking, answer = await run_in_threadpool(answer_one, desk, asking, description)
     else:
-        asking, answer = await _resolve_by_numbers(desk, request, call, frame, description)
-    await desk.tally.count(
-        call.agency,
-        asking.official.official_id,
-        count_of(description, answer),
-        at=call.at,
-    )
+        asking, answer = await _resolve_by_numbers(desk, asking, description)
+    counts = count_of(description, answer)
+    if desk.tally.add(call.agency, asking.official.official_id, counts, at=call.at):
+        await run_in_threadpool(desk.tally.write)
     return _respond(request, desk, asking, answer, body)
 
 
@@ -111,93 +125,40 @@ async def convert(request: Request) -> Response:
     check_content_type(request, JSON_TYPE)
     body = await read_body(request, limit=LONGEST_QUESTION)
     conversion = read_conversion(body)
-    asking = await _admitted(desk, request, call, conversion.frame)
-    answer = await run_in_threadpool(convert_pseudonym, desk, asking, conversion)
+    asking = await desk.decide(call, conversion.frame)
+    asking, answer = await run_in_threadpool(convert_pseudonym, desk, asking, conversion)
     return _respond(request, desk, asking, answer, body)
-
-
-async def _asking(desk: Desk, request: Request, call: Call, frame: Frame) -> Asking:
-    rights = await desk.rights(call.agency)
-    return Asking(
-        call=call,
-        official=desk.official(request, call, rights),
-        frame=frame,
-        rights=rights,
-        mandated=rights.mandated(frame.legal_basis, call.at),
-    )
-
-
-async def _decided(desk: Desk, request: Request, call: Call, frame: Frame) -> Asking:
-    """Decide what may be given; what is remembered decides for it, and anew against it."""
-    try:
-        return await _asking(desk, request, call, frame)
-    except DomainError:
-        # A mandate may have been given, a key added, a moment ago.
-        await desk.learn(call.agency)
-        return await _asking(desk, request, call, frame)
-
-
-async def _admitted(desk: Desk, request: Request, call: Call, frame: Frame) -> Asking:
-    """Decide what may be given, and spend the assertion and the proof.
-
-    Transaction:
-        One statement of its own, committed before anybody is looked for.
-    """
-    for _ in range(_TRIES):
-        asking = await _decided(desk, request, call, frame)
-        statement = admit(has_agency=True, has_assertion=True)
-        row = await statement.fetchrow(desk.pool, **_binds(asking))
-        assert row is not None  # it always answers
-        if check_admitted(row):
-            return asking
-        await desk.learn(call.agency)
-    raise RuntimeError("an agency's rights change faster than they can be read")
-
-
-def _binds(asking: Asking) -> dict[str, object]:
-    return {
-        **asking.call.binds(),
-        **assertion_binds(asking.official.digest, asking.official.expires_at),
-        "register_revision": asking.rights.of.agency.revision,
-    }
 
 
 # By numbers: one statement
 
 
 async def _resolve_by_numbers(
-    desk: Desk, request: Request, call: Call, frame: Frame, description: Description
+    desk: Desk, asking: Asking, description: Description
 ) -> tuple[Asking, Answer]:
     """Find who has the numbers, write it down and give the record, in one statement."""
     digests = question_digests(desk.keyring, description)
-    for _ in range(_TRIES):
-        asking = await _decided(desk, request, call, frame)
-        fields = asking.fields
-        entry = asking.entry("", action=PersonResolved.action, items=fields)
-        binds = _binds(asking)
-        binds["register_digests"] = digests
-        binds["register_digest_count"] = len(set(digests))
-        binds[SALT_BIND] = salt = entry_salt(desk.keyring, entry.entry_id)
-        binds.update(open_entry_binds(entry))
-        row = await resolve().fetchrow(desk.pool, **binds)
-        assert row is not None  # it always answers
+    for _ in range(TRIES):
+        prepared = desk.prepared(asking, len(digests))
+        entry, row = await prepared.run(desk.pool, desk.keyring, asking, digests)
         if not check_admitted(row):
-            await desk.learn(call.agency)
+            asking = await run_in_threadpool(desk.decide_anew, asking.call, asking.frame)
             continue
         if row["entry_id"] is None:
             return asking, _unmatched(row)
         person_id = PersonId(row["person_id"])
-        subject = salted_subject(salt, person_id)
         record = open_record(
             desk.keyring,
-            recorded(replace(entry, subject=subject), person_id),
+            recorded(entry, person_id),
             sealed_record=row["sealed_record"],
             wrapped_key=row["wrapped_key"],
         )
-        given = given_fields(asking.mandated, fields, record, call.at)
-        pseudonym = sector_pseudonym(desk.keyring, asking.sector, person_id)
-        return asking, matched(pseudonym, given, entry.entry_id)
-    raise RuntimeError("an agency's rights change faster than they can be read")
+        return asking, Matched(
+            pseudonym=sector_pseudonym(desk.keyring, asking.sector, person_id),
+            fields=given_fields(asking.mandated, asking.fields, record, asking.call.at),
+            entry_id=entry.entry_id,
+        )
+    raise RightsKeepChanging
 
 
 def _unmatched(row: Row) -> Answer:
@@ -209,8 +170,8 @@ def _unmatched(row: Row) -> Answer:
 
 
 def _respond(request: Request, desk: Desk, asking: Asking, answer: Answer, body: bytes) -> Response:
-    if JWT not in request.headers.get("accept", ""):
-        return Response(encode(answer), headers=dict(NO_STORE), media_type=JSON_TYPE)
+    if JWT not in header_of(request, b"accept"):
+        return PlainResponse(encode(answer), _JSON_HEADERS)
     claims = signed_claims(
         answer,
         issuer=desk.issuer,
@@ -240,11 +201,30 @@ async def resolve_batch(request: Request) -> Response:
     check_content_type(request, NDJSON)
     frame = _frame_of(request)
     lines = await _read_lines(request)
-    await desk.spend_quota(call.token.partner_id, at=call.at, amount=min(CHUNK, len(lines)))
-    asking = await _admitted(desk, request, call, frame)
+    amount = min(CHUNK, len(lines))
+    await desk.entrance.count(call.token.partner_id, at=call.at, amount=amount)
+    asking = await _admitted(desk, call, frame)
     return StreamingResponse(
         _answer_lines(desk, asking, lines), media_type=NDJSON, headers=dict(NO_STORE)
     )
+
+
+async def _admitted(desk: Desk, call: Call, frame: Frame) -> Asking:
+    """Decide what may be given, and spend the assertion and the proof.
+
+    Transaction:
+        One statement of its own, committed before anybody is looked for: a batch is answered in
+        many transactions.
+    """
+    statement = admit(has_agency=True, has_assertion=True)
+    asking = await desk.decide(call, frame)
+    for _ in range(TRIES):
+        row = await statement.fetchrow(desk.pool, **asking.binds())
+        assert row is not None  # it always answers
+        if check_admitted(row):
+            return asking
+        asking = await run_in_threadpool(desk.decide_anew, call, frame)
+    raise RightsKeepChanging
 
 
 def _frame_of(request: Request) -> Frame:
@@ -312,7 +292,8 @@ async def _answer_lines(desk: Desk, asking: Asking, lines: list[_Line]) -> Async
         try:
             if start:
                 at = asking.call.at
-                await desk.spend_quota(asking.call.token.partner_id, at=at, amount=len(chunk))
+                partner_id = asking.call.token.partner_id
+                await desk.entrance.count(partner_id, at=at, amount=len(chunk))
             yield await run_in_threadpool(_answer_chunk, desk, asking, chunk)
         except DomainError as refusal:
             for line_id, _ in lines[start:]:
@@ -329,7 +310,8 @@ def _answer_chunk(desk: Desk, asking: Asking, chunk: list[_Line]) -> bytes:
     """
     asking = renewed(desk, asking)
     asked = [each for _, each in chunk if isinstance(each, Description)]
-    answers = answer_questions(desk, asking, asked)
+    with unit_of_work_of(desk.sessions) as session:
+        answers = answer_questions(session, desk.keyring, asking, asked)
     desk.tally.add(
         asking.call.agency,
         asking.official.official_id,

@@ -5,14 +5,16 @@ That an assertion is used once is a row, inserted in the statement that answers 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from idp.api import FAPI2_ALGORITHMS, NotVerified, PublicKey, parse_public_jwk, verify_jws
+import msgspec
+from typing_extensions import override
+
+from idp.api import FAPI2_ALGORITHMS, NotVerified, TrustedKeys, parse_public_jwk
 from kernel.ids import AgencyId
-from kernel.secret import sha256
+from kernel.secret import Unprinted, sha256
 from partner_api.agencies.errors import OfficialUnproven, UnacceptableOfficialKey
 
 HEADER: Final = "Civitas-Official"
@@ -29,8 +31,7 @@ LONGEST_NAME: Final = 200  # characters
 _OFFICIAL_ID: Final = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Official:
+class Official(msgspec.Struct, frozen=True, kw_only=True):
     """An official of an agency, as the agency signed.
 
     Attributes:
@@ -40,14 +41,29 @@ class Official:
     """
 
     official_id: str
-    name: str = field(repr=False)
+    name: str
     digest: bytes
     expires_at: datetime
 
+    @override
+    def __repr__(self) -> str:
+        """Say everything but the name."""
+        return f"Official({self.official_id}, expires_at={self.expires_at})"
 
-def parse_official_keys(jwks: Iterable[Mapping[str, Any]]) -> tuple[PublicKey, ...]:
-    """Return keys that were registered for an agency."""
-    return tuple(parse_public_jwk(jwk) for jwk in jwks)
+
+class _Claims(Unprinted, frozen=True):
+    """What an assertion says, as whoever made it wrote it."""
+
+    iss: str
+    aud: str | tuple[str, ...]
+    sub: str
+    iat: int
+    exp: int
+    jti: str
+    name: str = ""
+
+
+_decode_claims = msgspec.json.Decoder(_Claims).decode
 
 
 def check_official_key(jwk: Mapping[str, Any]) -> str:
@@ -68,66 +84,68 @@ def check_official_key(jwk: Mapping[str, Any]) -> str:
     return kid
 
 
-def verify_official(
-    assertion: str | None,
-    *,
-    agency_id: AgencyId,
-    keys: Sequence[PublicKey],
-    audience: str,
-    at: datetime,
-) -> Official:
-    """Verify an official's assertion.
+class Officials:
+    """Verifies which official of one agency asks, by the keys that the agency has registered."""
 
-    1. It is there, of our type, and signed by a key of this agency. 2. It is the agency's, and for
-    us. 3. It names an official. 4. It was made now, lives five minutes at most, and has not
-    expired. 5. It can be told from every other.
+    __slots__ = ("_agency_id", "_keys", "_prefix")
 
-    Args:
-        assertion: The header's value.
-        agency_id: Whose client asks.
-        keys: The agency's, those that still sign.
-        audience: Our address as a resource.
-        at: Now.
+    def __init__(self, agency_id: AgencyId, jwks: Iterable[Mapping[str, Any]]) -> None:
+        """Trust an agency's keys.
 
-    Raises:
-        OfficialUnproven: 403. Any step failed; the caller cannot tell which.
-    """
-    if assertion is None:
-        raise OfficialUnproven(reason="missing")
-    try:
-        verified = verify_jws(assertion, keys, algorithms=FAPI2_ALGORITHMS)  # 1
-    except NotVerified as error:
-        raise OfficialUnproven(reason=str(error)) from error
-    if verified.header.get("typ") != ASSERTION_TYPE:
-        raise OfficialUnproven(reason="typ")
-    claims = verified.claims
-    if claims.get("iss") != agency_id or claims.get("aud") not in (audience, [audience]):  # 2
-        raise OfficialUnproven(reason="iss or aud")
-    official_id, name = claims.get("sub"), claims.get("name", "")
-    if not isinstance(official_id, str) or not _OFFICIAL_ID.fullmatch(official_id):  # 3
-        raise OfficialUnproven(reason="sub")
-    if not isinstance(name, str) or len(name) > LONGEST_NAME:
-        raise OfficialUnproven(reason="name")
-    issued_at, expires_at = _instant(claims.get("iat")), _instant(claims.get("exp"))
-    if issued_at is None or expires_at is None:  # 4
-        raise OfficialUnproven(reason="iat or exp")
-    if not at < expires_at <= issued_at + LONGEST_LIFE or issued_at > at + CLOCK_SKEW:
-        raise OfficialUnproven(reason="expired")
-    jti = claims.get("jti")
-    if not isinstance(jti, str) or not 0 < len(jti) <= LONGEST_JTI:  # 5
-        raise OfficialUnproven(reason="jti")
-    return Official(
-        official_id=official_id,
-        name=name,
-        digest=sha256(b"official\0" + agency_id.encode() + b"\0" + jti.encode()),
-        expires_at=expires_at,
-    )
+        Args:
+            agency_id: Whose officials.
+            jwks: Its keys, those that still sign.
+        """
+        self._agency_id = agency_id
+        self._keys = TrustedKeys(
+            map(parse_public_jwk, jwks), algorithms=FAPI2_ALGORITHMS, typ=ASSERTION_TYPE
+        )
+        self._prefix = b"official\0" + agency_id.encode() + b"\0"
+
+    def verify(self, assertion: str | None, *, audience: str, at: datetime) -> Official:
+        """Verify an official's assertion.
+
+        1. It is there, of our type, and signed by a key of this agency. 2. It is the agency's, and
+        for us. 3. It names an official. 4. It was made now, lives five minutes at most, and has not
+        expired. 5. It can be told from every other.
+
+        Args:
+            assertion: The header's value.
+            audience: Our address as a resource.
+            at: Now.
+
+        Raises:
+            OfficialUnproven: 403. Any step failed; the caller cannot tell which.
+        """
+        if assertion is None:
+            raise OfficialUnproven(reason="missing")
+        try:
+            claims = _decode_claims(self._keys.verify(assertion))  # 1
+        except (NotVerified, ValueError) as error:  # msgspec's own are ValueErrors
+            raise OfficialUnproven(reason=str(error)) from error
+        if claims.iss != self._agency_id or claims.aud not in (audience, (audience,)):  # 2
+            raise OfficialUnproven(reason="iss or aud")
+        if not _OFFICIAL_ID.fullmatch(claims.sub):  # 3
+            raise OfficialUnproven(reason="sub")
+        if len(claims.name) > LONGEST_NAME:
+            raise OfficialUnproven(reason="name")
+        issued_at, expires_at = _instant(claims.iat), _instant(claims.exp)  # 4
+        if not at < expires_at <= issued_at + LONGEST_LIFE or issued_at > at + CLOCK_SKEW:
+            raise OfficialUnproven(reason="expired")
+        if not 0 < len(claims.jti) <= LONGEST_JTI:  # 5
+            raise OfficialUnproven(reason="jti")
+        return Official(
+            official_id=claims.sub,
+            name=claims.name,
+            digest=sha256(self._prefix + claims.jti.encode()),
+            expires_at=expires_at,
+        )
 
 
 _LATEST: Final = 1 << 33  # seconds; beyond it lies the year 2242
 
 
-def _instant(value: object) -> datetime | None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _LATEST:
-        return None
-    return datetime.fromtimestamp(value, UTC)
+def _instant(seconds: int) -> datetime:
+    if not 0 <= seconds < _LATEST:
+        raise OfficialUnproven(reason="iat or exp")
+    return datetime.fromtimestamp(seconds, UTC)

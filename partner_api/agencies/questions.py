@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from kernel.secret import Unprinted
 from population_register.api import (
     MANDATE_FIELDS,
     Description,
-    Given,
+    GivenValue,
     Nobody,
     Outcome,
     Possible,
@@ -167,14 +167,6 @@ def make_frame(legal_basis: str, purpose: str, fields: Sequence[str] | None) -> 
 # Answers
 
 
-class GivenValue(Unprinted, frozen=True, kw_only=True):
-    """One value: what, says who, of which day."""
-
-    value: object
-    source: str
-    as_of: date
-
-
 class Matched(msgspec.Struct, frozen=True, kw_only=True, tag="match", tag_field="outcome"):
     """It is this person.
 
@@ -210,18 +202,6 @@ class NoneAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="none", tag_fiel
 
 
 Answer = Matched | Converted | PossibleAnswer | NoneAnswer
-
-
-def matched(pseudonym: str, given: Mapping[str, Given], entry_id: UUID) -> Matched:
-    """Return the answer about one person."""
-    return Matched(
-        pseudonym=pseudonym,
-        fields={
-            name: GivenValue(value=value.value, source=value.source, as_of=value.as_of)
-            for name, value in given.items()
-        },
-        entry_id=entry_id,
-    )
 
 
 def unmatched(outcome: Outcome) -> PossibleAnswer | NoneAnswer:

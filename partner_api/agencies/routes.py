@@ -10,7 +10,8 @@ from starlette.responses import StreamingResponse
 from kernel.db import unit_of_work_of
 from kernel.errors import InvalidRequest
 from kernel.web import read_json
-from partner_api.agencies.desk import EVENTS, FEED, FEED_REPORT, PATH, WORKLIST, Call, desk_of
+from partner_api.agencies.asking import Call
+from partner_api.agencies.desk import EVENTS, FEED, FEED_REPORT, PATH, WORKLIST, desk_of
 from partner_api.agencies.official import Official
 from partner_api.agencies.schemas import (
     FeedList,
@@ -178,7 +179,7 @@ async def begin_work(request: Request) -> Reader:
     """Verify the token and who asks, spend the proof and the assertion."""
     desk = desk_of(request)
     call = await desk.begin(request, WORKLIST)
-    return _reader(call, await desk.admit_official(request, call))
+    return _reader(call, await desk.admit_official(call))
 
 
 async def begin_answer(request: Request) -> tuple[Reader, str, str]:
@@ -189,7 +190,7 @@ async def begin_answer(request: Request) -> tuple[Reader, str, str]:
     answer, explanation = body.pop("answer", None), body.pop("explanation", "")
     if body or not isinstance(answer, str) or not isinstance(explanation, str):
         raise InvalidRequest("An answer has `answer`, and may have `explanation`; both are text.")
-    return _reader(call, await desk.admit_official(request, call)), answer, explanation
+    return _reader(call, await desk.admit_official(call)), answer, explanation
 
 
 def _reader(call: Call, official: Official) -> Reader:

@@ -85,18 +85,21 @@ def admit(*, has_agency: bool, has_assertion: bool) -> HotStatement:
 
 
 @lru_cache
-def resolve() -> HotStatement:
+def resolve(count: int) -> HotStatement:
     """Compose the answer to a question by numbers, its access entry appended.
 
     The record is given of whoever alone has all of the numbers, and only with the entry.
+
+    Args:
+        count: How many numbers there are.
 
     Returns:
         The facts of `admit`; `whole`, `partial` and `person_id` as `identifier_holders`; and
         `entry_id`, `sealed_record`, `wrapped_key`, NULL where nothing was given.
     """
     admitted, facts = _admission(has_agency=True, has_assertion=True)
-    holders = identifier_holders()
-    found = select(holders.c.person_id).where(holders.c.whole == 1).cte("found")
+    holders = identifier_holders(count)
+    found = select(holders.c.person_id).where(holders.c.whole == literal_column("1")).cte("found")
     record = current_record(found.c.person_id)
     permitted = (
         select(

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from audit.errors import ProofRefused
-from audit.leaf import MOST_LEAF_BYTES, LeafForm, decode_leaf, encode_leaf, split_leaf
+from audit.leaf import (
+    MOST_LEAF_BYTES,
+    LeafForm,
+    OfficialLeafForm,
+    decode_leaf,
+    encode_leaf,
+)
 from audit.model import Actor, NewEntry, Outcome
 from kernel.ids import ClientId, ConsentId, EntryId
 from tests.audit.audit_builders import an_entry
@@ -99,21 +105,66 @@ def test_form_of_version_2_does_not_change() -> None:
     assert decode_leaf(leaf) == entry
 
 
-@given(entries(), st.text("0123456789abcdef", min_size=1, max_size=64))
-def test_leaf_whose_subject_is_filled_in_is_the_same_leaf(entry: NewEntry, subject: str) -> None:
-    head, tail = split_leaf(replace(entry, subject=""))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
-    assert head + subject.encode() + tail == encode_leaf(replace(entry, subject=subject))
+
+@given(entries(), st.tuples(TEXTS, TEXTS), st.tuples(TEXTS, TEXTS), st.text("0123456789abcdef"))
+def test_official_form_gives_the_leaf_of_each_question_like_it(
+    entry: NewEntry, first: tuple[str, str], second: tuple[str, str], subject: str
+) -> None:
+    like, filled = (
+        replace(
+            entry,
+            request_id=request_id,
+            stated_purpose=stated_purpose,
+            actor=Actor(kind="agency", id=entry.actor.id, official=official),
+        )
+        for request_id, (official, stated_purpose) in (("1", first), ("2", second))
+    )
+    filled = replace(filled, entry_id=ENTRY.entry_id, occurred_at=ENTRY.occurred_at)
+
+    head, tail = OfficialLeafForm(replace(like, subject="")).fill(
+        ENTRY.entry_id, ENTRY.occurred_at, "2", official=second[0], stated_purpose=second[1]
+    )
+
+    assert head + subject.encode() + tail == encode_leaf(replace(filled, subject=subject))
 
 
 def test_text_that_looks_like_a_member_is_not_taken_for_it() -> None:
+    said = '","subject":"","entry_id":"","x":"'
     entry = replace(
-        ENTRY, subject="", purpose='"subject":""', stated_purpose='","subject":"","x":"'
+        ENTRY,
+        subject="",
+        request_id="first",
+        purpose='"subject":""',
+        stated_purpose=said,
+        actor=Actor(kind="agency", id='"actor.official":""', official=said),
     )
 
-    head, tail = split_leaf(entry)
+    head, tail = OfficialLeafForm(entry).fill(
+        entry.entry_id, entry.occurred_at, "first", official=said, stated_purpose=said
+    )
 
     assert decode_leaf(head + b"s" + tail) == replace(entry, subject="s")
+
+
+def test_an_official_form_gives_no_leaf_that_is_longer_than_any_may_be() -> None:
+    entry = replace(
+        ENTRY,
+        subject="",
+        request_id="first",
+        stated_purpose="",
+        actor=Actor(kind="agency", id="tax", official=""),
+    )
+
+    with pytest.raises(ValueError, match="longer than a leaf"):
+        OfficialLeafForm(entry).fill(
+            entry.entry_id,
+            entry.occurred_at,
+            "first",
+            official="",
+            stated_purpose="x" * MOST_LEAF_BYTES,
+        )
 
 
 def test_form_of_version_1_does_not_change() -> None:

@@ -35,7 +35,7 @@ def test_request_over_the_limit_does_not_spend_its_proof(world: World) -> None:
     refused = world.http.get(PERSON, headers=headers)
     with world.session() as session:
         save_limit(session, access.partner_id, requests_per_minute=10)
-    world.app.state.partner_reader.quota = Quota()  # as in a process that was just started
+    world.app.state.partner_reader.entrance.quota = Quota()  # as in a process that was just started
 
     assert refused.status_code == 429
     assert world.http.get(PERSON, headers=headers).status_code == 200

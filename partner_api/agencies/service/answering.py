@@ -4,34 +4,24 @@ Who is meant, the access entries and the records are of one transaction. Only wh
 transaction that committed is sent.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
-from msgspec import structs
+from msgspec.structs import replace
 from sqlalchemy.orm import Session
 
-from audit.api import Actor, NewEntry, record_accesses
+from audit.api import NewEntry, record_accesses
 from kernel.db import unit_of_work_of
-from kernel.ids import EntryId, PersonId, new_id
 from kernel.keyring import Keyring
+from partner_api.agencies.asking import Asking
 from partner_api.agencies.browsing import Counts
-from partner_api.agencies.desk import Call, Desk, Rights
-from partner_api.agencies.official import Official
-from partner_api.agencies.questions import (
-    Answer,
-    Conversion,
-    Converted,
-    Frame,
-    Matched,
-    matched,
-    unmatched,
-)
-from partner_api.agencies.subjects import entry_subject
-from partner_api.events import PersonConsidered, PersonResolved, PseudonymConverted
+from partner_api.agencies.desk import TRIES, Desk, RightsKeepChanging, check_admitted
+from partner_api.agencies.questions import Answer, Conversion, Converted, Matched, unmatched
+from partner_api.agencies.statements import admit
+from partner_api.events import PersonResolved, PseudonymConverted
 from population_register.api import (
     Description,
-    Mandated,
     MandateMissing,
     Match,
     Nobody,
@@ -42,78 +32,54 @@ from population_register.api import (
     sector_pseudonym,
 )
 
+if TYPE_CHECKING:
+    from kernel.ids import PersonId
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """Who asks, on what ground, and what they may get.
+T = TypeVar("T")
 
-    Attributes:
-        mandated: Of the frame's legal basis, decided from rights that the admission found current.
+
+def admit_and(
+    desk: Desk, asking: Asking, answer: Callable[[Session, Asking], T]
+) -> tuple[Asking, T]:
+    """Admit a request, and do what it asks; from a worker thread.
+
+    Args:
+        desk: Of this process.
+        asking: Decided by what is remembered; decided anew where that has changed.
+        answer: Does it.
+
+    Returns:
+        As it was decided in the end, and what came of it.
+
+    Raises:
+        InvalidToken: 401. The token or the client is good for nothing any more.
+        InvalidResourceProof: 401. The proof was used before.
+        OfficialUnproven: 403. The assertion is not good, or was used before.
+        MandateMissing: 403. The legal basis gives nothing any more.
+
+    Transaction:
+        One. The assertion and the proof are spent with the answer: what is refused, or fails,
+        spends nothing. Who brings the same at the same time waits until this is over.
     """
+    statement = admit(has_agency=True, has_assertion=True)
+    for _ in range(TRIES):
+        with unit_of_work_of(desk.sessions) as session:
+            row = statement.fetchrow_in(session, **asking.binds())
+            assert row is not None  # it always answers
+            if check_admitted(row):
+                return asking, answer(session, asking)
+        asking = desk.decide_anew(asking.call, asking.frame)
+    raise RightsKeepChanging
 
-    call: Call
-    official: Official
-    frame: Frame
-    rights: Rights
-    mandated: Mandated
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The values that are asked for and may be given."""
-        return self.mandated.fields(self.frame.fields)
+def answer_one(desk: Desk, asking: Asking, description: Description) -> tuple[Asking, Answer]:
+    """Admit a question and answer it; see `admit_and`."""
 
-    @property
-    def sector(self) -> str:
-        """The sector in which the agency knows people."""
-        return self.rights.of.agency.pseudonym_sector
+    def answer(session: Session, asking: Asking) -> Answer:
+        (answered,) = answer_questions(session, desk.keyring, asking, [description])
+        return answered
 
-    def entry(self, subject: str, *, action: str, items: tuple[str, ...]) -> NewEntry:
-        """Return the access entry of an answer about a person.
-
-        Args:
-            subject: Of `entry_subject`; empty, if a statement fills it in.
-            action: What was done.
-            items: What was asked for and may be given.
-        """
-        call = self.call
-        return NewEntry(
-            entry_id=EntryId(new_id(call.at)),
-            action=action,
-            outcome="allowed",
-            actor=Actor(kind="agency", id=call.agency, official=self.official.official_id),
-            subject=subject,
-            occurred_at=call.at,
-            purpose=self.frame.legal_basis,
-            items=items,
-            client_id=call.token.client_id,
-            request_id=call.request_id,
-            stated_purpose=self.frame.purpose,
-        )
-
-    def entry_about(
-        self, keyring: Keyring, person_id: PersonId, *, action: str, items: tuple[str, ...]
-    ) -> NewEntry:
-        """Return the access entry of an answer about a person who is known already."""
-        entry = self.entry("", action=action, items=items)
-        return structs.replace(entry, subject=entry_subject(keyring, entry.entry_id, person_id))
-
-    def comparing(self, keyring: Keyring, person_id: PersonId) -> NewEntry:
-        """Return the access entry of somebody who is opened to be compared with a question.
-
-        The agency is told nothing by which it could know them, and the entry has a subject of ours.
-        """
-        call = self.call
-        return NewEntry(
-            entry_id=EntryId(new_id(call.at)),
-            action=PersonConsidered.action,
-            outcome="allowed",
-            actor=Actor(kind="agency", id=call.agency, official=self.official.official_id),
-            subject=keyring.pseudonym("audit", person_id),
-            occurred_at=call.at,
-            purpose=self.frame.legal_basis,
-            request_id=call.request_id,
-            stated_purpose=self.frame.purpose,
-        )
+    return admit_and(desk, asking, answer)
 
 
 def renewed(desk: Desk, asking: Asking) -> Asking:
@@ -125,33 +91,32 @@ def renewed(desk: Desk, asking: Asking) -> Asking:
     """
     rights = desk.learn_now(asking.call.agency)
     mandated = rights.mandated(asking.frame.legal_basis, asking.call.at)
-    return replace(asking, rights=rights, mandated=mandated)
+    fields = mandated.fields(asking.frame.fields)
+    return replace(asking, rights=rights, mandated=mandated, fields=fields)
 
 
 def answer_questions(
-    desk: Desk, asking: Asking, descriptions: Sequence[Description]
+    session: Session, keyring: Keyring, asking: Asking, descriptions: Sequence[Description]
 ) -> list[Answer]:
     """Answer questions, in order.
 
-    Transaction:
-        One. Who is considered and not meant has an access entry, too.
+    Who is considered and not meant has an access entry, too.
     """
-    with unit_of_work_of(desk.sessions) as session:
-        outcomes = find_outcomes(
-            session,
-            desk.keyring,
-            descriptions,
-            sector=asking.sector,
-            because=partial(asking.comparing, desk.keyring),
-        )
-        return _answers(session, desk, asking, outcomes)
+    outcomes = find_outcomes(
+        session,
+        keyring,
+        descriptions,
+        sector=asking.sector,
+        because=partial(asking.comparing, keyring),
+    )
+    return _answers(session, keyring, asking, outcomes)
 
 
 def _answers(
-    session: Session, desk: Desk, asking: Asking, outcomes: Sequence[Outcome]
+    session: Session, keyring: Keyring, asking: Asking, outcomes: Sequence[Outcome]
 ) -> list[Answer]:
     pseudonyms = {
-        each.person_id: sector_pseudonym(desk.keyring, asking.sector, each.person_id)
+        each.person_id: sector_pseudonym(keyring, asking.sector, each.person_id)
         for each in outcomes
         if isinstance(each, Match)
     }
@@ -159,7 +124,7 @@ def _answers(
     accesses: list[tuple[NewEntry, PersonId]] = [
         (
             asking.entry_about(
-                desk.keyring, each.person_id, action=PersonResolved.action, items=asking.fields
+                keyring, each.person_id, action=PersonResolved.action, items=asking.fields
             ),
             each.person_id,
         )
@@ -167,7 +132,7 @@ def _answers(
         if isinstance(each, Match)
     ]
     entries = record_accesses(session, accesses)
-    records = read_records(session, desk.keyring, entries)
+    records = read_records(session, keyring, entries)
     recorded = iter(entries)
     answers: list[Answer] = []
     for outcome in outcomes:
@@ -180,25 +145,25 @@ def _answers(
             answers.append(unmatched(Nobody()))
             continue
         given = given_fields(asking.mandated, asking.fields, record, asking.call.at)
-        answers.append(matched(pseudonyms[outcome.person_id], given, entry.entry_id))
+        answers.append(
+            Matched(pseudonym=pseudonyms[outcome.person_id], fields=given, entry_id=entry.entry_id)
+        )
     return answers
 
 
-def convert_pseudonym(desk: Desk, asking: Asking, conversion: Conversion) -> Answer:
-    """Tell a person's pseudonym in another sector.
+def convert_pseudonym(desk: Desk, asking: Asking, conversion: Conversion) -> tuple[Asking, Answer]:
+    """Admit a request, and tell a person's pseudonym in another sector; see `admit_and`.
 
     Returns:
         A match, or none: nobody, or somebody whose data was destroyed.
 
     Raises:
         MandateMissing: 403. The legal basis gives no pseudonym of that sector.
-
-    Transaction:
-        One; the person's access entry is in it.
     """
-    if not asking.mandated.gives_pseudonym_of(conversion.to_sector):
-        raise MandateMissing(reason="sector", agency=asking.call.agency)
-    with unit_of_work_of(desk.sessions) as session:
+
+    def answer(session: Session, asking: Asking) -> Answer:
+        if not asking.mandated.gives_pseudonym_of(conversion.to_sector):
+            raise MandateMissing(reason="sector", agency=asking.call.agency)
         (outcome,) = find_outcomes(
             session,
             desk.keyring,
@@ -216,7 +181,11 @@ def convert_pseudonym(desk: Desk, asking: Asking, conversion: Conversion) -> Ans
         )
         (recorded,) = record_accesses(session, [(entry, outcome.person_id)])
         pseudonym = sector_pseudonym(desk.keyring, conversion.to_sector, outcome.person_id)
-    return Converted(pseudonym=pseudonym, sector=conversion.to_sector, entry_id=recorded.entry_id)
+        return Converted(
+            pseudonym=pseudonym, sector=conversion.to_sector, entry_id=recorded.entry_id
+        )
+
+    return admit_and(desk, asking, answer)
 
 
 def counts_of(descriptions: Sequence[Description], answers: Sequence[Answer]) -> Counts:
@@ -226,7 +195,12 @@ def counts_of(descriptions: Sequence[Description], answers: Sequence[Answer]) ->
 
 def count_of(description: Description, answer: Answer) -> Counts:
     """Return the counts of one question."""
-    met = int(isinstance(answer, Matched))
-    if description.is_by_name:
-        return Counts(by_name=1, by_name_matched=met)
-    return Counts(by_number=1, by_number_matched=met)
+    return _COUNTS[description.is_by_name, isinstance(answer, Matched)]
+
+
+_COUNTS = {
+    (True, True): Counts(by_name=1, by_name_matched=1),
+    (True, False): Counts(by_name=1),
+    (False, True): Counts(by_number=1, by_number_matched=1),
+    (False, False): Counts(by_number=1),
+}
