@@ -235,7 +235,8 @@ class _Exchange:
                 route=route,
                 kind=self.route_class.name,
                 status=self.status,
-                milliseconds=round(seconds * 1000, 2),
+                # Hundredths: `round` would write the number out and read it again.
+                milliseconds=int(seconds * 100_000 + 0.5) / 100,
                 received=self.read,
                 sent=self.sent,
             )
