@@ -43,10 +43,10 @@ from population_register.errors import (
     VersionTaken,
     WorkItemDone,
 )
-from population_register.evaluation import Quality as MatchingQuality
 from population_register.events import LIFE_EVENT_TASK, LIFE_EVENTS_TOLD_TASK
 from population_register.feed_formats import FeedFormat
 from population_register.identifiers import Identifier, IdentifierKind
+from population_register.labelled_tables import TruthColumn, TruthPairs
 from population_register.life_events import LifeEventKind
 from population_register.mandate import FIELDS as MANDATE_FIELDS
 from population_register.mandate import (
@@ -60,6 +60,7 @@ from population_register.mandate import (
 )
 from population_register.mandate import decide as decide_mandate
 from population_register.mandate_store import AgencyChange
+from population_register.match_quality import Quality as MatchingQuality
 from population_register.matching_store import (
     Merge,
     set_account_holder,
@@ -141,7 +142,11 @@ from population_register.service.disputes import (
     list_disputes,
     open_dispute,
 )
-from population_register.service.evaluating import MatchingReport, evaluate_matching
+from population_register.service.evaluating import (
+    MatchingReport,
+    evaluate_matching,
+    suggest_table_mapping,
+)
 from population_register.service.extracts import write_extract
 from population_register.service.feeds import (
     guess_format,
@@ -319,6 +324,8 @@ __all__ = [
     "SourceRecord",
     "ToldPage",
     "TooManyDisputes",
+    "TruthColumn",
+    "TruthPairs",
     "Unchanged",
     "UnknownAgency",
     "UnknownFeed",
@@ -414,6 +421,7 @@ __all__ = [
     "set_account_holder",
     "split_off",
     "subscribe",
+    "suggest_table_mapping",
     "take_back",
     "take_case",
     "take_snapshot",

@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import combinations, pairwise
 
 from population_register.blocking import NUMBERS
-from population_register.comparison import Profile
+from population_register.comparison import SOURCE, Profile
 from population_register.names import full_forms, latin_fold, sound_key
 
 PAIRS_PER_RECORD = 20
@@ -70,7 +70,7 @@ def signs(profile: Profile) -> Iterator[Sign]:
                 yield from _number_signs(feature, value)
             elif feature.startswith("name:"):
                 yield f"{feature}/sound", sound_key(value)
-            elif feature != "gender":
+            elif feature not in _NO_SIGNS:
                 yield from _text_signs(feature, value)
 
 
@@ -144,6 +144,7 @@ def _text_signs(feature: str, text: str) -> tuple[Sign, ...]:
     return ((f"{feature}/text", text), (f"{feature}/beginning", beginning))
 
 
+_NO_SIGNS = frozenset(("gender", SOURCE))
 _NUMBERS = frozenset((*NUMBERS, "phone"))
 _READERS: Mapping[str, Callable[[str], Iterable[Sign]]] = {
     "given_name": _name_signs,

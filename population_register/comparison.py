@@ -92,22 +92,27 @@ def _is_part(left: str, right: str) -> bool:
 # Dates
 
 
+SAME_DAY, DAY_SWAPPED, DIGIT_OFF, TWO_PARTS, TWO_DIGITS_OFF, SAME_YEAR, OTHER_DAY = range(7)
+
+
 @lru_cache(_CACHED_PAIRS)
-def date_level(left: str, right: str) -> int:
+def date_level(left: str, right: str) -> int:  # noqa: PLR0911 - one return per level
     """Compare two dates, `1980-05-17` or known to the month or year only."""
     if left == right:
-        return 0
+        return SAME_DAY
     if len(left) < 10 or len(right) < 10:  # noqa: PLR2004 - one is not known to the day
         known = min(len(left), len(right))
-        return 4 if left[:known] == right[:known] else 5
+        return SAME_YEAR if left[:known] == right[:known] else OTHER_DAY
     if left[:4] == right[:4] and left[5:7] == right[8:] and left[8:] == right[5:7]:
-        return 1
-    if OSA.distance(left, right, score_cutoff=1) <= 1:
-        return 2
-    same = (left[:4] == right[:4]) + (left[5:7] == right[5:7]) + (left[8:] == right[8:])
-    if same == 2 or OSA.distance(left, right, score_cutoff=2) <= 2:  # noqa: PLR2004
-        return 3
-    return 4 if left[:4] == right[:4] else 5
+        return DAY_SWAPPED
+    off = OSA.distance(left, right, score_cutoff=2)
+    if off <= 1:
+        return DIGIT_OFF
+    if (left[:4] == right[:4]) + (left[5:7] == right[5:7]) + (left[8:] == right[8:]) == 2:  # noqa: PLR2004
+        return TWO_PARTS
+    if off == 2:  # noqa: PLR2004
+        return TWO_DIGITS_OFF
+    return SAME_YEAR if left[:4] == right[:4] else OTHER_DAY
 
 
 # Numbers
@@ -252,6 +257,7 @@ DATE = Comparator(
         "{} with day and month swapped",
         "{} one digit off",
         "{} agrees in two of day, month and year",
+        "{} two digits off",
         "{} agrees in the year",
         "different {}",
     ),
@@ -353,6 +359,9 @@ COMPARATORS: Mapping[str, Comparator] = {
     )
 }
 """By kind, as model files name them."""
+
+SOURCE = "source"
+"""The feature that says which agency a record is from: most have a person once, or nearly so."""
 
 NAME_ORDER = "name_order"
 """The feature that says whether given and family name stand in each other's place."""

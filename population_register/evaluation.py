@@ -1,4 +1,4 @@
-"""Match the records of a file as feeds are matched, and measure how well that went.
+"""Match the records of a file as feeds are matched.
 
 The steps are those of the register, with the same code for each: profiles, blocking, one scorer,
 one clustering. Only the model differs: it is learned from the file itself, without its truth.
@@ -8,11 +8,11 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from typing import Any
 
 from population_register.bulk_scoring import BulkScorer
 from population_register.candidates import BlockingReport, pairs
-from population_register.clustering import cluster, vote
+from population_register.collective import NEIGHBOUR_BITS, Collective
 from population_register.comparison import Levels, Profile
 from population_register.learning import Patterns, learn, without_defaults
 from population_register.scoring import Model, Scorer, odds_bits
@@ -30,32 +30,6 @@ or 2 the best single pairs.
 """
 
 _AT_ONCE = 50_000  # pairs
-_HOPELESS = -20.0  # bits; no threshold worth a thought lies lower
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quality:
-    """How many pairs were right, and what follows from it."""
-
-    right: int
-    wrong: int
-    missed: int
-
-    @property
-    def precision(self) -> float:
-        """Return which share of what was said is true."""
-        return self.right / (self.right + self.wrong) if self.right + self.wrong else 1.0
-
-    @property
-    def recall(self) -> float:
-        """Return which share of what is true was said."""
-        return self.right / (self.right + self.missed) if self.right + self.missed else 1.0
-
-    @property
-    def f1(self) -> float:
-        """Return the harmonic mean of both."""
-        total = 2 * self.right + self.wrong + self.missed
-        return 2 * self.right / total if total else 1.0
 
 
 @dataclass(slots=True)
@@ -109,7 +83,9 @@ def match(
         progress: Is told how far it is.
         model: A model to score with, instead of one learned from the records.
     """
-    profiles = without_defaults(profiles, kinds)
+    order = sorted(range(len(profiles)), key=_said_by(profiles, sources))
+    profiles = without_defaults([profiles[index] for index in order], kinds)
+    sources = None if sources is None else [sources[index] for index in order]
     report = BlockingReport()
     found = ScoredPairs(*pairs(profiles, report, sources=sources))
     patterns: list[Levels] = []
@@ -139,14 +115,28 @@ def match(
         compare(Scorer(model))
     scorer = Scorer(model)
     doubtful = _score(found, patterns, scorer)
+    clusters = _persons(profiles, found, scorer, sources)
+    found.left = array("I", map(order.__getitem__, found.left))
+    found.right = array("I", map(order.__getitem__, found.right))
     return Matched(
         model=model,
-        clusters=_persons(profiles, found, scorer, sources),
+        clusters=sorted(sorted(map(order.__getitem__, members)) for members in clusters),
         pairs=found,
         blocking=report,
         doubtful=doubtful,
         rounds=rounds,
     )
+
+
+def _said_by(
+    profiles: Sequence[Profile], sources: Sequence[str] | None
+) -> Callable[[int], tuple[Any, ...]]:
+    """Return what sorts records by what they say alone, so that their order can't matter."""
+
+    def said(index: int) -> tuple[Any, ...]:
+        return sorted(profiles[index].items()), "" if sources is None else sources[index]
+
+    return said
 
 
 def _leaning(model: Model) -> Model:
@@ -183,88 +173,9 @@ def _persons(
     scorer: Scorer,
     sources: Sequence[str] | None,
 ) -> list[list[int]]:
-    def votes(one: int, other: int) -> float:
-        if sources is not None and sources[one] == sources[other]:
-            return -1000.0
-        return vote(*scorer.bits_and_against(profiles[one], profiles[other]))
-
-    edges = [
+    edges = (
         (left, right, bits)
         for left, right, bits in zip(found.left, found.right, found.bits, strict=True)
-        if bits > scorer.model.link
-    ]
-    return cluster(range(len(profiles)), edges, votes)
-
-
-def pair_quality(matched: Matched, truth: Sequence[str]) -> Quality:
-    """Measure the decisions about single pairs, before they become persons."""
-    sizes = Counter(truth)
-    all_true = sum(size * (size - 1) // 2 for size in sizes.values())
-    right = wrong = 0
-    link = matched.model.link
-    found = matched.pairs
-    for one, other, bits in zip(found.left, found.right, found.bits, strict=True):
-        if bits > link:
-            if truth[one] == truth[other]:
-                right += 1
-            else:
-                wrong += 1
-    return Quality(right=right, wrong=wrong, missed=all_true - right)
-
-
-def best_threshold(matched: Matched, truth: Sequence[str]) -> tuple[float, float]:
-    """Return the best F1 of single pairs that any threshold would have given, and that threshold.
-
-    Needs the truth, so nothing may be decided by it: it shows what the learned prior cost.
-    """
-    found = matched.pairs
-    likely = (index for index, bits in enumerate(found.bits) if bits > _HOPELESS)
-    order = sorted(likely, key=lambda index: -found.bits[index])
-    all_true = sum(size * (size - 1) // 2 for size in Counter(truth).values())
-    right, best = 0, (0.0 if all_true else 1.0, matched.model.link)
-    for said, index in enumerate(order, start=1):
-        right += truth[found.left[index]] == truth[found.right[index]]
-        f1 = 2 * right / (said + all_true)
-        if f1 > best[0]:
-            best = f1, found.bits[index]
-    return best
-
-
-def cluster_quality(matched: Matched, truth: Sequence[str]) -> Quality:
-    """Measure the persons: all pairs within them, the ones never compared included."""
-    right = wrong = 0
-    for members in matched.clusters:
-        inside = Counter(truth[index] for index in members)
-        same = sum(size * (size - 1) // 2 for size in inside.values())
-        right += same
-        wrong += len(members) * (len(members) - 1) // 2 - same
-    all_true = sum(size * (size - 1) // 2 for size in Counter(truth).values())
-    return Quality(right=right, wrong=wrong, missed=all_true - right)
-
-
-def blocked_recall(matched: Matched, truth: Sequence[str]) -> float:
-    """Return which share of the true pairs were candidates at all."""
-    all_true = sum(size * (size - 1) // 2 for size in Counter(truth).values())
-    hit = sum(
-        truth[one] == truth[other]
-        for one, other in zip(matched.pairs.left, matched.pairs.right, strict=True)
+        if bits > NEIGHBOUR_BITS
     )
-    return hit / all_true if all_true else 1.0
-
-
-def mistakes(matched: Matched, truth: Sequence[str], limit: int) -> list[tuple[int, int, bool]]:
-    """Return pairs that are wrong in the clusters: two records, and whether they are one person."""
-    of_record = {index: n for n, members in enumerate(matched.clusters) for index in members}
-    by_truth: dict[str, list[int]] = {}
-    for index, name in enumerate(truth):
-        by_truth.setdefault(name, []).append(index)
-    found: list[tuple[int, int, bool]] = []
-    for members in matched.clusters:
-        found += [(a, b, False) for a, b in combinations(members, 2) if truth[a] != truth[b]][
-            :limit
-        ]
-    for members in by_truth.values():
-        found += [
-            (a, b, True) for a, b in combinations(members, 2) if of_record[a] != of_record[b]
-        ][:limit]
-    return found
+    return Collective(scorer, profiles, sources).persons(edges)

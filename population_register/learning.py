@@ -17,6 +17,8 @@ from math import exp, log
 from population_register.comparison import (
     MISSING,
     NAME_ORDER,
+    SOURCE,
+    TWO_DIGITS_OFF,
     WEAK,
     Levels,
     Profile,
@@ -43,7 +45,7 @@ _MOST_COMMON_DAY = 0.01  # of all records; a busy day of births has far fewer
 
 _M = {
     "name": (0.86, 0.05, 0.025, 0.015, 0.005, 0.015, 0.01, 0.02),
-    "date": (0.90, 0.015, 0.035, 0.02, 0.01, 0.02),
+    "date": (0.90, 0.015, 0.035, 0.014, 0.006, 0.01, 0.02),
     "number": (0.90, 0.02, 0.04, 0.01, 0.03),
     "mailbox": (0.70, 0.05, 0.07, 0.03, 0.15),
     "category": (0.97, 0.03),
@@ -59,7 +61,7 @@ _KIN = {
     "family_name": (0.70, 0.14, 0.02, 0.001, 0.001, 0.01, 0.018, 0.11),
     "given_name": (0.012, 0.003, 0.005, 0.002, 0.005, 0.03, 0.123, 0.82),
     "middle_name": (0.28, 0.03, 0.02, 0.005, 0.01, 0.035, 0.12, 0.50),
-    "birthdate": (0.025, 0.001, 0.006, 0.02, 0.048, 0.90),
+    "birthdate": (0.025, 0.001, 0.006, 0.01, 0.02, 0.048, 0.89),
     "gender": (0.47, 0.53),
     "place": (0.93, 0.03, 0.01, 0.01, 0.005, 0.005, 0.01),
     "dwelling": (0.85, 0.10, 0.02, 0.01, 0.02),
@@ -72,7 +74,7 @@ _KIN = {
 _TWIN = {
     "family_name": (0.90, 0.04, 0.02, 0.001, 0.001, 0.01, 0.008, 0.02),
     "middle_name": (0.88, 0.05, 0.02, 0.005, 0.01, 0.01, 0.01, 0.015),
-    "birthdate": (0.93, 0.01, 0.025, 0.02, 0.005, 0.01),
+    "birthdate": (0.93, 0.01, 0.025, 0.015, 0.005, 0.005, 0.01),
     "gender": (0.67, 0.33),
     "birthplace": (0.85, 0.05, 0.03, 0.07),
 }
@@ -80,6 +82,8 @@ _TWIN = {
 
 _GIVEN_NAME_M = (0.87, 0.05, 0.025, 0.02, 0.005, 0.015, 0.009, 0.006)
 """Where learning starts with given names: few are wholly wrong, or twins would be one person."""
+
+_STARTING_M = {"given_name": _GIVEN_NAME_M, SOURCE: (0.5, 0.5)}
 
 _KIN_NUMBER = (0.003, 0.01, 0.003, 0.003, 0.981)
 _MOST_DIFFERENT = {
@@ -111,7 +115,7 @@ def starting_features(kinds: Mapping[str, str]) -> tuple[Feature, ...]:
     """Return features that nothing was learned about yet, given the comparator of each."""
     features: list[Feature] = []
     for name, kind in kinds.items():
-        m = _GIVEN_NAME_M if name == "given_name" else _M[kind]
+        m = _STARTING_M.get(name) or _M[kind]
         u = tuple(1 / len(m) for _ in m)
         kin = _KIN_NUMBER if kind == "number" and name not in _KIN else _KIN.get(name, u)
         features.append(Feature(name=name, kind=kind, m=m, u=u, kin=kin, twin=_TWIN.get(name, kin)))
@@ -296,7 +300,7 @@ def _are_plainly_two(left: Profile, right: Profile, *, without: str = "") -> boo
     for feature, level, least in (
         ("given_name", name_level, WEAK),
         ("family_name", name_level, WEAK),
-        ("birthdate", date_level, 4),
+        ("birthdate", date_level, TWO_DIGITS_OFF + 1),
     ):
         ours, theirs = left.get(feature), right.get(feature)
         if ours and theirs and feature != without:

@@ -50,6 +50,8 @@ _MONTHS = {
     )
     for name in names.split()
 }
+# How many digits a date without separators has.
+_RUN_TOGETHER: Mapping[DateOrder, tuple[int, ...]] = {"ymd": (8,), "dmy": (7, 8), "mdy": (7, 8)}
 _LAST_TWO_DIGIT_YEAR = 30  # 00 to 30 are of this century
 _PHONE_DIGITS = 10  # without the country's code
 
@@ -90,8 +92,8 @@ def date_form(text: str, order: DateOrder) -> str:
     parts = [word for word in words if word.isdigit()][: 2 if named else 3]
     if named:
         return _date_with_month_name(named[0], parts) or " ".join(text.split())
-    if len(parts) == 1 and len(parts[0]) == 8:  # noqa: PLR2004 - a date without separators
-        day = parts[0]
+    if len(parts) == 1 and len(parts[0]) in _RUN_TOGETHER[order]:
+        day = parts[0].zfill(8)  # a program may have lost the zero in front
         cut = (4, 6) if order == "ymd" else (2, 4)
         parts = [day[: cut[0]], day[cut[0] : cut[1]], day[cut[1] :]]
     match parts:
@@ -101,9 +103,17 @@ def date_form(text: str, order: DateOrder) -> str:
             year, month = (one, other) if len(one) == 4 else (other, one)  # noqa: PLR2004
             return f"{_year(year)}-{month.zfill(2)}"
         case [one, two, three]:
-            return _whole_date(one, two, three, order)
+            return _known_part(_whole_date(one, two, three, order))
         case _:
             return " ".join(text.split())
+
+
+def _known_part(day: str) -> str:
+    """Return a date without a month or a day that is nought: nobody knew it."""
+    year, month, number = day.split("-")
+    if number != "00":
+        return day
+    return year if month == "00" else f"{year}-{month}"
 
 
 def _date_with_month_name(month: str, numbers: Sequence[str]) -> str:

@@ -24,7 +24,9 @@ from population_register.comparison import (
     COMPARATORS,
     MISSING,
     NAME_ORDER,
+    ONE_OFF,
     SHORT_FORM,
+    SIMILAR,
     Comparator,
     Levels,
     Profile,
@@ -32,7 +34,7 @@ from population_register.comparison import (
     name_order,
 )
 
-CURRENT_MODEL = "persons-2"
+CURRENT_MODEL = "persons-3"
 """The model that the register scores with; the file says how it was learned."""
 
 TWINS = 0.012
@@ -43,6 +45,8 @@ _LN2 = log(2)
 Values: TypeAlias = tuple[str, ...]
 
 _OTHER_MAILBOX = 4
+_NEAR = frozenset((ONE_OFF, SIMILAR))
+_OF_NEAR = 0.5
 
 
 Lined: TypeAlias = tuple[Values, ...]
@@ -154,7 +158,7 @@ class Comparison(dict[tuple[Values, Values], tuple[int, float]]):
     """
 
     __slots__ = (
-        "_comparator", "_crowded", "_frequencies", "_is_mailbox", "_rarest", "_usual",
+        "_comparator", "_crowded", "_frequencies", "_is_mailbox", "_is_name", "_rarest", "_usual",
         "most_common",
     )  # fmt: skip
 
@@ -166,6 +170,7 @@ class Comparison(dict[tuple[Values, Values], tuple[int, float]]):
         self._usual = tuple(log(max(share, 1e-12)) for share in feature.u)
         self._crowded = feature.crowded
         self._is_mailbox = feature.kind == "mailbox"
+        self._is_name = feature.kind == "name" and bool(feature.frequencies)
         self.most_common = 0.0
         if feature.frequencies:
             most = max(*feature.frequencies.values(), feature.rarest)
@@ -187,9 +192,21 @@ class Comparison(dict[tuple[Values, Values], tuple[int, float]]):
             elif self._frequencies:
                 frequency = max(self._frequencies.get(shared, 0.0), self._rarest)
                 rarity = log(frequency) - self._usual[level]
+        elif self._is_name:
+            if level in _NEAR and len(ours) == 1 == len(theirs):
+                rarity = self._near_rarity(ours[0], theirs[0])
         elif level < _OTHER_MAILBOX and self._are_made_from_names((*ours, *theirs)):
             level = MISSING  # alike because the names are: no news
         return level, rarity
+
+    def _near_rarity(self, ours: str, theirs: str) -> float:
+        """Return how much rarer than usual a name is of which both are ways to write it.
+
+        Whoever else is nearly called so, is called so mostly as the commoner of the two says; but
+        some bear a name of their own that is as near. So only half of it counts.
+        """
+        common = max(self._frequencies.get(name, self._rarest) for name in (ours, theirs))
+        return (log(common) - self._usual[0]) * _OF_NEAR
 
     def _are_made_from_names(self, values: Values) -> bool:
         """Tell whether these are mailboxes, one at least made from a name; see `learning`."""
@@ -229,7 +246,7 @@ class Scorer:
                 raise ValueError("name_order is the last feature of a model that has it")
             self._given = self._names.index("given_name")
             self._family = self._names.index("family_name")
-        self._logs = tuple(
+        self.logs = tuple(
             tuple(
                 tuple(log(max(share, 1e-12)) for share in shares)
                 for shares in (feature.m, feature.u, feature.kin, feature.twin)
@@ -254,9 +271,10 @@ class Scorer:
         The second are natural logarithms by which strangers' odds of sharing the value differ from
         the average of the feature: negative for rare values.
         """
-        return self.compare_lined(self._line_up(left), self._line_up(right))
+        return self.compare_lined(self.line_up(left), self.line_up(right))
 
-    def _line_up(self, profile: Profile) -> Lined:
+    def line_up(self, profile: Profile) -> Lined:
+        """Return a profile in the order of `compared`."""
         return tuple(profile.get(name, ()) for name in self.compared)
 
     def compare_lined(self, left: Lined, right: Lined) -> tuple[Levels, tuple[float, ...]]:
@@ -271,7 +289,11 @@ class Scorer:
             if given > SHORT_FORM and family > SHORT_FORM:
                 order = name_order(self._named(left), self._named(right))
                 if order > 0:
-                    levels, rarities = self._straight(left, self._swapped(right))
+                    levels, rarities = min(
+                        self._straight(left, self._swapped(right)),
+                        self._straight(self._swapped(left), right),
+                        key=self._worth,
+                    )
         return (*levels, order), (*rarities, 0.0)
 
     def _named(self, profile: Lined) -> Profile:
@@ -281,6 +303,19 @@ class Scorer:
         turned = list(profile)
         turned[self._given], turned[self._family] = profile[self._family], profile[self._given]
         return tuple(turned)
+
+    def _worth(self, found: tuple[list[int], list[float]]) -> tuple[float, list[int]]:
+        """Return what sorts the likelier of two readings first, whoever comes first in a pair.
+
+        A name that agrees stands where it is common: hardly anybody is called Anna by family.
+        """
+        levels, rarities = found
+        likely = 0.0
+        for place in (self._given, self._family):
+            if levels[place] != MISSING:
+                m, u, *_ = self.logs[place]
+                likely += m[levels[place]] + u[levels[place]] + rarities[place]
+        return -likely, levels
 
     def _straight(self, left: Lined, right: Lined) -> tuple[list[int], list[float]]:
         """Compare every feature with itself."""
@@ -323,6 +358,15 @@ class Scorer:
         """Return the score of levels, given the sum of rarities."""
         return odds_bits(self.likelihoods(levels), rarity)
 
+    def bits_of_logs(self, one: float, strangers: float, kin: float, twins: float) -> float:
+        """Return the score of how probable something is of each population, as logarithms.
+
+        Those of strangers with the rarities, and all without what was known beforehand.
+        """
+        before = self._priors
+        kin_both = log_add(before[2] + kin, before[3] + twins)
+        return (before[0] + one - log_add(before[1] + strangers, kin_both)) / _LN2
+
     def likelihoods(self, levels: Levels) -> tuple[float, float, float]:
         """Return the logarithm of how probable levels are: of one person, strangers, household."""
         return self._pattern(tuple(levels)).likelihoods
@@ -353,7 +397,7 @@ class Scorer:
     def _weigh(self, levels: Levels) -> "_Pattern":
         one, strangers, kin, twins = self._priors
         weights: list[float] = []
-        for level, (m, u, k, t) in zip(levels, self._logs, strict=True):
+        for level, (m, u, k, t) in zip(levels, self.logs, strict=True):
             if level == MISSING:
                 weights.append(0.0)
                 continue
@@ -377,7 +421,7 @@ class Scorer:
         bits = self.bits_of(levels, sum(rarities))
         parts: list[Part] = []
         for feature, level, rarity, (m, u, _, _) in zip(
-            self.model.features, levels, rarities, self._logs, strict=True
+            self.model.features, levels, rarities, self.logs, strict=True
         ):
             if level == MISSING or (feature.name == NAME_ORDER and level == 0):
                 continue

@@ -3,6 +3,7 @@
 No I/O: the parsed TOML document comes in. docs/matching.md describes the format for its writers.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, cast
@@ -31,6 +32,7 @@ ATTRIBUTES: Final = (
     *_NAMES,
     "full_name",
     "birthdate",
+    "age",
     "gender",
     "birthplace",
     *NUMBERS,
@@ -48,6 +50,13 @@ _NOTHING = frozenset((
     "unk", "not known", "not available", "not stated", "missing", "-", "--", "?", ".", "нет",
     "неизвестно", "не указано", "не указан", "отсутствует", "н/д",
 ))  # fmt: skip
+_WHOLE = re.compile(r"(-?\d+)\.0+")  # a number that a program took for one that has parts
+_ROUNDED = re.compile(r"\d(?:[.,]\d+)?e\+?\d+", re.IGNORECASE)  # its last digits are lost
+_EXTENSION = re.compile(r"\s*(?:x|ext\.?|доб\.?|#)\s*\d+\s*$", re.IGNORECASE)
+_ZIP = re.compile(r"(\d{5})-?\d{4}")  # with the part that few know
+_YEAR = re.compile(r"\d{4}")
+_OPTIONS = frozenset(("column", "join", "any_of", "order", "family_first", "at"))
+
 _Add: TypeAlias = Callable[[str, str], None]
 
 _LEAST_PHONE = 5  # digits; shorter ones are extensions
@@ -63,18 +72,30 @@ class ColumnRule:
             that says something is a value of its own.
         order: How dates are written; None to see it from the dates, for each source apart.
         family_first: Of full names: whether the family name stands first.
+        at: Of ages: the year in which they were true, or the column with that year or date.
     """
 
     any_of: tuple[tuple[str, ...], ...]
     order: DateOrder | None = None
     family_first: bool = False
+    at: str | None = None
+
+    @property
+    def columns(self) -> set[str]:
+        """Return the columns that this needs."""
+        found = {column for columns in self.any_of for column in columns}
+        return found if self.at is None or _YEAR.fullmatch(self.at) else found | {self.at}
 
     def read(self, row: Mapping[str, str]) -> tuple[str, ...]:
         """Return the values in a row; placeholders for nothing are left out."""
         values: dict[str, None] = {}
         for columns in self.any_of:
             cells = (" ".join((row.get(column) or "").split()) for column in columns)
-            value = " ".join(cell for cell in cells if cell.casefold() not in _NOTHING)
+            value = " ".join(
+                _WHOLE.sub(r"\1", cell) if _WHOLE.fullmatch(cell) else cell
+                for cell in cells
+                if cell.casefold() not in _NOTHING
+            )
             if value:
                 values[value] = None
         return tuple(values)
@@ -116,7 +137,7 @@ class TableMapping:
     def named_columns(self) -> set[str]:
         """Return every column that the table must have."""
         rules = [*self.columns.values(), *(rule for _, rule in self.extras.values())]
-        found = {column for rule in rules for columns in rule.any_of for column in columns}
+        found = {column for rule in rules for column in rule.columns}
         return found | {self.source} if self.source else found
 
     def kinds(self) -> dict[str, str]:
@@ -130,6 +151,7 @@ class TableMapping:
             (name, kind)
             for name, kind in (
                 ("birthdate", "date"),
+                ("age", "quantity"),
                 ("gender", "category"),
                 ("birthplace", "text"),
             )
@@ -183,30 +205,44 @@ def _parse_rule(name: str, said: object) -> ColumnRule:
     if isinstance(said, str):
         return ColumnRule(any_of=((said,),))
     if isinstance(said, list):
-        return ColumnRule(any_of=(tuple(map(str, said)),))
+        said = {"join": said}
     if not isinstance(said, Mapping):
         raise MappingRefused(f"{name}: a column, a list of columns, or a table of options.")
-    unknown = set(said) - {"column", "join", "any_of", "order", "family_first"}
-    order = said.get("order")
-    if unknown or order not in (None, "ymd", "dmy", "mdy"):
-        raise MappingRefused(f"{name}: options are column, join, any_of, order, family_first.")
-    if "any_of" in said:
-        any_of = tuple((part,) if isinstance(part, str) else tuple(part) for part in said["any_of"])
-    elif "join" in said:
-        any_of = (tuple(said["join"]),)
-    elif "column" in said:
-        any_of = ((str(said["column"]),),)
-    else:
-        raise MappingRefused(f"{name}: say column, join or any_of.")
+    order, at = said.get("order"), said.get("at")
+    if set(said) - _OPTIONS or order not in (None, "ymd", "dmy", "mdy"):
+        raise MappingRefused(f"{name}: options are column, join, any_of, order, family_first, at.")
+    if at is not None and name != "age":
+        raise MappingRefused(f"{name}: only an age has a year at which it was true.")
     return ColumnRule(
-        any_of=any_of,
+        any_of=_parse_columns(name, said),
         order=cast("DateOrder | None", order),
         family_first=bool(said.get("family_first", False)),
+        at=None if at is None else str(at),
     )
 
 
+def _parse_columns(name: str, said: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    match said:
+        case {"any_of": [*alternatives]}:
+            columns = [[part] if isinstance(part, str) else part for part in alternatives]
+        case {"join": [*joined]}:
+            columns = [joined]
+        case {"column": str(column)}:
+            columns = [[column]]
+        case _:
+            raise MappingRefused(f"{name}: say column, join or any_of.")
+    if not columns or not all(
+        isinstance(part, list) and part and all(isinstance(column, str) for column in part)
+        for part in columns
+    ):
+        raise MappingRefused(f"{name}: a column is named by a text.")
+    return tuple(tuple(part) for part in columns)
+
+
 def _long_enough(text: str) -> str:
-    digits = phone_form(text)
+    if _ROUNDED.fullmatch(text):
+        return ""
+    digits = phone_form(_EXTENSION.sub("", text))
     return _not_filled_in(digits) if len(digits) >= _LEAST_PHONE else ""
 
 
@@ -216,7 +252,18 @@ def _not_filled_in(number: str) -> str:
 
 
 def _read_number(text: str) -> str:
-    return _not_filled_in(number_form(text))
+    """Return a number without the zeros in front, which a program may have lost."""
+    if _ROUNDED.fullmatch(text):
+        return ""
+    number = _not_filled_in(number_form(text))
+    return number.lstrip("0") if number.isdigit() else number
+
+
+def _read_postal_code(text: str) -> str:
+    code = text.strip()
+    if found := _ZIP.fullmatch(code):
+        code = found[1]
+    return code.lstrip("0") if code.isdigit() else code
 
 
 def _read_gender(text: str) -> str:
@@ -281,6 +328,7 @@ class ProfileReader:
         for name, form in _SIMPLE_FORMS.items():
             for text in said.get(name, ()):
                 add(name, form(text))
+        self._add_age(add, said, row)
         self._add_address(add, said)
         self._add_extras(add, row, source)
         return {feature: tuple(found) for feature, found in values.items()}
@@ -294,9 +342,23 @@ class ProfileReader:
             for text in said.get(name, ()):
                 add(name, patronymic_key(text) if name == "middle_name" else name_form(text))
 
+    def _add_age(
+        self, add: _Add, said: Mapping[str, tuple[str, ...]], row: Mapping[str, str]
+    ) -> None:
+        """Add the year of birth, about, where it is known when somebody was so old; or the age."""
+        ages = said.get("age", ())
+        at = self._mapping.columns["age"].at if ages else None
+        year = None if at is None else _YEAR.search(at if _YEAR.fullmatch(at) else row[at] or "")
+        for text in ages:
+            if at is None:
+                add("age", text.replace(",", "."))
+            elif year is not None and text.isdigit():
+                add("age", str(int(year[0]) - int(text)))
+
     @staticmethod
     def _add_address(add: _Add, said: Mapping[str, tuple[str, ...]]) -> None:
-        add("place", place_form(*(" ".join(said.get(part, ())) for part in _PLACE_PARTS)))
+        code, *others = (" ".join(said.get(part, ())) for part in _PLACE_PARTS)
+        add("place", place_form(_read_postal_code(code), *others))
         if any(said.get(part) for part in _DWELLING_PARTS):
             add("dwelling", dwelling_form(*(" ".join(said.get(p, ())) for p in _DWELLING_PARTS)))
         for text in said.get("address", ()):

@@ -3,6 +3,8 @@
 import resource
 import sys
 import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TextIO
@@ -17,8 +19,11 @@ from population_register.api import (
     MatchingQuality,
     MatchingReport,
     RebuildCounts,
+    TruthColumn,
+    TruthPairs,
     evaluate_matching,
     rebuild_standings,
+    suggest_table_mapping,
 )
 
 _KIB = 1024
@@ -71,17 +76,27 @@ def rebuild(
 
 
 @matching.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="FILE...",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
 @click.option(
     "--mapping",
     "mapping_file",
-    required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="TOML: which column is which attribute; see docs/matching.md.",
 )
+@click.option("--truth-column", help="Equal in rows about one person; not looked at.")
 @click.option(
-    "--truth-column", required=True, help="Equal in rows about one person; not looked at."
+    "--truth-pairs",
+    "truth_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Instead: CSV of two columns, the identifiers of two rows about one person.",
 )
+@click.option("--id-column", help="With --truth-pairs: the column of FILE with the identifiers.")
 @click.option("--without", multiple=True, help="Leave an attribute out, e.g. snils. Repeatable.")
 @click.option("--encoding", default="utf-8", help="Of FILE, if not UTF-8; e.g. windows-1251.")
 @click.option("--mistakes", type=click.IntRange(0, 1000), default=0, help="Show so many mistakes.")
@@ -89,55 +104,93 @@ def rebuild(
     "--clusters",
     "clusters_file",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write the person of every row there: line,person.",
+    help="Write the person of every row there: line,person; of several files file,line,person.",
+)
+@click.option(
+    "--suggest-mapping",
+    "is_suggestion",
+    is_flag=True,
+    help="Only print a mapping that is guessed from FILE, to be corrected by hand.",
 )
 @as_json
 def evaluate(  # noqa: PLR0917 - one argument per option
-    file: Path,
-    mapping_file: Path,
-    truth_column: str,
+    files: tuple[Path, ...],
+    mapping_file: Path | None,
+    truth_column: str | None,
+    truth_file: Path | None,
+    id_column: str | None,
     without: tuple[str, ...],
     encoding: str,
     mistakes: int,
     clusters_file: Path | None,
     *,
+    is_suggestion: bool,
     is_json: bool,
 ) -> None:
-    """Match the rows of FILE (CSV) and compare the result with its truth column.
+    """Match the rows of FILE (CSV) and compare the result with who is one person in truth.
 
     The weights are learned from the file without its truth; the rows then take the same way as the
-    records of a feed. Prints precision, recall and F1 of pairs and of persons.
+    records of a feed. Prints precision, recall and F1 of pairs and of persons. Of several files,
+    each is a source.
     """
-    try:
-        mapping = tomllib.loads(mapping_file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.BadParameter(str(error), param_hint="--mapping") from error
-    begun = perf_counter()
-    with _opened(file, encoding) as table:
-        try:
+    with ExitStack() as opened:
+        tables = [opened.enter_context(_opened(file, encoding)) for file in files]
+        with _said_in(encoding):
+            if is_suggestion:
+                click.echo(suggest_table_mapping(tables[0], truth=truth_column), nl=False)
+                return
+            if mapping_file is None:
+                raise click.UsageError("Say --mapping, or --suggest-mapping to have one guessed.")
+            pairs = None
+            if truth_file is not None:
+                pairs = opened.enter_context(_opened(truth_file, "utf-8"))
+            begun = perf_counter()
             report = evaluate_matching(
-                table,
-                mapping,
-                truth_column=truth_column,
+                *tables,
+                mapping=_read_mapping(mapping_file),
+                truth=_truth(truth_column, pairs, id_column),
                 without=without,
                 progress=None if is_json else _tell,
                 most_mistakes=mistakes,
             )
-        except UnicodeDecodeError as error:
-            raise click.BadParameter(
-                f"the file is not written in {encoding}; say how it is: --encoding windows-1251",
-                param_hint="FILE",
-            ) from error
     seconds = perf_counter() - begun
     if not is_json:
         click.echo("\r\033[K", err=True, nl=False)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
     if clusters_file is not None:
-        lines = (f"{line},{person}\n" for line, person in enumerate(report.cluster_of, start=2))
-        with clusters_file.open("w", encoding="ascii") as out:
-            out.write("line,person\n")
-            out.writelines(lines)
-    show(is_json, _as_json(report, seconds, peak), lines=_lines(report, seconds, peak))
+        _write_clusters(report, clusters_file, has_files=len(files) > 1)
+    show(is_json, _as_json(report, seconds, peak), lines=_lines(report, seconds, peak, files))
+
+
+def _truth(
+    column: str | None, pairs: TextIO | None, id_column: str | None
+) -> TruthColumn | TruthPairs:
+    if (column is None) == (pairs is None):
+        raise click.UsageError("Say who is one person: --truth-column, or --truth-pairs.")
+    if (pairs is None) != (id_column is None):
+        raise click.UsageError("--id-column goes with --truth-pairs, and only with it.")
+    if pairs is not None and id_column is not None:
+        return TruthPairs(lines=pairs, id_column=id_column)
+    return TruthColumn(name=column or "")
+
+
+def _read_mapping(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.BadParameter(str(error), param_hint="--mapping") from error
+
+
+@contextmanager
+def _said_in(encoding: str) -> Iterator[None]:
+    """Explain a file that is not written as was said."""
+    try:
+        yield
+    except UnicodeError as error:
+        raise click.BadParameter(
+            f"the file is not written in {encoding}; say how it is: --encoding windows-1251",
+            param_hint="FILE",
+        ) from error
 
 
 def _opened(file: Path, encoding: str) -> TextIO:
@@ -145,6 +198,13 @@ def _opened(file: Path, encoding: str) -> TextIO:
         return file.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
     except LookupError as error:
         raise click.BadParameter(str(error), param_hint="--encoding") from error
+
+
+def _write_clusters(report: MatchingReport, file: Path, *, has_files: bool) -> None:
+    with file.open("w", encoding="ascii") as out:
+        out.write("file,line,person\n" if has_files else "line,person\n")
+        for (number, line), person in zip(report.places, report.cluster_of, strict=True):
+            out.write(f"{number},{line},{person}\n" if has_files else f"{line},{person}\n")
 
 
 def _tell(step: str, done: int) -> None:
@@ -166,9 +226,12 @@ def _quality(quality: MatchingQuality) -> dict[str, float | int]:
 def _as_json(report: MatchingReport, seconds: float, peak: int) -> dict[str, Any]:
     return {
         "records": report.records,
+        "unlabelled": report.unlabelled,
         "people": report.people,
         "persons_found": report.persons,
         "features": list(report.features),
+        "unused_columns": list(report.unused_columns),
+        "strange_true_pairs": report.strange_pairs,
         "candidate_pairs": report.candidates,
         "blocked_recall": report.blocked_recall,
         "doubtful_pairs": report.doubtful,
@@ -183,7 +246,8 @@ def _as_json(report: MatchingReport, seconds: float, peak: int) -> dict[str, Any
         "peak_memory_bytes": peak,
         "mistakes": [
             {
-                "lines": mistake.lines,
+                "files": [number for number, _ in mistake.places],
+                "lines": [line for _, line in mistake.places],
                 "is_one_person": mistake.is_one_person,
                 "bits": round(mistake.bits, 2),
                 "evidence": mistake.evidence,
@@ -193,9 +257,22 @@ def _as_json(report: MatchingReport, seconds: float, peak: int) -> dict[str, Any
     }
 
 
-def _lines(report: MatchingReport, seconds: float, peak: int) -> list[str]:
+def _lines(report: MatchingReport, seconds: float, peak: int, files: Sequence[Path]) -> list[str]:
     lines = [
         f"{report.records:,} records of {report.people:,} people; {report.persons:,} found.",
+    ]
+    if report.unlabelled:
+        lines.append(
+            f"  unlabelled   {report.unlabelled:,} records of which the truth says nothing: "
+            "matched, but left out of the figures"
+        )
+    if report.strange_pairs:
+        lines.append(
+            f"  left out     {report.strange_pairs:,} true pairs of rows that are not there"
+        )
+    if report.unused_columns:
+        lines.append(f"  not used     {', '.join(report.unused_columns)}")
+    lines += [
         f"  compared by  {', '.join(report.features)}",
         (
             f"  candidates   {report.candidates:,} pairs, {report.blocked_recall:.4%} of the true "
@@ -221,8 +298,10 @@ def _lines(report: MatchingReport, seconds: float, peak: int) -> list[str]:
     lines.append(f"  peak memory  {peak / 2**20:.0f} MiB")
     for mistake in report.mistakes:
         what = "one person, not seen" if mistake.is_one_person else "two people, taken for one"
-        lines.append(
-            f"  lines {mistake.lines[0]} and {mistake.lines[1]}: {what} ({mistake.bits:+.1f})"
+        one, other = (
+            f"{files[number - 1].name}:{line}" if len(files) > 1 else f"{line}"
+            for number, line in mistake.places
         )
+        lines.append(f"  lines {one} and {other}: {what} ({mistake.bits:+.1f})")
         lines += [f"      {words}" for words in mistake.evidence]
     return lines

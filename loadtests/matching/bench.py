@@ -21,7 +21,7 @@ import psutil
 from loadtests.figures import RESULTS
 from loadtests.matching.population import REPORTED, TUNING, write_table
 from loadtests.matching.worlds import WORLDS
-from population_register.api import MatchingReport, evaluate_matching
+from population_register.api import MatchingReport, TruthColumn, evaluate_matching
 
 _HERE = Path(__file__).parent
 _PEOPLE = 5_000
@@ -101,8 +101,8 @@ def main(wanted: Sequence[str]) -> int:
             continue
         begun = time.process_time()
         report = evaluate_matching(
-            io.StringIO(case.table), case.mapping, without=case.without,
-            truth_column="person" if case.name.startswith("population") else "truth",
+            io.StringIO(case.table), mapping=case.mapping, without=case.without,
+            truth=TruthColumn(name="person" if case.name.startswith("population") else "truth"),
         )  # fmt: skip
         seconds = time.process_time() - begun
         is_reached = _is_reached(case, report)

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from app.cli.matching import matching
 from loadtests.matching.population import rows
 from population_register.clustering import partition
-from population_register.comparison import Profile
+from population_register.comparison import DATE, Profile
 from population_register.errors import FeedRefused, MappingRefused
+from population_register.labelled_tables import TruthColumn
 from population_register.learning import without_defaults, without_names
 from population_register.profiles import (
     DateOrder,
@@ -27,10 +28,11 @@ from population_register.profiles import (
     phone_form,
     split_full_name,
 )
-from population_register.scoring import Feature, Model, Scorer
+from population_register.scoring import Feature, Model, Scorer, register_scorer
 from population_register.service.evaluating import MatchingReport, evaluate_matching
 from population_register.table_mapping import ProfileReader, parse_table_mapping
 
+PERSON = TruthColumn(name="person")
 MAPPING: dict[str, Any] = {
     "source": "agency",
     "columns": {
@@ -54,7 +56,7 @@ def a_table(records: list[dict[str, str]]) -> io.StringIO:
 
 
 def evaluated(records: list[dict[str, str]], *, without: tuple[str, ...] = ()) -> MatchingReport:
-    return evaluate_matching(a_table(records), MAPPING, truth_column="person", without=without)
+    return evaluate_matching(a_table(records), mapping=MAPPING, truth=PERSON, without=without)
 
 
 @pytest.mark.slow
@@ -121,7 +123,11 @@ class TestMapping:
 
     def test_may_not_use_the_truth(self) -> None:
         with pytest.raises(MappingRefused, match="truth"):
-            evaluate_matching(io.StringIO("a\n1\n"), {"columns": {"snils": "a"}}, truth_column="a")
+            evaluate_matching(
+                io.StringIO("a\n1\n"),
+                mapping={"columns": {"snils": "a"}},
+                truth=TruthColumn(name="a"),
+            )
 
     def test_cannot_leave_out_what_it_has_not(self) -> None:
         with pytest.raises(MappingRefused):
@@ -132,7 +138,7 @@ class TestMapping:
         mapping = {"columns": {"snils": "agency"}}
 
         with pytest.raises(FeedRefused):
-            evaluate_matching(io.StringIO(text), mapping, truth_column="person")
+            evaluate_matching(io.StringIO(text), mapping=mapping, truth=PERSON)
 
     def test_joins_columns_and_takes_alternatives(self) -> None:
         mapping = parse_table_mapping(
@@ -308,8 +314,8 @@ class TestWhatSharedValuesAreWorth:
 
         report = evaluate_matching(
             io.StringIO("\n".join(lines)),
-            {"columns": {**columns, "email": "mail"}},
-            truth_column="person",
+            mapping={"columns": {**columns, "email": "mail"}},
+            truth=PERSON,
         )
 
         assert (report.persons, report.clusters.wrong) == (len(people), 0)
@@ -319,7 +325,7 @@ class TestOddTables:
     MAPPING: ClassVar = {"columns": {"family_name": "name", "phone": "phone"}}
 
     def evaluated(self, text: str) -> MatchingReport:
-        return evaluate_matching(io.StringIO(text), self.MAPPING, truth_column="person")
+        return evaluate_matching(io.StringIO(text), mapping=self.MAPPING, truth=PERSON)
 
     def test_of_one_row_is_one_person(self) -> None:
         assert self.evaluated("person,name,phone\n1,Smith,555123\n").persons == 1
@@ -355,5 +361,55 @@ class TestOddTables:
         assert (refused.exit_code, json.loads(read.stdout)["people"]) == (2, 2)
 
     def test_that_is_no_csv_is_refused_with_its_place(self) -> None:
-        with pytest.raises(FeedRefused, match="after row 2"):
+        with pytest.raises(FeedRefused, match="at line 3"):
             self.evaluated(f"person,name,phone\n1,a,b\n2,{'x' * 200_000},c\n")
+
+
+class TestDatesApart:
+    @pytest.mark.parametrize(
+        ("other", "level"),
+        [
+            ("1980-05-17", "same {}"),
+            ("1980-17-05", "{} with day and month swapped"),
+            ("1980-05-71", "{} one digit off"),
+            ("1990-05-17", "{} one digit off"),
+            ("1966-05-17", "{} agrees in two of day, month and year"),
+            ("1980-12-17", "{} agrees in two of day, month and year"),
+            ("1980-08-16", "{} two digits off"),
+            ("1980-12-24", "{} agrees in the year"),
+            ("1980", "{} agrees in the year"),
+            ("1966-12-17", "different {}"),
+        ],
+    )
+    def test_in_words(self, other: str, level: str) -> None:
+        assert DATE.words[DATE.level("1980-05-17", other)] == level
+
+
+class TestNamesInEachOthersPlace:
+    def test_of_which_one_is_lost_are_read_as_is_likelier(self) -> None:
+        scorer = register_scorer()
+        swapped = {"given_name": ("жукова",), "family_name": ("анна",)}
+        right = {"given_name": ("анна",), "family_name": ("воробьева",)}
+
+        levels, _ = scorer.compare(swapped, right)
+
+        by_name = dict(zip((f.name for f in scorer.model.features), levels, strict=True))
+        assert (by_name["given_name"], by_name["name_order"]) == (0, 2)
+        assert by_name["family_name"] > 0
+        assert scorer.compare(right, swapped)[0] == levels
+
+
+class TestNamesOneLetterOff:
+    def test_say_more_where_the_name_is_rare(self) -> None:
+        feature = Feature(
+            name="family_name", kind="name", frequencies={"smith": 0.1}, rarest=0.0001,
+            m=(0.8, 0.1, *(0.1 / 6,) * 6), u=(0.01, 0.02, *(0.97 / 6,) * 6),
+            kin=(1 / 8,) * 8, twin=(1 / 8,) * 8,
+        )  # fmt: skip
+        scorer = Scorer(Model(version="x", features=(feature,), prior=0.5, kin_prior=1e-9))
+
+        def bits(one: str, other: str) -> float:
+            return scorer.bits({"family_name": (one,)}, {"family_name": (other,)})
+
+        assert bits("whitbury", "whitbry") > log2(0.1 / 0.02) > bits("smith", "smithe")
+        assert bits("smith", "smithe") == pytest.approx(bits("smithe", "smith"))
