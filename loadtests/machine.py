@@ -170,7 +170,7 @@ class Machine:
         # On the disk, not in memory: the database has to wait for it as it would anywhere.
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=RESULTS)))
         self._database: str | None = None
-        self._postgres: EmbeddedPostgres | None = None
+        self._servers: list[EmbeddedPostgres] = []
         return self
 
     def __exit__(
@@ -191,15 +191,23 @@ class Machine:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self.url_of(name)
 
+    def copied_database(self, folder: Path) -> str:
+        """Copy a folder that `EmbeddedPostgres` has filled, and start the database of the copy.
+
+        What was given stays as it is. Its owner may be somebody else, so that `cp` has to copy it.
+        """
+        copy = self.folder / "copied"
+        subprocess.run(["cp", "-a", "--reflink=auto", folder, copy], check=True)
+        return self._start(copy).url
+
     def url_of(self, name: str) -> str:
         """Return the address of a database that was made."""
         assert self._database is not None
         return self._database.replace("@/civitas?", f"@/{name}?")
 
     def database_seconds(self) -> float:
-        """Return the processor time of the database so far."""
-        pid = None if self._postgres is None else self._postgres.pid
-        return 0.0 if pid is None else _cpu_seconds(pid)
+        """Return the processor time of the databases so far."""
+        return sum(_cpu_seconds(each.pid) for each in self._servers if each.pid is not None)
 
     def settle(self, url: str) -> None:
         """Do what autovacuum does soon after filling: without statistics, plans are guesses.
@@ -212,14 +220,18 @@ class Machine:
             connection.execute("CHECKPOINT")
 
     def _start_database(self) -> str:
-        with self.on_core(self.cores.database):  # its processes inherit the core
-            server = self._stack.enter_context(EmbeddedPostgres(self.folder / "data"))
-        self._postgres = server
+        server = self._start(self.folder / "data")
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             with psycopg.connect(server.url) as connection:
                 (value,) = connection.execute(f"SHOW {setting}").fetchone() or ("?",)
                 assert value == "on", f"{setting} is {value}: the figures would be worth nothing"
         return server.url
+
+    def _start(self, folder: Path) -> EmbeddedPostgres:
+        with self.on_core(self.cores.database):  # its processes inherit the core
+            server = self._stack.enter_context(EmbeddedPostgres(folder))
+        self._servers.append(server)
+        return server
 
     # Cores
 
