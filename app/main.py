@@ -58,10 +58,11 @@ from idp.api import PASSWORD_PROFILES, PasswordHasher
 from kernel.clock import Clock, SystemClock
 from kernel.errors import DomainError, Undecryptable
 from kernel.hot_pool import make_hot_pool
-from kernel.jobs import JobContext, Tasks, run_worker
+from kernel.jobs import JobContext, Tasks
 from kernel.pages import PagePart, Pages, Static
 from kernel.settings import Settings
 from kernel.signing import RELOADED_EVERY
+from kernel.worker import run_worker
 
 if TYPE_CHECKING:
     from app.direct_listener import DirectListener

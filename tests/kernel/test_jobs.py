@@ -16,20 +16,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from kernel.clock import FrozenClock
 from kernel.db import unit_of_work_of
-from kernel.jobs import (
-    JobArgument,
-    JobContext,
-    Tasks,
-    _hand_out_again,
-    _take_jobs,
-    enqueue,
-    make_queue,
-    run_worker,
-)
+from kernel.jobs import JobArgument, JobContext, Tasks, enqueue
 from kernel.keyring import Keyring
 from kernel.root_keys import LocalKeyFile
 from kernel.settings import Settings
 from kernel.signing import SigningKeys
+from kernel.worker import _hand_out_again, _take_jobs, make_queue, run_worker
 
 pytestmark = pytest.mark.db
 

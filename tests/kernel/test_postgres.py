@@ -23,9 +23,11 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from kernel import postgres
+from kernel import postgres, postgres_owner
 from kernel.db import make_engine
-from kernel.postgres import EmbeddedPostgres, PostgresUnavailable
+from kernel.postgres import EmbeddedPostgres
+from kernel.postgres_options import shared_buffers
+from kernel.postgres_owner import PostgresUnavailable
 
 pytestmark = [pytest.mark.db, pytest.mark.timeout(60)]
 
@@ -230,7 +232,7 @@ class TestStart:
         memory = SimpleNamespace(total=memory_mib << 20)
         monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
 
-        assert postgres._shared_buffers() == shared  # noqa: SLF001
+        assert shared_buffers() == shared
 
 
 class TestStop:
@@ -432,8 +434,8 @@ def as_ordinary_user(data: Path, value: str, *, owns_data: bool = True) -> None:
     # Where the tests' own environment lies, perhaps only root can go: what the process needs is
     # loaded before it gives up root, and the programs are root's copy.
     nobody = pwd.getpwnam("nobody")
-    programs = postgres._programs(  # noqa: SLF001
-        postgres._Account(nobody.pw_uid, nobody.pw_gid, drop=True)  # noqa: SLF001
+    programs = postgres_owner.programs_for(
+        postgres_owner.Owner(nobody.pw_uid, nobody.pw_gid, drop=True)
     )
     if owns_data:
         os.chown(data, nobody.pw_uid, nobody.pw_gid)
@@ -447,7 +449,7 @@ def as_ordinary_user(data: Path, value: str, *, owns_data: bool = True) -> None:
             os.setgroups([])
             os.setgid(nobody.pw_gid)
             os.setuid(nobody.pw_uid)
-            postgres._programs = lambda _: programs  # type: ignore[assignment]  # noqa: SLF001
+            postgres.programs_for = lambda _: programs  # type: ignore[assignment]
             with EmbeddedPostgres(data, durable=False) as server:
                 write(server.url, value)
             status = 0

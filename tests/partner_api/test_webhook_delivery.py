@@ -21,12 +21,13 @@ from examples.webhook_receiver import verify_webhook
 from kernel.clock import FrozenClock, SystemClock
 from kernel.db import unit_of_work_of
 from kernel.ids import PartnerId, new_id
-from kernel.jobs import JobContext, run_worker
+from kernel.jobs import JobContext
 from kernel.keyring import Keyring
 from kernel.root_keys import LocalKeyFile
 from kernel.secret import Secret
 from kernel.settings import Settings
 from kernel.signing import SigningKeys
+from kernel.worker import run_worker
 from partner_api import jobs, store
 from partner_api.delivery import Sender
 from partner_api.errors import UnacceptableWebhookURI
