@@ -19,20 +19,10 @@ from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring, PersonKey
 from population_register import finding_store, life_store, store
 from population_register.attributes import ATTRIBUTES
-from population_register.consistency import (
-    DISPUTED,
-    SAME_PERSON,
-    Case,
-    Finding,
-    LinkedParent,
-    born_days,
-    find_all,
-    is_doubtful,
-    sources_of,
-    words_on,
-)
+from population_register.consistency import DISPUTED, SAME_PERSON, Finding, find_all
 from population_register.events import ConsistencyChecked
 from population_register.finding_store import FindingRow, SealedPerson
+from population_register.kinship_rules import born_days, is_doubtful
 from population_register.model import CurrentRecord, JSONValue, SourceRecord, civil_date
 from population_register.reading import attributes_of, conflicts
 from population_register.sealed_findings import (
@@ -43,6 +33,7 @@ from population_register.sealed_findings import (
 )
 from population_register.sealed_forms import encode_value, unseal_derived
 from population_register.service.deriving import open_source_record
+from population_register.suspicions import Case, LinkedParent, sources_of, words_on
 from population_register.working_days import WORKING_DAYS, after_working_days
 
 BATCH: Final = 200  # people a transaction

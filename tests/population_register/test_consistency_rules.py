@@ -9,16 +9,9 @@ import pytest
 
 from kernel.ids import AgencyId, PersonId, new_id
 from population_register.authority import derive_history
-from population_register.consistency import (
-    RULE_WORDS,
-    RULES,
-    Case,
-    Finding,
-    LinkedParent,
-    find_all,
-    words_on,
-)
+from population_register.consistency import RULE_WORDS, RULES, Finding, find_all
 from population_register.model import AgencyRole, CurrentRecord, RecordKind, SourceRecord
+from population_register.suspicions import Case, LinkedParent, words_on
 from tests.population_register.register_builders import NOON, a_record, a_withdrawal
 
 TODAY = date(2026, 11, 23)
