@@ -4,18 +4,7 @@ Feeds and agencies are for the composition root: the commands of whoever runs th
 """
 
 from population_register.attributes import ATTRIBUTES
-from population_register.case_store import (
-    CaseKey,
-    CaseLock,
-    CaseState,
-    Decision,
-    Proposal,
-    QueuedCase,
-    QueueFilter,
-    case_key,
-    list_decided,
-    list_queue,
-)
+from population_register.case_store import CaseKey, CaseLock, Proposal, case_key
 from population_register.consistency import DISPUTED, RULE_WORDS
 from population_register.deidentification import DIMENSIONS
 from population_register.errors import (
@@ -84,6 +73,14 @@ from population_register.model import (
 )
 from population_register.profiles import (
     profile_of,
+)
+from population_register.queue_store import (
+    CaseState,
+    Decision,
+    QueuedCase,
+    QueueFilter,
+    list_decided,
+    list_queue,
 )
 from population_register.reading import PREDICATES, attributes_of, conflicts, evaluate
 from population_register.resolving import (

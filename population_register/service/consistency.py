@@ -17,7 +17,7 @@ from kernel.clock import Clock
 from kernel.db import unit_of_work_of
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring, PersonKey
-from population_register import finding_store, life_store, store
+from population_register import finding_store, life_store, store, work_item_store
 from population_register.attributes import ATTRIBUTES
 from population_register.consistency import DISPUTED, SAME_PERSON, Finding, find_all
 from population_register.events import ConsistencyChecked
@@ -235,7 +235,7 @@ class _Checking:
         people = open_people(self._session, self._keyring, heads, self._entry)
         members = {member for person in people for member in person.keys}
         known = finding_store.open_findings(self._session, members)
-        holders = finding_store.agencies_of(self._session, known) if known else {}
+        holders = work_item_store.agencies_of(self._session, known) if known else {}
         parents = self._doubtful_parents(people)
         counts = CheckCounts(people=len(people))
         for person in people:
@@ -337,7 +337,7 @@ class _Checking:
                 self._widen(person, finding, still[digest], holders)
             else:
                 opened += self._open(person, finding, digest)
-        reopened = finding_store.reopen_work_items(
+        reopened = work_item_store.reopen_work_items(
             self._session, {row.finding_id: row.person_id for row in still.values()}, self._today
         )
         return CheckCounts(opened=opened, known=len(still), corrected=corrected, reopened=reopened)
@@ -384,7 +384,7 @@ class _Checking:
         self._assign(row, new)
 
     def _assign(self, row: FindingRow, agencies: Iterable[AgencyId]) -> None:
-        finding_store.insert_work_items(
+        work_item_store.insert_work_items(
             self._session,
             agencies,
             person_id=row.person_id,

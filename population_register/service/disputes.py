@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from audit.api import RecordedEntry
 from kernel.ids import AgencyId, PersonId, new_id
 from kernel.keyring import Keyring, PersonKey
-from population_register import finding_store
+from population_register import finding_store, work_item_store
 from population_register.consistency import DISPUTED
 from population_register.errors import (
     AlreadyDisputed,
@@ -20,7 +20,7 @@ from population_register.errors import (
     TooManyDisputes,
     ValueNotStated,
 )
-from population_register.finding_store import Answer, FindingRow, Status, WorkRow
+from population_register.finding_store import FindingRow
 from population_register.model import LEGAL_TIME, JSONValue, civil_date
 from population_register.sealed_findings import (
     FindingContent,
@@ -42,6 +42,7 @@ from population_register.service.work_lists import (
     explanation_of,
     is_plain,
 )
+from population_register.work_item_store import Answer, Status, WorkRow
 from population_register.working_days import WORKING_DAYS, after_working_days
 
 LONGEST_SUGGESTION: Final = 300  # characters
@@ -149,7 +150,7 @@ def open_dispute(
     )
     if not is_new:
         raise AlreadyDisputed
-    finding_store.insert_work_items(
+    work_item_store.insert_work_items(
         session,
         [source],
         person_id=person_id,
@@ -199,7 +200,7 @@ def list_disputes(session: Session, keyring: Keyring, entry: RecordedEntry) -> l
 
     At most a hundred; as they stand on the day of the access.
     """
-    rows = finding_store.work_about(session, entry.person_id, DISPUTED, MOST_LISTED)
+    rows = work_item_store.work_about(session, entry.person_id, DISPUTED, MOST_LISTED)
     if not rows:
         return []
     key = keyring.person_key(entry.person_id, rows[0].wrapped_key, because=entry)

@@ -22,6 +22,7 @@ from population_register import (
     matching_store,
     ruling_store,
     store,
+    work_item_store,
 )
 from population_register.consistency import SAME_PERSON
 from population_register.errors import (
@@ -271,7 +272,7 @@ def ask_agency(
     )
     if not is_new:
         raise AlreadyDecided(reason="asked already")
-    finding_store.insert_work_items(
+    work_item_store.insert_work_items(
         session,
         [agency_id],
         person_id=about,

@@ -10,17 +10,16 @@ from sqlalchemy.orm import Session
 from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring
 from population_register import (
-    finding_store,
     linking_store,
     matching_store,
     ruling_store,
     store,
+    work_item_store,
 )
 from population_register.authority import live_versions
 from population_register.consistency import SAME_PERSON
 from population_register.errors import PersonUnknown
 from population_register.events import CaseOpened
-from population_register.finding_store import Answer, WorkRow
 from population_register.matching_store import Merge
 from population_register.model import SourceRecord
 from population_register.ruling_store import Case, Ruling, list_cases
@@ -31,6 +30,7 @@ from population_register.service.deriving import open_source_record
 from population_register.service.fragments import Fragment, Fragments
 from population_register.service.merging import Decider, because
 from population_register.standings import Ref
+from population_register.work_item_store import Answer, WorkRow
 
 MOST_COMPARED = 10
 """Pairs of records whose evidence is shown."""
@@ -166,7 +166,7 @@ def _questions(
     asked = {
         row.finding_id: (side, row)
         for side in sides
-        for row in finding_store.work_about(session, side.person_id, SAME_PERSON, MOST_ASKED)
+        for row in work_item_store.work_about(session, side.person_id, SAME_PERSON, MOST_ASKED)
     }
     found: list[Question] = []
     for ruling in about:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from audit.api import Actor, NewEntry, record_accesses
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring, PersonKey
-from population_register import finding_store
+from population_register import finding_store, work_item_store
 from population_register.consistency import DISPUTED, SAME_PERSON
 from population_register.errors import (
     AnswerRefused,
@@ -20,7 +20,6 @@ from population_register.errors import (
     WorkItemDone,
 )
 from population_register.events import FindingAnswered, FindingRead
-from population_register.finding_store import Answer, Status, WorkRow
 from population_register.model import civil_date
 from population_register.sealed_findings import (
     AnswerContent,
@@ -30,6 +29,7 @@ from population_register.sealed_findings import (
 )
 from population_register.sector_pseudonyms import sector_pseudonym
 from population_register.service.agencies import get_agency
+from population_register.work_item_store import Answer, Status, WorkRow
 
 ANSWERS: Final[tuple[Answer, ...]] = get_args(Answer)
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
@@ -117,7 +117,7 @@ def list_work(
     """
     agency = get_agency(session, by.agency_id)
     today = civil_date(by.at)
-    rows = finding_store.list_work(
+    rows = work_item_store.list_work(
         session,
         by.agency_id,
         statuses=tuple(statuses),
@@ -173,7 +173,7 @@ def answer_work(
         raise AnswerRefused
     if len(explanation) > LONGEST_TEXT or not is_plain(explanation):
         raise AnswerRefused(f"An explanation is plain text of at most {LONGEST_TEXT} characters.")
-    row = finding_store.lock_work(session, by.agency_id, item_id)
+    row = work_item_store.lock_work(session, by.agency_id, item_id)
     if row is None:
         raise UnknownWorkItem(item_id=str(item_id))
     if row.closed_at is not None or row.answer is not None:
@@ -182,12 +182,12 @@ def answer_work(
     keys = _open_keys(session, keyring, by, [row], sector=sector, action=FindingAnswered.action)
     key = keys[row.person_id]
     sealed = seal_answer(key, by.agency_id, item_id, AnswerContent(explanation=explanation))
-    finding_store.answer_work(
+    work_item_store.answer_work(
         session, row, answer=said, answered_by=by.official, answer_sealed=sealed, at=by.at
     )
     if row.rule in {DISPUTED, SAME_PERSON}:
         finding_store.close_finding(session, row.person_id, item_id, at=by.at, how="answered")
-    answered = finding_store.lock_work(session, by.agency_id, item_id)
+    answered = work_item_store.lock_work(session, by.agency_id, item_id)
     assert answered is not None  # it is locked by us
     return _work_item(
         key,
@@ -199,7 +199,7 @@ def answer_work(
 
 def count_work(session: Session, at: datetime) -> Sequence[tuple[AgencyId, dict[Status, int]]]:
     """Return how many items of each status every agency has; opens nothing."""
-    return finding_store.count_work(session, civil_date(at))
+    return work_item_store.count_work(session, civil_date(at))
 
 
 def _open_keys(

@@ -14,8 +14,9 @@ from kernel.errors import DomainError
 from kernel.keyring import Keyring
 from kernel.languages import language
 from kernel.root_keys import LocalKeyFile
-from population_register.case_store import CaseKey, QueueFilter, case_key, list_queue
+from population_register.case_store import CaseKey, case_key
 from population_register.matching_store import list_merges, set_account_holder
+from population_register.queue_store import QueueFilter, list_queue
 from population_register.scoring import register_scorer
 from population_register.service.clerical import (
     confirm_merge,

@@ -11,8 +11,8 @@ from audit.api import list_entries
 from kernel.clock import FrozenClock
 from kernel.ids import PersonId
 from kernel.keyring import Keyring
-from population_register.case_store import QueueFilter, list_queue
 from population_register.identifiers import IdentifierKind
+from population_register.queue_store import QueueFilter, list_queue
 from population_register.service.groups import members_of
 from population_register.service.persons import find_person
 from population_register.service.rebuilding import RebuildCounts, rebuild
