@@ -18,16 +18,12 @@ from idp.service.devices import Waiting
 from idp.user_codes import UserCode
 from kernel.db import UnitOfWork
 from kernel.form_guard import FormFromOurPage
+from kernel.languages import _
 from kernel.pages import language_of, render
 
 router = APIRouter(include_in_schema=False)
 
 _ONE_FORM = [FormFromOurPage]
-
-
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
 
 
 @router.get("/device")

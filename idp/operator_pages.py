@@ -28,6 +28,7 @@ from idp.service.operators import (
 from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.errors import DomainError
 from kernel.form_guard import FormFromOurPage
+from kernel.languages import _
 from kernel.pages import RefusalText, render
 from kernel.secret import Secret
 
@@ -38,11 +39,6 @@ SIGN_IN: Final = "/desk/sign-in"
 CODE: Final = "/desk/code"
 _COOKIE = "civitas_desk"
 _WAITING_COOKIE = "civitas_desk_sign_in"
-
-
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
 
 
 class EmptyDeskSignIn(OperatorSignInFailed):

@@ -29,6 +29,7 @@ from idp.signing_out import leave
 from idp.upstream_refusals import show_refusal
 from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.form_guard import FormFromOurPage
+from kernel.languages import _
 from kernel.pages import PagePart, RefusalText, language_of, render
 from kernel.secret import Secret
 
@@ -39,11 +40,6 @@ router.include_router(request_pages.router)
 router.include_router(upstream_pages.router)
 
 _ONE_FORM = [FormFromOurPage]
-
-
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
 
 
 @router.get("/interaction/{interaction_id}")

@@ -14,15 +14,11 @@ from idp.errors import (
     UpstreamRefused,
     UpstreamUnavailable,
 )
+from kernel.languages import _
 from kernel.pages import RefusalText, render
 
 LINKS = "/account/upstreams"
 """Where a person sees what is connected."""
-
-
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
 
 
 def show_refusal(

@@ -22,7 +22,7 @@ from typing_extensions import override
 from kernel import languages
 from kernel.errors import DomainError
 from kernel.form_guard import FIELD, DigestForm, FormGuard
-from kernel.languages import Language
+from kernel.languages import Language, _
 
 STATIC_FOLDER = Path(__file__).parent / "static"
 LANGUAGE_COOKIE = "civitas_language"
@@ -30,11 +30,6 @@ _YEAR_SECONDS = 365 * 24 * 60 * 60
 
 RefusalPage = Callable[[Request, Any, Mapping[str, str]], Response]
 """Shows a refusal of one class: request, refusal, headers to send along."""
-
-
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

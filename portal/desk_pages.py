@@ -22,6 +22,7 @@ from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.errors import DomainError, InvalidRequest
 from kernel.form_guard import FormFromOurPage
 from kernel.ids import AgencyId, PersonId
+from kernel.languages import _
 from kernel.pages import Pages, RefusalText, language_of, render
 from population_register.api import (
     LONGEST_COMMENT,
@@ -49,7 +50,7 @@ from population_register.api import (
     take_case,
 )
 from portal.desk_view import case_address, case_number, case_page, decided_row, queue_row
-from portal.service import agency_names
+from portal.service.visiting import agency_names
 from portal.visits import see
 
 router = APIRouter(include_in_schema=False)
@@ -60,12 +61,6 @@ AGES: Final = (0, 7, 30)
 """Days by which the queue is filtered."""
 
 _LONGEST = 4000  # characters of a comment as it arrives; the register takes fewer
-
-
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
-
 
 Clerk = Annotated[Operator, Depends(operator_with(OperatorRole.CLERK), scope="function")]
 Approver = Annotated[Operator, Depends(operator_with(OperatorRole.APPROVER), scope="function")]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from kernel.languages import Language
+from kernel.languages import Language, _
 from population_register.api import (
     CaseKey,
     CaseRecord,
@@ -18,12 +18,8 @@ from population_register.api import (
     Question,
     QueuedCase,
 )
-from portal.record_view import LABELS, lines_of
-
-
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
+from portal.record_view import LABELS
+from portal.value_words import lines_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.errors import DomainError
 from kernel.form_guard import FormFromOurPage
+from kernel.languages import _
 from kernel.pages import RefusalText, render
 from population_register.api import LONGEST_SUGGESTION, LONGEST_TEXT
 from portal.disputes import DisputedValue, send_dispute, view_disputes, view_value
@@ -19,12 +20,6 @@ from portal.visits import CurrentVisit, find_visit, see
 router = APIRouter(include_in_schema=False)
 
 _LONGEST_NAME = 100  # characters of an attribute's or agency's name in an address
-
-
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
-
 
 _Name = Annotated[str, Query(max_length=_LONGEST_NAME)]
 _FormName = Annotated[str, Form(max_length=_LONGEST_NAME)]

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId
 from kernel.keyring import Keyring
+from kernel.languages import _
 from population_register.api import (
     Dispute,
     ValueNotStated,
@@ -20,13 +21,9 @@ from population_register.api import (
     read_record,
 )
 from portal.events import DisputesViewed, RecordViewed, ValueDisputed
-from portal.record_view import LABELS, lines_of
-from portal.service import Visit, agency_names, own_entry, write_down
-
-
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
+from portal.record_view import LABELS
+from portal.service.visiting import Visit, agency_names, own_entry, write_down
+from portal.value_words import lines_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

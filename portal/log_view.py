@@ -8,7 +8,7 @@ from uuid import UUID
 
 from audit.api import Actor, LoggedEntry, NewEntry
 from consent.api import ITEMS, PURPOSES, ConsentRecord, Ending, ItemName, PurposeCode
-from kernel.languages import Language
+from kernel.languages import Language, _
 from portal.events import (
     ChildViewed,
     DisputesViewed,
@@ -21,11 +21,6 @@ from portal.events import (
     ValueDisputed,
 )
 from portal.record_view import LABELS
-
-
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,22 +13,28 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from consent.api import issue_receipt, withdraw
-from idp.api import (
-    CurrentPerson,
-    end_session,
-    leave,
-    list_sessions,
-    provider_of,
-    unlink_upstream,
-)
+from idp.api import CurrentPerson, end_session, leave, list_sessions, provider_of, unlink_upstream
 from kernel.db import UnitOfWork
 from kernel.errors import DomainError
 from kernel.form_guard import FIELD, FormFromOurPage
 from kernel.ids import ConsentId, DocumentId, EntryId, SessionId
+from kernel.languages import _
 from kernel.pages import PagePart, RefusalText, language_of, render
 from population_register.api import DisputeRefused
-from portal import desk_pages, dispute_pages, service, signature_pages
-from portal.service import Visit
+from portal import desk_pages, dispute_pages, signature_pages
+from portal.service.access_log import find_proof, view_log
+from portal.service.consents import find_consent, view_consents, view_live_consent
+from portal.service.documents import (
+    erase_document,
+    export_all,
+    kind_label,
+    read_document,
+    store_document,
+    view_document,
+    view_documents,
+)
+from portal.service.record import view_children, view_record
+from portal.service.visiting import Visit
 from portal.upstreams import view_upstreams
 from portal.visits import CurrentVisit, find_visit, see
 from vault.api import (
@@ -47,11 +53,6 @@ router.include_router(signature_pages.router)
 _ONE_FORM = [FormFromOurPage]
 
 
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
-
-
 @router.get("/")
 def start() -> Response:
     """Go to the account: there is nothing else at the front door."""
@@ -62,8 +63,8 @@ def start() -> Response:
 def show_record(request: Request, session: UnitOfWork, visit: CurrentVisit) -> Response:
     """Show what the state knows about the person."""
     keyring = request.app.state.keyring
-    groups = service.view_record(session, keyring, visit)
-    children = service.view_children(session, keyring, visit)
+    groups = view_record(session, keyring, visit)
+    children = view_children(session, keyring, visit)
     return render(
         request, "portal/overview.html", section="overview", groups=groups, children=children
     )
@@ -72,7 +73,7 @@ def show_record(request: Request, session: UnitOfWork, visit: CurrentVisit) -> R
 @router.get("/account/documents")
 def show_documents(request: Request, session: UnitOfWork, visit: CurrentVisit) -> Response:
     """List the person's documents."""
-    documents = service.view_documents(session, request.app.state.keyring, visit)
+    documents = view_documents(session, request.app.state.keyring, visit)
     return render(
         request,
         "portal/documents.html",
@@ -91,7 +92,7 @@ def export_documents(
 ) -> Response:
     """Send all documents as one ZIP file."""
     state = request.app.state
-    export = service.export_all(session, state.keyring, state.blobs, visit, part=part)
+    export = export_all(session, state.keyring, state.blobs, visit, part=part)
     return StreamingResponse(
         export,
         media_type="application/zip",
@@ -110,7 +111,7 @@ def show_new_document(request: Request, visit: CurrentVisit) -> Response:
 
 
 @router.post("/account/documents/new")
-async def store_document(request: Request) -> Response:
+async def take_document(request: Request) -> Response:
     """Take a document; it is sealed while it arrives, and no transaction waits for it."""
     visit = await to_thread.run_sync(find_visit, request)
     state = request.app.state
@@ -121,7 +122,7 @@ async def store_document(request: Request) -> Response:
     kind = upload.fields.get("kind", "")
     request.state.typed_title = title
     await upload.consume(
-        lambda chunks: service.store_document(
+        lambda chunks: store_document(
             state.sessions, state.keyring, state.blobs, visit, chunks,
             kind=kind, title=title, limit=limit,
         )
@@ -135,7 +136,7 @@ def download_document(
 ) -> Response:
     """Send a document, or the asked part of it."""
     state = request.app.state
-    opened, title = service.read_document(
+    opened, title = read_document(
         session, state.keyring, state.blobs, visit, DocumentId(document_id), request=request
     )
     return document_response(opened, title=title)
@@ -147,7 +148,7 @@ def show_delete_document(
 ) -> Response:
     """Ask whether to delete a document."""
     keyring = request.app.state.keyring
-    document = service.view_document(session, keyring, visit, DocumentId(document_id))
+    document = view_document(session, keyring, visit, DocumentId(document_id))
     return render(request, "portal/document_delete.html", section="documents", document=document)
 
 
@@ -157,7 +158,7 @@ def delete_document(
 ) -> Response:
     """Delete a document for ever."""
     keyring = request.app.state.keyring
-    service.erase_document(session, keyring, visit, DocumentId(document_id))
+    erase_document(session, keyring, visit, DocumentId(document_id))
     return see("/account/documents")
 
 
@@ -166,7 +167,7 @@ def show_consents(
     request: Request, session: UnitOfWork, visit: CurrentVisit, withdrawn: str = ""
 ) -> Response:
     """Show what the person allowed, and what they took back a moment ago."""
-    live, ended = service.view_consents(session, visit)
+    live, ended = view_consents(session, visit)
     taken_back = [view.partner_name for view in ended if str(view.consent_id) == withdrawn]
     return render(
         request,
@@ -183,15 +184,15 @@ def show_withdraw(
     request: Request, session: UnitOfWork, visit: CurrentVisit, consent_id: UUID
 ) -> Response:
     """Ask whether to withdraw a consent."""
-    record = service.find_consent(session, visit, ConsentId(consent_id))
-    consent = service.view_live_consent(visit, record)
+    record = find_consent(session, visit, ConsentId(consent_id))
+    consent = view_live_consent(visit, record)
     return render(request, "portal/consent_withdraw.html", section="consents", consent=consent)
 
 
 @router.post("/account/consents/{consent_id:uuid}/withdraw", dependencies=_ONE_FORM)
 def withdraw_consent(session: UnitOfWork, visit: CurrentVisit, consent_id: UUID) -> Response:
     """Withdraw a consent: the next read that begins after this answer is refused."""
-    given = service.find_consent(session, visit, ConsentId(consent_id))
+    given = find_consent(session, visit, ConsentId(consent_id))
     record = withdraw(session, given.person_id, given.consent_id, at=visit.at)
     return see(f"/account/consents?withdrawn={record.consent_id}")
 
@@ -202,7 +203,7 @@ def download_receipt(
 ) -> Response:
     """Send the signed receipt of a consent."""
     signing = request.app.state.signing
-    given = service.find_consent(session, visit, ConsentId(consent_id))
+    given = find_consent(session, visit, ConsentId(consent_id))
     receipt = issue_receipt(session, signing, given.person_id, given.consent_id, at=visit.at)
     return _file(receipt, f"consent-{consent_id}.json")
 
@@ -216,9 +217,7 @@ def show_log(
 ) -> Response:
     """Show who looked at the person's data, a page at a time."""
     keyring = request.app.state.keyring
-    page = service.view_log(
-        session, keyring, visit, before=None if before is None else EntryId(before)
-    )
+    page = view_log(session, keyring, visit, before=None if before is None else EntryId(before))
     older = page.next_before
     return render(
         request,
@@ -233,7 +232,7 @@ def show_log(
 @router.get("/account/log/{entry_id:uuid}/proof")
 def download_proof(session: UnitOfWork, visit: CurrentVisit, entry_id: UUID) -> Response:
     """Send the proof that an entry is in the log."""
-    proof = service.find_proof(session, visit, EntryId(entry_id))
+    proof = find_proof(session, visit, EntryId(entry_id))
     return _file(proof.as_json(), f"entry-{entry_id}.json")
 
 
@@ -301,8 +300,7 @@ def _new_document_page(
     errors: Mapping[str, str] | None = None,
 ) -> Response:
     kinds = [
-        {"value": kind.value, "text": service.kind_label(kind, visit.language)}
-        for kind in DocumentKind
+        {"value": kind.value, "text": kind_label(kind, visit.language)} for kind in DocumentKind
     ]
     return render(
         request,

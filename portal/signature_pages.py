@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from kernel.db import unit_of_work_of
 from kernel.ids import DocumentId
+from kernel.languages import _
 from kernel.pages import render
-from portal import service
+from portal.service.documents import read_whole_document
 from portal.visits import CurrentVisit
 from vault.api import (
     MAX_SIGNED_BYTES,
@@ -27,11 +28,6 @@ router = APIRouter(include_in_schema=False)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-def _(message: str) -> str:
-    """Mark a text for extraction; it is translated where it is shown."""
-    return message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +93,7 @@ def show_signatures(request: Request, visit: CurrentVisit, document_id: UUID) ->
     """Show who signed a document. The look is an entry in the log before the document is read."""
     state = request.app.state
     with unit_of_work_of(state.sessions) as session:
-        opened, document = service.read_whole_document(
+        opened, document = read_whole_document(
             session, state.keyring, state.blobs, visit, DocumentId(document_id)
         )
     is_too_large = document.length > MAX_SIGNED_BYTES

@@ -11,7 +11,7 @@ from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.ids import PersonId
 from kernel.pages import language_of
 from population_register.api import members_of
-from portal.service import Visit
+from portal.service.visiting import Visit
 
 
 def _visit(request: Request, session: UnitOfWork, person: CurrentPerson) -> Visit:

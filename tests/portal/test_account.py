@@ -22,7 +22,7 @@ from portal.events import (
     DocumentStored,
     RecordViewed,
 )
-from portal.service import ENTRIES_A_PAGE
+from portal.service.access_log import ENTRIES_A_PAGE
 from tests.audit.audit_builders import NOON, record
 from tests.portal.portal_builders import PDF, World, post, sign_in
 

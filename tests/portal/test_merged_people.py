@@ -16,7 +16,7 @@ from kernel.db import unit_of_work_of
 from kernel.ids import ConsentId, EntryId, PersonId, new_id
 from population_register.api import Decider, merge_persons, undo_merge
 from portal.events import DocumentDeleted, DocumentRead, DocumentsExported, DocumentsListed
-from portal.service import ENTRIES_A_PAGE
+from portal.service.access_log import ENTRIES_A_PAGE
 from tests.audit.audit_builders import record
 from tests.portal.portal_builders import PDF, World, post, sign_in
 

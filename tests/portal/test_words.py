@@ -18,7 +18,8 @@ from population_register.api import ATTRIBUTES, AgencyRole, AttributeValue
 from population_register.authority import AUTHORITY
 from portal import log_view
 from portal.log_view import entry_view
-from portal.record_view import LABELS, groups_of, lines_of
+from portal.record_view import LABELS, groups_of
+from portal.value_words import lines_of
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 RU, EN = language("ru"), language("en")
