@@ -1,26 +1,23 @@
-"""Verified claims: what a client asks for, and what it is answered. No I/O.
+"""Verified claims: what a client asks for. No I/O.
 
-A request is a template: what it names is returned, what it restricts must be so. The whole
-verification that we could state is laid against the template; where a restriction is not met, the
-parent of what it stands on is left out, up to the whole element. Nothing of it is ever an error,
-except a request that no template can be read from.
+A request is a template: what it names is returned, what it restricts must be so
+(`verified_answer.py`). The only error is a request that no template can be read from.
 
 Source:
     OpenID Connect for Identity Assurance 1.0, 5; OpenID Identity Assurance Schema Definition 1.0,
     5; OpenID Connect for Identity Assurance Claims Registration 1.0, 4.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from enum import Enum
 from types import MappingProxyType
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
 from idp.assurance import AssuranceLevel
-from idp.claims import ITEMS_OF_CLAIM, claims_from
+from idp.claims import ITEMS_OF_CLAIM
 from idp.errors import InvalidAuthorizationRequest
 
 VERIFIED_CLAIMS = "verified_claims"
@@ -58,45 +55,12 @@ ELECTRONIC_RECORD_TYPE = "population_register"
 CHECK_METHOD = "data"
 """Compared with the data of the authority that answers for it."""
 
-COUNTRY_CODE = "RUS"
 MOST_ENTRIES = 8
 LARGEST_REQUEST = 8192  # bytes of JSON: it is kept with the grant
 
 JSON: TypeAlias = Any
-_RESTRICTIONS = frozenset({"value", "values", "max_age"})
-_LEAF_MEMBERS = _RESTRICTIONS | {"essential", "purpose"}
-_ALWAYS_THERE = frozenset({"trust_framework", "type", "check_method"})
-"""What a valid response has wherever its parent is: Schema Definition, 5.4."""
-
-
-class Fact(Protocol):
-    """What the register says about an item: the register's own attribute value."""
-
-    @property
-    def value(self) -> JSON:
-        """The value."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """The agency that says so."""
-        ...
-
-    @property
-    def recorded_at(self) -> datetime:
-        """When it said so to us."""
-        ...
-
-
-class _Left(Enum):
-    """What is left of an element that is not returned."""
-
-    OUT = "out"  # there is nothing to return
-    UNMET = "unmet"  # a restriction is not met: what it stands on is left out too
-
-
-_OUT: Final = _Left.OUT
-_UNMET: Final = _Left.UNMET
+RESTRICTIONS = frozenset({"value", "values", "max_age"})
+LEAF_MEMBERS = RESTRICTIONS | {"essential", "purpose"}
 
 
 def check_request(asked: JSON) -> None:
@@ -110,7 +74,7 @@ def check_request(asked: JSON) -> None:
     Source:
         OpenID Connect for Identity Assurance, 5.1 and 5.2.
     """
-    entries = asked if isinstance(asked, list) else [asked]
+    entries = entries_of(asked)
     if not 0 < len(entries) <= MOST_ENTRIES:
         raise _malformed(f"is one object, or a list of one to {MOST_ENTRIES}")
     if len(orjson.dumps(asked)) > LARGEST_REQUEST:
@@ -121,7 +85,7 @@ def check_request(asked: JSON) -> None:
         verification = entry.get("verification")
         if not isinstance(verification, dict) or "trust_framework" not in verification:
             raise _malformed("has verification with trust_framework")
-        _check_claims(entry.get("claims", _OUT))
+        _check_claims(entry.get("claims", ()))
         _check_evidence(verification.get("evidence"))
         _check_restrictions(entry)
 
@@ -160,7 +124,7 @@ def _check_restrictions(element: JSON) -> None:
     if values is not None and not (isinstance(values, list) and values):
         raise _malformed("has values that are no list, or an empty one")
     for name, member in element.items():
-        if name not in _LEAF_MEMBERS:
+        if name not in LEAF_MEMBERS:
             _check_restrictions(member)
 
 
@@ -181,51 +145,36 @@ def items_asked(asked: JSON) -> tuple[str, ...]:
     it nobody is asked and nothing is read.
     """
     items: dict[str, None] = {}
-    for entry in _entries(asked):
-        items |= dict.fromkeys(_items_of(entry))
+    for entry in entries_of(asked):
+        items |= dict.fromkeys(items_of_entry(entry))
     return tuple(items)
 
 
-def _entries(asked: JSON) -> list[Mapping[str, JSON]]:
+def entries_of(asked: JSON) -> list[Mapping[str, JSON]]:
+    """Return what is asked for as a list, also where it is one object."""
     return asked if isinstance(asked, list) else [asked]
 
 
-def _items_of(entry: Mapping[str, JSON]) -> list[str]:
+def items_of_entry(entry: Mapping[str, JSON]) -> list[str]:
+    """Return the items that would be read to answer one entry; none where it can't be fulfilled."""
     verification = entry["verification"]
     claims = [name for name in entry["claims"] or () if name in ITEMS_OF_VERIFIED_CLAIM]
     levels = verification.get("assurance_level")
     if (
         not claims
-        or not _meets(verification["trust_framework"], TRUST_FRAMEWORK, at=_LONG_AGO)
-        or not any(_meets(levels, name, at=_LONG_AGO) for name in ASSURANCE_LEVELS)
+        or not meets(verification["trust_framework"], TRUST_FRAMEWORK, at=LONG_AGO)
+        or not any(meets(levels, name, at=LONG_AGO) for name in ASSURANCE_LEVELS)
     ):
         return []
     items = [item for claim in claims for item in ITEMS_OF_VERIFIED_CLAIM[claim]]
     for member in verification.get("evidence") or ():
         if member["type"]["value"] == DOCUMENT:
             wanted = (member.get("document_details") or {}).get("type")
-            items += [i for t, i in ITEM_OF_DOCUMENT.items() if _meets(wanted, t, at=_LONG_AGO)]
+            items += [i for t, i in ITEM_OF_DOCUMENT.items() if meets(wanted, t, at=LONG_AGO)]
     return items
 
 
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grounds:
-    """What an answer is made from.
-
-    Attributes:
-        facts: By item; an item that the register does not have is absent.
-        level: Of the account, when the person agreed.
-        agencies: Names of agencies, by identifier.
-        at: Now.
-    """
-
-    facts: Mapping[str, Fact]
-    level: AssuranceLevel
-    agencies: Mapping[str, str]
-    at: datetime
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def as_granted(verified: Mapping[str, JSON], level: AssuranceLevel) -> dict[str, JSON] | None:
@@ -244,7 +193,7 @@ def merged(granted: Mapping[str, JSON] | None, asked: Mapping[str, JSON]) -> dic
         if len(both) == 1 or (both and both[0] == both[1]):
             found[where] = both[0]
         elif both:
-            found[where] = [entry for each in both for entry in _entries(each)]
+            found[where] = [entry for each in both for entry in entries_of(each)]
             check_request(found[where])
     return found
 
@@ -279,215 +228,7 @@ def wanted_of_grant(granted: Mapping[str, JSON], where: str) -> Wanted | None:
     return None if level < min(ASSURANCE_LEVELS.values()) else Wanted(asked, items, level)
 
 
-def answer(asked: JSON, grounds: Grounds) -> JSON:
-    """Return the `verified_claims` of a response; None when there is nothing to say.
-
-    Args:
-        asked: As `check_request` accepted it.
-        grounds: What we know.
-
-    Returns:
-        An object for an object, a list for a list: as many members as can be fulfilled.
-
-    Source:
-        OpenID Connect for Identity Assurance, 5.6 and 5.7.
-    """
-    answers = [found for entry in _entries(asked) if (found := _answer(entry, grounds)) is not None]
-    if not answers:
-        return None
-    return answers if isinstance(asked, list) else answers[0]
-
-
-def _answer(entry: Mapping[str, JSON], grounds: Grounds) -> dict[str, JSON] | None:
-    if not _items_of(entry):
-        return None
-    claims = {
-        name: value
-        for name, value in _claims(entry["claims"], grounds.facts).items()
-        if _meets(entry["claims"][name], value, at=grounds.at)
-    }
-    wanted = entry["verification"]
-    level = _level(wanted.get("assurance_level"), grounds.level)
-    if not claims or level is None:
-        return None
-    verification = _project(wanted, _verification(claims, level, grounds), at=grounds.at)
-    if isinstance(verification, _Left):
-        return None
-    return {"verification": verification, "claims": claims}
-
-
-def _claims(names: Iterable[str], facts: Mapping[str, Fact]) -> dict[str, JSON]:
-    values = {item: fact.value for item, fact in facts.items()}
-    found = claims_from(values, [name for name in names if name in ITEMS_OF_CLAIM])
-    if "place_of_birth" in names and values.get("birthplace"):
-        found["place_of_birth"] = {"locality": values["birthplace"]}
-    if "nationalities" in names and values.get("citizenships"):
-        found["nationalities"] = list(values["citizenships"])
-    return found
-
-
-def _level(wanted: JSON, has: AssuranceLevel) -> str | None:
-    """Return the strongest level that is wanted and had: each includes those below."""
-    for name, level in ASSURANCE_LEVELS.items():
-        if level <= has and _meets(wanted, name, at=_LONG_AGO):
-            return name
-    return None
-
-
-def _verification(claims: Mapping[str, JSON], level: str, grounds: Grounds) -> dict[str, JSON]:
-    """Return everything that we could say about how the claims were verified."""
-    used = [
-        grounds.facts[item]
-        for claim in claims
-        for item in ITEMS_OF_VERIFIED_CLAIM[claim]
-        if item in grounds.facts
-    ]
-    return {
-        "trust_framework": TRUST_FRAMEWORK,
-        "assurance_level": level,
-        # Of several values, the one that was learned first: none is older than it says.
-        "time": _instant(min(fact.recorded_at for fact in used)),
-        "evidence": [*_records(claims, used, grounds), *_documents(grounds)],
-    }
-
-
-def _records(
-    claims: Mapping[str, JSON], used: Sequence[Fact], grounds: Grounds
-) -> list[dict[str, JSON]]:
-    """Return one electronic record for each agency that a claim comes from."""
-    records = []
-    for source in dict.fromkeys(fact.source for fact in used):
-        derived = {
-            name: value
-            for name, value in claims.items()
-            if any(
-                grounds.facts[item].source == source
-                for item in ITEMS_OF_VERIFIED_CLAIM[name]
-                if item in grounds.facts
-            )
-        }
-        learned = _instant(min(fact.recorded_at for fact in used if fact.source == source))
-        records.append(
-            {
-                "type": ELECTRONIC_RECORD,
-                "check_details": [_check(source, learned, grounds)],
-                "record": {
-                    "type": ELECTRONIC_RECORD_TYPE,
-                    "created_at": learned,
-                    "source": {
-                        "name": grounds.agencies.get(source, source),
-                        "country_code": COUNTRY_CODE,
-                    },
-                },
-                "derived_claims": derived,
-            }
-        )
-    return records
-
-
-def _documents(grounds: Grounds) -> list[dict[str, JSON]]:
-    """Return the identity documents that the register knows and the person agreed to show."""
-    documents = []
-    for of_type, item in ITEM_OF_DOCUMENT.items():
-        fact = grounds.facts.get(item)
-        if fact is None:
-            continue
-        value = fact.value
-        details = {
-            "type": of_type,
-            "document_number": value.get("series_number") or value.get("number"),
-            "date_of_issuance": value.get("issued_on"),
-            "date_of_expiry": value.get("expires_on"),
-            "issuer": _present(
-                {
-                    "name": value.get("issuer"),
-                    "country_code": value.get("issuing_state", COUNTRY_CODE),
-                }
-            ),
-        }
-        checked = _check(fact.source, _instant(fact.recorded_at), grounds)
-        documents.append(
-            {
-                "type": DOCUMENT,
-                "check_details": [checked],
-                "document_details": _present(details),
-            }
-        )
-    return documents
-
-
-def _check(source: str, learned: str, grounds: Grounds) -> dict[str, JSON]:
-    return {
-        "check_method": CHECK_METHOD,
-        "organization": grounds.agencies.get(source, source),
-        "time": learned,
-    }
-
-
-def _present(members: Mapping[str, JSON]) -> dict[str, JSON]:
-    return {name: value for name, value in members.items() if value}
-
-
-def _instant(at: datetime) -> str:
-    """Write an instant in UTC: another zone would tell where somebody was (9)."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _project(template: JSON, full: JSON, *, at: datetime) -> JSON:
-    """Return the part of `full` that the template names; or what is left of it."""
-    match full:
-        case dict():
-            return _project_object(template, full, at=at)
-        case list() if isinstance(template, list):
-            return _project_list(template, full, at=at)
-        case _:
-            return full if _meets(template, full, at=at) else _UNMET
-
-
-def _project_object(template: JSON, full: Mapping[str, JSON], *, at: datetime) -> JSON:
-    nested = template.keys() - _LEAF_MEMBERS if isinstance(template, dict) else set()
-    if not nested:
-        return full if _meets(template, full, at=at) else _UNMET
-    found: dict[str, JSON] = {}
-    for name, value in full.items():
-        if name not in nested and name not in _ALWAYS_THERE:
-            continue
-        part = _project(template.get(name), value, at=at)
-        if part is _UNMET:
-            return _UNMET
-        found[name] = part
-    # What we don't have is left out, unless it had to be something.
-    if any(_is_restricted(template[name]) for name in nested - full.keys()):
-        return _UNMET
-    if full.get("type") == DOCUMENT and "document_details" not in found:
-        found["document_details"] = {"type": full["document_details"]["type"]}
-    return found
-
-
-def _project_list(template: Sequence[JSON], full: Sequence[JSON], *, at: datetime) -> JSON:
-    """Return the members that one of the templates fits (5.2: linked by a logical OR)."""
-    found = []
-    for member in full:
-        parts = (_project(each, member, at=at) for each in template)
-        fitting = next((part for part in parts if part is not _UNMET), _OUT)
-        if fitting is not _OUT:
-            found.append(fitting)
-    return found or _UNMET
-
-
-def _is_restricted(template: JSON) -> bool:
-    match template:
-        case dict():
-            return not _RESTRICTIONS.isdisjoint(template) or any(
-                _is_restricted(member) for member in template.values()
-            )
-        case list():
-            return any(_is_restricted(member) for member in template)
-        case _:
-            return False
-
-
-def _meets(template: JSON, value: JSON, *, at: datetime) -> bool:
+def meets(template: JSON, value: JSON, *, at: datetime) -> bool:
     """Tell whether a value is one of those wanted, and young enough."""
     if not isinstance(template, dict):
         return True

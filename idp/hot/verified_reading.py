@@ -17,14 +17,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from consent.api import PurposeCode
-from idp import verified_claims
+from idp import verified_answer, verified_claims
 from idp.hot.claims_reading import read_items
 from idp.hot.clients import Caller
 from idp.item_reading import ItemsRead, ReadRefused
 from idp.statements import grant_binds
 from idp.tables import grants
 from idp.tokens import Subject
-from idp.verified_claims import ID_TOKEN, IDENTIFICATION, VERIFIED_CLAIMS, Grounds
+from idp.verified_answer import Grounds
+from idp.verified_claims import ID_TOKEN, IDENTIFICATION, VERIFIED_CLAIMS
 from kernel.db import HotStatement, unit_of_work_of
 from kernel.ids import GrantId
 from population_register.api import list_agencies
@@ -76,7 +77,7 @@ async def read_verified_claims(
     )
     if isinstance(facts, ReadRefused):
         return facts if facts.reason in _NOT_LIVE else {}
-    answer = verified_claims.answer(
+    answer = verified_answer.answer(
         wanted.asked,
         Grounds(facts=facts, level=wanted.level, agencies=await _agencies(request), at=read.at),
     )

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from consent.api import PurposeCode
-from idp import tokens, verified_claims
+from idp import tokens, verified_answer, verified_claims
 from idp.claims import claims_from, items_of_claims
 from idp.item_reading import ItemsRead, ReadRefused
 from idp.model import ClaimsRequest, Client
@@ -18,7 +18,8 @@ from idp.ring_tokens import REFRESH_TOKEN
 from idp.service.item_reads import read_items_in
 from idp.statements import grant_binds
 from idp.store import grants as store
-from idp.verified_claims import ID_TOKEN, IDENTIFICATION, VERIFIED_CLAIMS, Grounds
+from idp.verified_answer import Grounds
+from idp.verified_claims import ID_TOKEN, IDENTIFICATION, VERIFIED_CLAIMS
 from kernel.ids import GrantId
 from kernel.secret import Secret, random_b64url
 from population_register.api import list_agencies
@@ -169,7 +170,7 @@ def _claims_of_id_token(
     if isinstance(facts, ReadRefused):
         return said
     agencies = {str(agency.agency_id): agency.name_ru for agency in list_agencies(session)}
-    answer = verified_claims.answer(
+    answer = verified_answer.answer(
         wanted.asked, Grounds(facts=facts, level=wanted.level, agencies=agencies, at=at)
     )
     return said if answer is None else {**said, VERIFIED_CLAIMS: answer}

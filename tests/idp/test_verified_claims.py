@@ -12,11 +12,10 @@ import pytest
 from idp.assurance import AssuranceLevel
 from idp.errors import InvalidAuthorizationRequest
 from idp.metadata import provider_metadata
+from idp.verified_answer import Grounds, answer
 from idp.verified_claims import (
     MOST_ENTRIES,
     TRUST_FRAMEWORK,
-    Grounds,
-    answer,
     as_granted,
     check_request,
     items_asked,
