@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
 from sqlalchemy.orm import Session
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from idp.dependencies import CurrentPerson, TheProvider
 from idp.errors import UnknownUserCode
@@ -19,7 +19,7 @@ from idp.user_codes import UserCode
 from kernel.db import UnitOfWork
 from kernel.form_guard import FormFromOurPage
 from kernel.languages import _
-from kernel.pages import language_of, render
+from kernel.pages import language_of, render, see_other
 
 router = APIRouter(include_in_schema=False)
 
@@ -43,7 +43,7 @@ def take_code(
 ) -> Response:
     """Go to what the device asks."""
     code, _found = _find(request, session, provider, user_code, person)
-    return _see(f"/device/{code.in_address}")
+    return see_other(f"/device/{code.in_address}")
 
 
 @router.get("/device/{user_code}")
@@ -94,7 +94,7 @@ def decide(
         devices.deny(session, found, at=at)
         return _decided(request, is_allowed=False, is_unmet=found.is_unmet)
     if shown != shown_disclosures(found.session, found.asked):
-        return _see(f"/device/{code.in_address}")
+        return see_other(f"/device/{code.in_address}")
     language = language_of(request).code
     devices.allow(session, provider, found, language=language, at=at)
     return _decided(request, is_allowed=True)
@@ -152,7 +152,3 @@ def show_unknown_code(
             "After several wrong codes you have to wait"
         ),
     )
-
-
-def _see(address: str) -> RedirectResponse:
-    return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Form, Request
 from sqlalchemy.orm import Session
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from idp.cookies import known_browser, set_known_browser
 from idp.dependencies import password_hasher_of
@@ -29,7 +29,7 @@ from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.errors import DomainError
 from kernel.form_guard import FormFromOurPage
 from kernel.languages import _
-from kernel.pages import RefusalText, render
+from kernel.pages import RefusalText, render, see_other
 from kernel.secret import Secret
 
 router = APIRouter(include_in_schema=False)
@@ -113,7 +113,7 @@ def sign_in(
         browser=known_browser(request, is_desk=True),
         at=state.clock.now(),
     )
-    response = _see(CODE)
+    response = see_other(CODE)
     _set(request, response, _WAITING_COOKIE, waiting)
     return response
 
@@ -142,7 +142,7 @@ def complete_sign_in(
         replaces=_cookie(request),
         at=state.clock.now(),
     )
-    response = _see(DESK)
+    response = see_other(DESK)
     _set(request, response, _COOKIE, signed_in.cookie)
     _delete(request, response, _WAITING_COOKIE)
     kept = remember_desk_browser(
@@ -156,7 +156,7 @@ def complete_sign_in(
 def sign_out(request: Request, session: UnitOfWork) -> Response:
     """End the session of this browser."""
     sign_out_operator(session, _cookie(request))
-    response = _see(SIGN_IN)
+    response = see_other(SIGN_IN)
     _delete(request, response, _COOKIE)
     return response
 
@@ -194,10 +194,6 @@ def _delete(request: Request, response: Response, cookie: str) -> None:
 
 def _address(request: Request) -> str:
     return request.client.host if request.client else ""
-
-
-def _see(address: str) -> RedirectResponse:
-    return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
 
 
 def _sign_in_page(

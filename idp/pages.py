@@ -6,10 +6,17 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from sqlalchemy.orm import Session
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from idp import cookies, device_pages, operator_pages, request_pages, upstream_pages
-from idp.dependencies import CurrentSession, current_session, password_hasher_of, provider_of
+from idp import (
+    cookies,
+    device_pages,
+    operator_pages,
+    request_pages,
+    upstream_confirm_pages,
+    upstream_pages,
+)
+from idp.dependencies import CurrentSession, current_session, provider_of
 from idp.errors import (
     DeskSignInGone,
     NobodyAtDesk,
@@ -24,13 +31,14 @@ from idp.model import AuthorizationResponse, Interaction
 from idp.own_addresses import AFTER_SIGN_IN, parse_own_address
 from idp.page_views import asked_disclosures, asker_of, shown_digest
 from idp.responses import respond
-from idp.service import accounts, authorization, logout, sessions
+from idp.service import accounts, authorization, logout
+from idp.signing_in import begin_session, sign_in_by_password
 from idp.signing_out import leave
 from idp.upstream_refusals import show_refusal
 from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.form_guard import FormFromOurPage
 from kernel.languages import _
-from kernel.pages import PagePart, RefusalText, language_of, render
+from kernel.pages import PagePart, RefusalText, language_of, render, see_other
 from kernel.secret import Secret
 
 router = APIRouter(include_in_schema=False)
@@ -38,6 +46,7 @@ router.include_router(device_pages.router)
 router.include_router(operator_pages.router)
 router.include_router(request_pages.router)
 router.include_router(upstream_pages.router)
+router.include_router(upstream_confirm_pages.router)
 
 _ONE_FORM = [FormFromOurPage]
 
@@ -86,7 +95,7 @@ def decide_consent(
     if decision == "deny" or interaction.is_unmet:
         return _deny(request, session, interaction)
     if interaction.needs_sign_in or shown != shown_digest(interaction):
-        return _see(f"/interaction/{interaction.interaction_id}")
+        return see_other(f"/interaction/{interaction.interaction_id}")
     return _allow(request, session, interaction)
 
 
@@ -99,7 +108,7 @@ def show_sign_in(
 ) -> Response:
     """Ask for name and password; whoever is signed in goes on, unless asked to sign in again."""
     if sign_in is not None and not again:
-        return _see(parse_own_address(next))
+        return see_other(parse_own_address(next))
     return _sign_in_page(request, None, next_address=next, is_again=bool(again))
 
 
@@ -147,30 +156,11 @@ def _sign_in(
     request.state.typed_username = username
     if not username.strip() or not password.reveal():
         raise EmptySignIn
-    at = request.app.state.clock.now()
-    provider = provider_of(request)
-    signed_in = accounts.sign_in(
-        session,
-        provider.keyring,
-        password_hasher_of(request),
-        username=username,
-        password=password,
-        address=request.client.host if request.client else "",
-        browser=cookies.known_browser(request),
-        at=at,
-    )
-    opened = sessions.open_session(
-        session,
-        signed_in,
-        policy=provider.policy,
-        replaces=cookies.session_cookie(request),
-        at=at,
-    )
-    response = _see(then)
-    cookies.set_session_cookie(
-        request, response, opened, provider.browser_state(opened.session.session_id)
-    )
-    kept = accounts.remember_browser(provider.keyring, cookies.known_browser(request), username)
+    signed_in = sign_in_by_password(request, session, username, password)
+    response = see_other(then)
+    begin_session(request, session, signed_in, response)
+    keyring = provider_of(request).keyring
+    kept = accounts.remember_browser(keyring, cookies.known_browser(request), username)
     cookies.set_known_browser(request, response, kept)
     return response
 
@@ -298,8 +288,8 @@ def _show_failed_sign_in(
         "The name or the password is wrong, or there were too many attempts. After several "
         "wrong passwords you have to wait, up to 15 minutes"
     )
-    if request.url.path.startswith(upstream_pages.CONFIRM):
-        return upstream_pages.show_failed_confirmation(request, headers, sentence)
+    if request.url.path.startswith(upstream_confirm_pages.CONFIRM):
+        return upstream_confirm_pages.show_failed_confirmation(request, headers, sentence)
     return _sign_in_again(request, headers, {"username": sentence})
 
 
@@ -330,13 +320,9 @@ def _show_sign_in_first(
 ) -> Response:
     """Send a person who is not signed in to the sign-in page, and back afterwards."""
     wanted = request.url.path if request.method in {"GET", "HEAD"} else AFTER_SIGN_IN
-    response = _see(f"/sign-in?{urlencode({'next': parse_own_address(wanted)})}")
+    response = see_other(f"/sign-in?{urlencode({'next': parse_own_address(wanted)})}")
     response.headers.update(headers)
     return response
-
-
-def _see(address: str) -> RedirectResponse:
-    return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
 
 
 PART = PagePart(

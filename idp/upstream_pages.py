@@ -2,35 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from idp import cookies
-from idp.dependencies import (
-    current_person,
-    current_session,
-    password_hasher_of,
-    policy_of,
-    provider_of,
-)
-from idp.errors import (
-    SignInFailed,
-    UpstreamDenied,
-    UpstreamNotVerified,
-    UpstreamUnavailable,
-)
-from idp.model import Interaction, InteractionId, SignedIn
+from idp.dependencies import current_person, current_session, policy_of, provider_of
+from idp.errors import UpstreamDenied, UpstreamNotVerified, UpstreamUnavailable
+from idp.model import Interaction, InteractionId
 from idp.own_addresses import parse_own_address
-from idp.page_views import visible
-from idp.service import accounts, authorization, sessions
+from idp.service import authorization
 from idp.service import upstream_requests as requests
 from idp.service import upstreams as service
 from idp.service.upstream_requests import Kept
 from idp.service.upstreams import MustConfirm, Settled
+from idp.signing_in import begin_session
 from idp.upstream import (
     Asserted,
     Upstream,
@@ -40,17 +28,13 @@ from idp.upstream import (
     verify_id_token,
 )
 from idp.upstream_client import Tokens, UpstreamClient
+from idp.upstream_confirm_pages import CONFIRM
 from idp.upstream_refusals import LINKS
-from kernel.db import UnitOfWork, unit_of_work_of
-from kernel.form_guard import FormFromOurPage
-from kernel.pages import language_of, render
-from kernel.secret import Secret
+from kernel.db import unit_of_work_of
+from kernel.pages import language_of, see_other
 
 router = APIRouter(include_in_schema=False)
 
-CONFIRM = "/upstream/confirm"
-
-_ONE_FORM = [FormFromOurPage]
 _DENIED = frozenset({"access_denied", "login_required", "interaction_required", "consent_required"})
 
 
@@ -100,7 +84,7 @@ def connect(request: Request, upstream_id: str) -> Response:
         person = current_person(request, session)
         upstream, _credential = service.get_upstream(session, provider, upstream_id)
     if not service.is_fresh(person, at=at):
-        return _see(f"/sign-in?{urlencode({'next': LINKS, 'again': 'yes'})}")
+        return see_other(f"/sign-in?{urlencode({'next': LINKS, 'again': 'yes'})}")
     # Whoever sits there proves it is theirs: that they were signed in there is not enough.
     begun = requests.new_request(return_to=LINKS, max_age=0, is_renewed=True, link_to=person, at=at)
     return _send(request, upstream, begun)
@@ -162,62 +146,6 @@ def callback(  # noqa: PLR0917  # parameters of the response, by their own names
     return response
 
 
-@router.get(CONFIRM + "/{confirmation_id}")
-def show_confirmation(request: Request, session: UnitOfWork, confirmation_id: str) -> Response:
-    """Ask whether an account there shall open the account here."""
-    return _confirmation_page(request, session, confirmation_id)
-
-
-@router.post(CONFIRM + "/{confirmation_id}", dependencies=_ONE_FORM)
-def confirm(
-    request: Request,
-    session: UnitOfWork,
-    confirmation_id: str,
-    username: Annotated[str, Form(max_length=200)] = "",
-    password: Annotated[str, Form(max_length=1000)] = "",
-) -> Response:
-    """Connect, as the person says."""
-    provider = provider_of(request)
-    at = request.app.state.clock.now()
-    binding = cookies.interaction_binding(request, confirmation_id)
-    upstream, it = requests.find_confirmation(
-        session, provider, confirmation_id=confirmation_id, binding=binding, at=at
-    )
-    request.state.upstream_return = it.return_to
-    request.state.typed_username = username
-    signed_in: SignedIn | None = None
-    if it.is_by_number:
-        signed_in = accounts.sign_in(
-            session,
-            provider.keyring,
-            password_hasher_of(request),
-            username=username,
-            password=Secret(password),
-            address=request.client.host if request.client else "",
-            browser=cookies.known_browser(request),
-            at=at,
-        )
-    entered = service.confirm(
-        session,
-        provider,
-        confirmation_id=confirmation_id,
-        binding=binding,
-        sign_in=current_session(request, session),
-        signed_in=signed_in,
-        at=at,
-    )
-    response: Response = render(
-        request,
-        "idp/upstream_connected.html",
-        upstream_name=upstream.name(language_of(request).code),
-        then=it.return_to,
-    )
-    if entered is not None:
-        _open_session(request, session, entered, response)
-    cookies.clear_interaction_binding(request, response, InteractionId(confirmation_id))
-    return response
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """A button of the sign-in page."""
@@ -268,7 +196,7 @@ def _send(request: Request, upstream: Upstream, begun: UpstreamRequest) -> Respo
     )
     with unit_of_work_of(request.app.state.sessions) as session:
         requests.keep_request(session, provider, upstream, begun, kept)
-    response = _see(address)
+    response = see_other(address)
     _bind(request, response, kept)
     return response
 
@@ -316,28 +244,12 @@ def _interaction(request: Request, session: Session, interaction_id: str) -> Int
 
 def _settled(request: Request, session: Session, settled: Settled) -> Response:
     if isinstance(settled, MustConfirm):
-        response = _see(f"{CONFIRM}/{settled.kept.token.reveal()}")
+        response = see_other(f"{CONFIRM}/{settled.kept.token.reveal()}")
         _bind(request, response, settled.kept)
         return response
-    response = _see(settled.return_to)
-    _open_session(request, session, settled.signed_in, response)
+    response = see_other(settled.return_to)
+    begin_session(request, session, settled.signed_in, response)
     return response
-
-
-def _open_session(
-    request: Request, session: Session, signed_in: SignedIn, response: Response
-) -> None:
-    provider = provider_of(request)
-    opened = sessions.open_session(
-        session,
-        signed_in,
-        policy=provider.policy,
-        replaces=cookies.session_cookie(request),
-        at=request.app.state.clock.now(),
-    )
-    cookies.set_session_cookie(
-        request, response, opened, provider.browser_state(opened.session.session_id)
-    )
 
 
 def _bind(request: Request, response: Response, kept: Kept) -> None:
@@ -348,54 +260,3 @@ def _bind(request: Request, response: Response, kept: Kept) -> None:
         kept.binding,
         provider_of(request).policy,
     )
-
-
-def _see(address: str) -> RedirectResponse:
-    return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
-
-
-def _confirmation_page(
-    request: Request,
-    session: Session,
-    confirmation_id: str,
-    *,
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-    errors: Mapping[str, str] | None = None,
-) -> Response:
-    upstream, it = requests.find_confirmation(
-        session,
-        provider_of(request),
-        confirmation_id=confirmation_id,
-        binding=cookies.interaction_binding(request, confirmation_id),
-        at=request.app.state.clock.now(),
-    )
-    return render(
-        request,
-        "idp/upstream_confirm.html",
-        status=status,
-        headers=headers,
-        path=f"{CONFIRM}/{confirmation_id}",
-        action=f"{CONFIRM}/{confirmation_id}",
-        upstream_name=upstream.name(language_of(request).code),
-        shown_name=visible(it.asserted.shown_name),
-        is_by_number=it.is_by_number,
-        then=it.return_to,
-        username=getattr(request.state, "typed_username", ""),
-        errors=errors or {},
-    )
-
-
-def show_failed_confirmation(
-    request: Request, headers: Mapping[str, str], sentence: str
-) -> Response:
-    """Show the form again, with one sentence for every reason."""
-    with unit_of_work_of(request.app.state.sessions) as session:
-        return _confirmation_page(
-            request,
-            session,
-            request.path_params["confirmation_id"],
-            status=SignInFailed.status,
-            headers=headers,
-            errors={"username": sentence},
-        )

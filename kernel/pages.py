@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, PrefixLoader, select_autoescape
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 from typing_extensions import override
@@ -254,6 +254,11 @@ def render(request: Request, template: str, /, **options: Any) -> HTMLResponse: 
     """Answer with a page of the application that got the request; see `Pages.render`."""
     pages: Pages = request.app.state.pages
     return pages.render(request, template, **options)
+
+
+def see_other(address: str) -> RedirectResponse:
+    """Send the browser on to another page after a form."""
+    return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
 
 
 def content_security_policy(leads_to: str | None = None, image: str | None = None) -> str:

@@ -23,7 +23,7 @@ from kernel.errors import DomainError, InvalidRequest
 from kernel.form_guard import FormFromOurPage
 from kernel.ids import AgencyId, PersonId
 from kernel.languages import _
-from kernel.pages import Pages, RefusalText, language_of, render
+from kernel.pages import Pages, RefusalText, language_of, render, see_other
 from population_register.api import (
     LONGEST_COMMENT,
     AgencyNotAsked,
@@ -51,7 +51,6 @@ from population_register.api import (
 )
 from portal.desk_view import case_address, case_number, case_page, decided_row, queue_row
 from portal.service.visiting import agency_names
-from portal.visits import see
 
 router = APIRouter(include_in_schema=False)
 
@@ -86,7 +85,7 @@ def _decider(request: Request, operator: Operator, comment: str = "") -> Decider
 def start(operator: CurrentOperator) -> Response:
     """Go to the queue: what waits for confirmation first, for whoever only confirms."""
     is_approver = not operator.may(OperatorRole.CLERK) and operator.may(OperatorRole.APPROVER)
-    return see("/desk/cases?state=waiting" if is_approver else "/desk/cases")
+    return see_other("/desk/cases?state=waiting" if is_approver else "/desk/cases")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,14 +187,14 @@ def _parse_position(text: str) -> tuple[datetime, PersonId, PersonId]:
 def take(request: Request, session: UnitOfWork, clerk: Clerk, case: Case) -> Response:
     """Take a case: nobody else may decide it for a quarter of an hour."""
     take_case(session, case, by=_decider(request, clerk))
-    return see(case_address(case))
+    return see_other(case_address(case))
 
 
 @router.post("/desk/cases/{one:uuid}/{other:uuid}/leave", dependencies=[FormFromOurPage])
 def leave(request: Request, session: UnitOfWork, clerk: Clerk, case: Case) -> Response:
     """Give a case back without a decision."""
     leave_case(session, case, by=_decider(request, clerk))
-    return see("/desk/cases")
+    return see_other("/desk/cases")
 
 
 @router.get("/desk/cases/{one:uuid}/{other:uuid}")
@@ -263,7 +262,7 @@ def decide(
             done = "asked"
         case _:
             raise DecisionIncomplete(field="verdict")
-    return see(f"/desk/cases?{urlencode({'done': done})}")
+    return see_other(f"/desk/cases?{urlencode({'done': done})}")
 
 
 def _parse_records(records: tuple[str, ...]) -> tuple[int, list[bytes]]:
@@ -309,11 +308,11 @@ def confirm(
     by = _decider(request, approver, parse_comment(said.comment))
     if said.decision == "confirm":
         confirm_merge(session, keyring, case, said.about, by=by)
-        return see("/desk/cases?done=confirmed")
+        return see_other("/desk/cases?done=confirmed")
     if said.decision != "reject":
         raise InvalidRequest(field="decision")
     reject_merge(session, keyring, case, said.about, by=by)
-    return see("/desk/cases?done=rejected")
+    return see_other("/desk/cases?done=rejected")
 
 
 @router.post("/desk/cases/{one:uuid}/{other:uuid}/undo", dependencies=[FormFromOurPage])
@@ -328,7 +327,7 @@ def undo(
     request.state.typed_decision = case, _Typed(comment=said.comment)
     by = _decider(request, clerk, parse_comment(said.comment))
     take_back(session, request.app.state.keyring, case, said.about, by=by)
-    return see("/desk/cases?done=undone")
+    return see_other("/desk/cases?done=undone")
 
 
 @router.get("/desk/decisions")

@@ -12,10 +12,10 @@ from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.errors import DomainError
 from kernel.form_guard import FormFromOurPage
 from kernel.languages import _
-from kernel.pages import RefusalText, render
+from kernel.pages import RefusalText, render, see_other
 from population_register.api import LONGEST_SUGGESTION, LONGEST_TEXT
 from portal.disputes import DisputedValue, send_dispute, view_disputes, view_value
-from portal.visits import CurrentVisit, find_visit, see
+from portal.visits import CurrentVisit, find_visit
 
 router = APIRouter(include_in_schema=False)
 
@@ -92,7 +92,7 @@ def send(
         suggested=typed.suggested,
         holidays=request.app.state.settings.holidays,
     )
-    return see(f"/account/disputes?{urlencode({'sent': dispute_id})}")
+    return see_other(f"/account/disputes?{urlencode({'sent': dispute_id})}")
 
 
 def _form(

@@ -19,7 +19,7 @@ from kernel.errors import DomainError
 from kernel.form_guard import FIELD, FormFromOurPage
 from kernel.ids import ConsentId, DocumentId, EntryId, SessionId
 from kernel.languages import _
-from kernel.pages import PagePart, RefusalText, language_of, render
+from kernel.pages import PagePart, RefusalText, language_of, render, see_other
 from population_register.api import DisputeRefused
 from portal import desk_pages, dispute_pages, signature_pages
 from portal.service.access_log import find_proof, view_log
@@ -36,7 +36,7 @@ from portal.service.documents import (
 from portal.service.record import view_children, view_record
 from portal.service.visiting import Visit
 from portal.upstreams import view_upstreams
-from portal.visits import CurrentVisit, find_visit, see
+from portal.visits import CurrentVisit, find_visit
 from vault.api import (
     DocumentKind,
     MalformedUpload,
@@ -56,7 +56,7 @@ _ONE_FORM = [FormFromOurPage]
 @router.get("/")
 def start() -> Response:
     """Go to the account: there is nothing else at the front door."""
-    return see("/account")
+    return see_other("/account")
 
 
 @router.get("/account")
@@ -127,7 +127,7 @@ async def take_document(request: Request) -> Response:
             kind=kind, title=title, limit=limit,
         )
     )  # fmt: skip
-    return see("/account/documents")
+    return see_other("/account/documents")
 
 
 @router.get("/account/documents/{document_id:uuid}/content")
@@ -159,7 +159,7 @@ def delete_document(
     """Delete a document for ever."""
     keyring = request.app.state.keyring
     erase_document(session, keyring, visit, DocumentId(document_id))
-    return see("/account/documents")
+    return see_other("/account/documents")
 
 
 @router.get("/account/consents")
@@ -194,7 +194,7 @@ def withdraw_consent(session: UnitOfWork, visit: CurrentVisit, consent_id: UUID)
     """Withdraw a consent: the next read that begins after this answer is refused."""
     given = find_consent(session, visit, ConsentId(consent_id))
     record = withdraw(session, given.person_id, given.consent_id, at=visit.at)
-    return see(f"/account/consents?withdrawn={record.consent_id}")
+    return see_other(f"/account/consents?withdrawn={record.consent_id}")
 
 
 @router.get("/account/consents/{consent_id:uuid}/receipt")
@@ -275,7 +275,7 @@ def disconnect_upstream(
     """Let an account of a regional system open the person's account no more."""
     at = request.app.state.clock.now()
     unlink_upstream(session, provider_of(request), person, upstream_id, at=at)
-    return see("/account/upstreams")
+    return see_other("/account/upstreams")
 
 
 @router.post("/account/sessions/{session_id:uuid}/end", dependencies=_ONE_FORM)
@@ -288,7 +288,7 @@ def end_one_session(
     )
     if session_id == person.session_id:
         return leave(request, session, known_to, then=None)
-    return see("/account/sessions")
+    return see_other("/account/sessions")
 
 
 def _new_document_page(

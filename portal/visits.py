@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
-from starlette.responses import RedirectResponse
 
 from idp.api import CurrentPerson, current_person
 from kernel.db import UnitOfWork, unit_of_work_of
@@ -41,11 +40,6 @@ def find_visit(request: Request) -> Visit:
     """
     with unit_of_work_of(request.app.state.sessions) as session:
         return _visit_of(request, session, current_person(request, session).person_id)
-
-
-def see(address: str) -> RedirectResponse:
-    """Send the browser on to another page after a form."""
-    return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
 
 
 CurrentVisit = Annotated[Visit, Depends(_visit, scope="function")]
