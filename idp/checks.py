@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias
-from urllib.parse import urlsplit
 
 from idp import grant_management, pkce, resource_indicators, verified_claims
+from idp.authorization_details import parse_authorization_details
 from idp.claims import CLAIMS_OF_SCOPE, claims_of_scopes, items_of_claims, parse_claims_parameter
 from idp.errors import (
     InvalidAuthorizationDetails,
@@ -36,9 +36,8 @@ from idp.model import (
     Prompt,
     ResponseMode,
 )
+from idp.redirect_uris import is_registered_redirect_uri
 from idp.verified_claims import IDENTIFICATION
-from kernel.errors import InvalidRequest
-from kernel.strict_json import parse_json
 
 ReadDisclosure: TypeAlias = Callable[[JSONObject], Disclosure]
 """`consent.api.parse_disclosure`; raises `InvalidAuthorizationDetails`."""
@@ -87,13 +86,11 @@ PROMPTS: tuple[Prompt, ...] = ("none", "login", "consent", "select_account")
 DISPLAYS = ("page", "popup", "touch", "wap")
 
 LONGEST_STATE = 4096  # characters; of state and nonce: they come back in an address or a token
-MOST_DISCLOSURES = 8
 LONGEST_MAX_AGE = timedelta(days=366)
 
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749, A.4
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")  # RFC 6749, A.5
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of a SHA-256: RFC 7638, 3
-_LOOPBACK = {"127.0.0.1", "[::1]", "::1"}
 
 
 def check_redirect_uri(it: Submission) -> Fields:
@@ -101,33 +98,9 @@ def check_redirect_uri(it: Submission) -> Fields:
     uri = it.parameters.get("redirect_uri")
     if uri is None:
         raise UnregisteredRedirectUri(reason="missing")
-    if not any(
-        uri == registered or _differs_by_loopback_port(uri, registered)
-        for registered in it.client.metadata.redirect_uris
-    ):
+    if not is_registered_redirect_uri(uri, it.client.metadata.redirect_uris):
         raise UnregisteredRedirectUri(reason="not registered", redirect_uri=uri[:200])
     return {"redirect_uri": uri}
-
-
-def _differs_by_loopback_port(uri: str, registered: str) -> bool:
-    """A native app learns its port when it starts (RFC 8252, 7.3): IP literals only."""
-    if not registered.startswith(("http://127.0.0.1", "http://[::1]")):
-        return False
-    try:
-        ours, theirs = urlsplit(registered), urlsplit(uri)
-        _ = theirs.port  # raises when it is no number
-    except ValueError:
-        return False
-    if theirs.hostname is None or ours.hostname not in _LOOPBACK:
-        return False
-    host = f"[{theirs.hostname}]" if ":" in theirs.hostname else theirs.hostname
-    port = "" if theirs.port is None else f":{theirs.port}"
-    rebuilt = f"http://{host}{port}"  # neither userinfo, nor another spelling of the host
-    return (
-        theirs.hostname == ours.hostname
-        and uri.startswith(rebuilt)
-        and uri[len(rebuilt) :] == registered[len(f"http://{ours.netloc}") :]
-    )
 
 
 def check_response_mode(it: Submission) -> Fields:
@@ -260,27 +233,12 @@ def check_resources(it: Submission) -> Fields:
 def check_authorization_details(it: Submission) -> Fields:
     """Each member is of a type that we know, and asks for what its purpose allows."""
     text = it.parameters.get("authorization_details")
-    if text is None:
-        return {"authorization_details": ()}
-    try:
-        details = parse_json(text)
-    except InvalidRequest as error:
-        raise InvalidAuthorizationDetails("authorization_details is not JSON.") from error
-    if not isinstance(details, list) or not 0 < len(details) <= MOST_DISCLOSURES:
-        raise InvalidAuthorizationDetails(
-            f"authorization_details is a list of one to {MOST_DISCLOSURES} objects."
-        )
     registered = it.client.metadata.authorization_details_types
-    disclosures = []
-    for member in details:
-        if not isinstance(member, dict) or not isinstance(member.get("type"), str):
-            raise InvalidAuthorizationDetails("A member of authorization_details has no type.")
-        if registered and member["type"] not in registered:  # RFC 9396, 10
-            raise InvalidAuthorizationDetails("The client is not registered for this type.")
-        disclosures.append(it.read_disclosure(member))
+    details = () if text is None else parse_authorization_details(text, registered=registered)
+    disclosures = tuple(map(it.read_disclosure, details))
     if len({disclosure.purpose for disclosure in disclosures}) != len(disclosures):
         raise InvalidAuthorizationDetails("A purpose is named twice.")
-    return {"authorization_details": tuple(disclosures)}
+    return {"authorization_details": disclosures}
 
 
 def check_claims(it: Submission) -> Fields:

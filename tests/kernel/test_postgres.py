@@ -449,7 +449,7 @@ def as_ordinary_user(data: Path, value: str, *, owns_data: bool = True) -> None:
             os.setgroups([])
             os.setgid(nobody.pw_gid)
             os.setuid(nobody.pw_uid)
-            postgres.programs_for = lambda _: programs  # type: ignore[attr-defined]
+            vars(postgres)["programs_for"] = lambda _: programs
             with EmbeddedPostgres(data, durable=False) as server:
                 write(server.url, value)
             status = 0
