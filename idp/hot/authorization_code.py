@@ -12,12 +12,12 @@ from idp import pkce
 from idp.errors import CodeMisused, InvalidGrant
 from idp.hot.claims_reading import claims_of_id_token
 from idp.hot.clients import Caller
-from idp.hot.granting import granted_by, refresh_token_for
+from idp.hot.granting import granted_by, refresh_binds, refresh_token_for
 from idp.hot.token import Issue, check_spent, subject_of
 from idp.hot.verified_reading import verified_claims_of_id_token
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
-from idp.ring_tokens import AUTHORIZATION_CODE, REFRESH_TOKEN, RingToken
+from idp.ring_tokens import AUTHORIZATION_CODE, RingToken
 from idp.statements import AT, admit, has_row, one_row
 from idp.tables import authorization_codes, grants
 from kernel.db import HotStatement
@@ -122,10 +122,8 @@ async def redeem(request: Request, caller: Caller) -> Issue:
     pool = request.app.state.hot_pool
     token = _parse_code(caller.form.get("code"))
     await _check_resources(pool, caller, token)
-    refresh_expires_at = caller.at + caller.provider.policy.refresh_token
-    refresh = REFRESH_TOKEN.mint(refresh_expires_at)
-    proof = caller.proof
-    statement = _redeem(has_assertion=caller.has_assertion, has_proof=proof is not None)
+    refresh_token, of_refresh_token = refresh_binds(caller)
+    statement = _redeem(has_assertion=caller.has_assertion, has_proof=caller.proof is not None)
     row = await statement.fetchrow(
         pool,
         **caller.binds,
@@ -133,12 +131,7 @@ async def redeem(request: Request, caller: Caller) -> Issue:
         idp_at=caller.at,
         code_slot=token.slot,
         code_digest=token.digest,
-        refresh_slot=refresh.stored.slot,
-        refresh_digest=refresh.stored.digest,
-        # RFC 9449, 5: a public client's refresh token is bound to its key, others' to the client.
-        refresh_jkt=proof.jkt if proof is not None and caller.client.is_public else None,
-        refresh_expires_at=refresh_expires_at,
-        may_refresh="refresh_token" in caller.client.metadata.grant_types,
+        **of_refresh_token,
     )
     assert row is not None  # the statement always returns one
     check_spent(row, caller)
@@ -155,7 +148,7 @@ async def redeem(request: Request, caller: Caller) -> Issue:
     return Issue(
         subject=subject,
         granted_resources=tuple(row["resources"]),
-        refresh_token=refresh.token if row["has_refresh"] else None,
+        refresh_token=refresh_token if row["has_refresh"] else None,
         has_id_token="openid" in row["scope"],
         nonce=row["nonce"],
         id_token_extra={

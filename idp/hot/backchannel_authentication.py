@@ -1,7 +1,7 @@
 """The backchannel authentication endpoint: CIBA, 7."""
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 from zlib import crc32
@@ -132,58 +132,62 @@ async def backchannel_authentication(request: Request) -> Response:
         CIBA, 7.1 to 7.4.
     """
     form = await read_form(request, repeatable=(RESOURCE,))
-
-    async def begin(caller: Caller) -> Response:
-        if CIBA_GRANT not in caller.client.metadata.grant_types:
-            raise UnauthorizedClient("The client is not registered for CIBA.")
-        provider, client, policy = caller.provider, caller.client, caller.provider.policy
-        stored = _received(caller)
-        parameters = stored["parameters"]
-        assert isinstance(parameters, dict)
-        wishes = ciba.check_wishes(client, parameters, policy)
-        checks.check_deferred(submission_of(provider, client, stored))
-        hint = ciba.read_hint(
-            client,
-            parameters,
-            caller.keys,
-            our_keys(provider.signing),
-            issuer=provider.issuer,
-            at=caller.at,
-        )
-        person_id = await _find_person(request, caller, hint)
-        # Hints name people: what is stored says whom they meant, and no more.
-        for name in (*ciba.HINTS, "client_notification_token"):
-            parameters.pop(name, None)
-        auth_req_id = AUTH_REQ_ID.mint(caller.at)
-        row = await run_in_threadpool(
-            _store_in_turn,
-            request.app.state.sessions,
-            has_assertion=caller.has_assertion,
-            **caller.binds,
-            idp_at=caller.at,
-            ciba_slot=auth_req_id.stored.slot,
-            ciba_digest=auth_req_id.stored.digest,
-            ciba_kind="ciba",
-            ciba_person_id=person_id,
-            request=orjson.dumps(stored).decode(),
-            notification_sealed=seal_notification(provider, auth_req_id, wishes.notification_token),
-            interval_seconds=int(policy.poll_interval.total_seconds()),
-            ciba_expires_at=caller.at + wishes.expires_in,
-        )
-        check_spent(row, caller)
-        if not row["is_stored"]:
-            raise TooManyRequests("The person has not decided yet what you asked before.")
-        answer: dict[str, object] = {
-            "auth_req_id": auth_req_id.token.reveal(),
-            "expires_in": int(wishes.expires_in.total_seconds()),
-        }
-        if client.metadata.backchannel_token_delivery_mode != PUSH:
-            answer["interval"] = int(policy.poll_interval.total_seconds())
-        return json_response(answer)
-
     return await as_client(
-        request, form, endpoint="/backchannel_authentication", takes_proof=False, act=begin
+        request,
+        form,
+        endpoint="/backchannel_authentication",
+        takes_proof=False,
+        act=partial(_begin, request),
     )
+
+
+async def _begin(request: Request, caller: Caller) -> Response:
+    if CIBA_GRANT not in caller.client.metadata.grant_types:
+        raise UnauthorizedClient("The client is not registered for CIBA.")
+    provider, client, policy = caller.provider, caller.client, caller.provider.policy
+    stored = _received(caller)
+    parameters = stored["parameters"]
+    assert isinstance(parameters, dict)
+    wishes = ciba.check_wishes(client, parameters, policy)
+    checks.check_deferred(submission_of(provider, client, stored))
+    hint = ciba.read_hint(
+        client,
+        parameters,
+        caller.keys,
+        our_keys(provider.signing),
+        issuer=provider.issuer,
+        at=caller.at,
+    )
+    person_id = await _find_person(request, caller, hint)
+    # Hints name people: what is stored says whom they meant, and no more.
+    for name in (*ciba.HINTS, "client_notification_token"):
+        parameters.pop(name, None)
+    auth_req_id = AUTH_REQ_ID.mint(caller.at)
+    row = await run_in_threadpool(
+        _store_in_turn,
+        request.app.state.sessions,
+        has_assertion=caller.has_assertion,
+        **caller.binds,
+        idp_at=caller.at,
+        ciba_slot=auth_req_id.stored.slot,
+        ciba_digest=auth_req_id.stored.digest,
+        ciba_kind="ciba",
+        ciba_person_id=person_id,
+        request=orjson.dumps(stored).decode(),
+        notification_sealed=seal_notification(provider, auth_req_id, wishes.notification_token),
+        interval_seconds=int(policy.poll_interval.total_seconds()),
+        ciba_expires_at=caller.at + wishes.expires_in,
+    )
+    check_spent(row, caller)
+    if not row["is_stored"]:
+        raise TooManyRequests("The person has not decided yet what you asked before.")
+    answer: dict[str, object] = {
+        "auth_req_id": auth_req_id.token.reveal(),
+        "expires_in": int(wishes.expires_in.total_seconds()),
+    }
+    if client.metadata.backchannel_token_delivery_mode != PUSH:
+        answer["interval"] = int(policy.poll_interval.total_seconds())
+    return json_response(answer)
 
 
 def _store_in_turn(

@@ -5,7 +5,7 @@ decided, and says what there was to see in any case.
 """
 
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, cast, func, select, update
@@ -23,13 +23,13 @@ from idp.errors import (
 )
 from idp.hot.claims_reading import claims_of_id_token
 from idp.hot.clients import Caller
-from idp.hot.granting import granted_by, refresh_token_for
+from idp.hot.granting import granted_by, refresh_binds, refresh_token_for
 from idp.hot.token import Issue, check_spent, subject_of
 from idp.hot.verified_reading import verified_claims_of_id_token
 from idp.model import PUSH
 from idp.resource_indicators import PARAMETER as RESOURCE
 from idp.resource_indicators import audience_for
-from idp.ring_tokens import AUTH_REQ_ID, DEVICE_CODE, REFRESH_TOKEN, RingToken, RingTokenKind
+from idp.ring_tokens import AUTH_REQ_ID, DEVICE_CODE, RingToken, RingTokenKind
 from idp.statements import AT, admit, has_row, one_row
 from idp.tables import deferred_requests, grants
 from kernel.db import HotStatement
@@ -128,71 +128,65 @@ def poll_for(
         parameter: Which parameter carries the token.
         tokens: What it looks like.
     """
+    return partial(poll, kind=kind, parameter=parameter, tokens=tokens)
 
-    async def poll(request: Request, caller: Caller) -> Issue:
-        """Answer with tokens once the person has allowed what was asked.
 
-        Raises:
-            AuthorizationPending: 400. The person has not decided.
-            SlowDown: 400. The same, and the client came too early.
-            AccessDenied: 400. The person refused.
-            ExpiredToken: 400. Nobody decided in time, or the client came too late.
-            UnauthorizedClient: 400. The tokens are pushed.
-            InvalidGrant: 400. Unknown, another client's, fetched before, or revoked.
-            InvalidRequest: 400. The parameter is missing.
-            InvalidTarget: 400. A resource is not ours. Nothing was spent.
+async def poll(
+    request: Request, caller: Caller, *, kind: str, parameter: str, tokens: RingTokenKind
+) -> Issue:
+    """Answer with tokens once the person has allowed what was asked.
 
-        Transaction:
-            One statement; of many polls at once, one gets the tokens.
+    Raises:
+        AuthorizationPending: 400. The person has not decided.
+        SlowDown: 400. The same, and the client came too early.
+        AccessDenied: 400. The person refused.
+        ExpiredToken: 400. Nobody decided in time, or the client came too late.
+        UnauthorizedClient: 400. The tokens are pushed.
+        InvalidGrant: 400. Unknown, another client's, fetched before, or revoked.
+        InvalidRequest: 400. The parameter is missing.
+        InvalidTarget: 400. A resource is not ours. Nothing was spent.
 
-        Source:
-            RFC 8628, 3.4 and 3.5; CIBA, 10.1 and 11.
-        """
-        if kind == "ciba" and caller.client.metadata.backchannel_token_delivery_mode == PUSH:
-            raise UnauthorizedClient("Tokens are pushed to this client.")  # CIBA, 11
-        token = _parse(caller.form.get(parameter), parameter, tokens)
-        await _check_resources(request, caller, token, kind)
-        refresh_expires_at = caller.at + caller.provider.policy.refresh_token
-        refresh = REFRESH_TOKEN.mint(refresh_expires_at)
-        proof = caller.proof
-        row = await _poll(has_assertion=caller.has_assertion, has_proof=proof is not None).fetchrow(
-            request.app.state.hot_pool,
-            **caller.binds,
-            **caller.proof_binds,
-            idp_at=caller.at,
-            code_slot=token.slot,
-            code_digest=token.digest,
-            kind=kind,
-            refresh_slot=refresh.stored.slot,
-            refresh_digest=refresh.stored.digest,
-            # RFC 9449, 5: a public client's refresh token is bound to its key.
-            refresh_jkt=proof.jkt if proof is not None and caller.client.is_public else None,
-            refresh_expires_at=refresh_expires_at,
-            may_refresh="refresh_token" in caller.client.metadata.grant_types,
-        )
-        assert row is not None  # the statement always returns one
-        check_spent(row, caller)
-        if row["code_grant_id"] is None:
-            _refuse(row, caller)
-        if row["grant_id"] is None:
-            raise InvalidGrant(reason="grant revoked")
-        subject = subject_of(row, caller)
-        return Issue(
-            subject=subject,
-            granted_resources=tuple(row["resources"]),
-            refresh_token=refresh.token if row["has_refresh"] else None,
-            has_id_token="openid" in row["scope"],
-            id_token_extra={
-                **await claims_of_id_token(
-                    request, caller, subject, parse_claims_parameter(row["asked_claims"]).id_token
-                ),
-                **await verified_claims_of_id_token(
-                    request, caller, subject, row["verified_claims"]
-                ),
-            },
-        )
+    Transaction:
+        One statement; of many polls at once, one gets the tokens.
 
-    return poll
+    Source:
+        RFC 8628, 3.4 and 3.5; CIBA, 10.1 and 11.
+    """
+    if kind == "ciba" and caller.client.metadata.backchannel_token_delivery_mode == PUSH:
+        raise UnauthorizedClient("Tokens are pushed to this client.")  # CIBA, 11
+    token = _parse(caller.form.get(parameter), parameter, tokens)
+    await _check_resources(request, caller, token, kind)
+    refresh_token, of_refresh_token = refresh_binds(caller)
+    statement = _poll(has_assertion=caller.has_assertion, has_proof=caller.proof is not None)
+    row = await statement.fetchrow(
+        request.app.state.hot_pool,
+        **caller.binds,
+        **caller.proof_binds,
+        idp_at=caller.at,
+        code_slot=token.slot,
+        code_digest=token.digest,
+        kind=kind,
+        **of_refresh_token,
+    )
+    assert row is not None  # the statement always returns one
+    check_spent(row, caller)
+    if row["code_grant_id"] is None:
+        _refuse(row, caller)
+    if row["grant_id"] is None:
+        raise InvalidGrant(reason="grant revoked")
+    subject = subject_of(row, caller)
+    return Issue(
+        subject=subject,
+        granted_resources=tuple(row["resources"]),
+        refresh_token=refresh_token if row["has_refresh"] else None,
+        has_id_token="openid" in row["scope"],
+        id_token_extra={
+            **await claims_of_id_token(
+                request, caller, subject, parse_claims_parameter(row["asked_claims"]).id_token
+            ),
+            **await verified_claims_of_id_token(request, caller, subject, row["verified_claims"]),
+        },
+    )
 
 
 async def _check_resources(request: Request, caller: Caller, token: RingToken, kind: str) -> None:

@@ -3,9 +3,12 @@
 from sqlalchemy import CTE, bindparam, insert, select
 from sqlalchemy.types import Boolean, LargeBinary, SmallInteger, Text
 
+from idp.hot.clients import Caller
+from idp.ring_tokens import REFRESH_TOKEN
 from idp.statements import AT
 from idp.tables import grants, refresh_tokens
 from kernel.db import Instant
+from kernel.secret import Secret
 
 
 def granted_by(spent: CTE) -> CTE:
@@ -30,8 +33,7 @@ def granted_by(spent: CTE) -> CTE:
 def refresh_token_for(granted: CTE) -> CTE:
     """Store a refresh token, if one is issued at all; a row if it was.
 
-    Binds `refresh_slot`, `refresh_digest`, `client_id`, `refresh_jkt`, `refresh_expires_at`,
-    `may_refresh`.
+    Binds `client_id`, and what `refresh_binds` returns.
     """
     return (
         insert(refresh_tokens)
@@ -53,3 +55,21 @@ def refresh_token_for(granted: CTE) -> CTE:
         .returning(refresh_tokens.c.grant_id)
         .cte("refresh")
     )  # fmt: skip
+
+
+def refresh_binds(caller: Caller) -> tuple[Secret[str], dict[str, object]]:
+    """Mint a refresh token; return it with what `refresh_token_for` binds.
+
+    Source:
+        RFC 9449, 5: a public client's refresh token is bound to its key, others' to the client.
+    """
+    client, proof = caller.client, caller.proof
+    expires_at = caller.at + caller.provider.policy.refresh_token
+    refresh = REFRESH_TOKEN.mint(expires_at)
+    return refresh.token, {
+        "refresh_slot": refresh.stored.slot,
+        "refresh_digest": refresh.stored.digest,
+        "refresh_jkt": proof.jkt if proof is not None and client.is_public else None,
+        "refresh_expires_at": expires_at,
+        "may_refresh": "refresh_token" in client.metadata.grant_types,
+    }

@@ -10,11 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from idp import checks
-from idp.errors import (
-    InvalidAuthorizationRequest,
-    InvalidRequestObject,
-    UnregisteredRedirectUri,
-)
+from idp.errors import InvalidAuthorizationRequest, InvalidRequestObject, UnregisteredRedirectUri
 from idp.hot.clients import Caller, as_client
 from idp.hot.token import check_spent
 from idp.request_objects import open_request_object
@@ -68,9 +64,7 @@ async def par(request: Request) -> Response:
 
     async def push(caller: Caller) -> Response:
         stored = stored_request(
-            form,
-            channel="pushed",
-            proof_jkt=None if caller.proof is None else caller.proof.jkt,
+            form, channel="pushed", proof_jkt=None if caller.proof is None else caller.proof.jkt
         )
         if (compact := form.get("request")) is not None:
             if "request_uri" in form:  # RFC 9126, 2.1

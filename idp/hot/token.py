@@ -155,24 +155,29 @@ def respond(caller: Caller, issue: Issue, encrypt: Callable[[str], str]) -> Resp
     if subject.authorization_details:
         answer["authorization_details"] = subject.authorization_details  # RFC 9396, 7
     if issue.has_id_token:
-        id_token = tokens.sign(
-            provider.signing,
-            tokens.id_token_claims(
-                subject,
-                issuer=provider.issuer,
-                client_id=client.client_id,
-                nonce=issue.nonce,
-                extra=issue.id_token_extra or {},
-                access_token=Secret(access_token),
-                alg=client.metadata.id_token_signed_response_alg,
-                at=at,
-                expires_at=at + provider.policy.id_token,
-            ),
-            typ="JWT",
-            alg=client.metadata.id_token_signed_response_alg,
-        )
-        answer["id_token"] = encrypt(id_token)
+        answer["id_token"] = encrypt(_id_token(caller, issue, access_token))
     return json_response(answer)
+
+
+def _id_token(caller: Caller, issue: Issue, access_token: str) -> str:
+    provider, client = caller.provider, caller.client
+    alg = client.metadata.id_token_signed_response_alg
+    return tokens.sign(
+        provider.signing,
+        tokens.id_token_claims(
+            issue.subject,
+            issuer=provider.issuer,
+            client_id=client.client_id,
+            nonce=issue.nonce,
+            extra=issue.id_token_extra or {},
+            access_token=Secret(access_token),
+            alg=alg,
+            at=caller.at,
+            expires_at=caller.at + provider.policy.id_token,
+        ),
+        typ="JWT",
+        alg=alg,
+    )
 
 
 def check_grant_type(caller: Caller, handlers: Mapping[str, GrantTypeHandler]) -> GrantTypeHandler:
