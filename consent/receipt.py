@@ -41,38 +41,11 @@ def canonical_form(request: ConsentRequest, *, consent_id: ConsentId, given_at: 
     Source:
         ISO/IEC TS 27560:2023, 6.3; RFC 8785, 3.
     """
-    purpose = PURPOSES[request.purpose]
-    language = request.language
     record: dict[str, object] = {
         "schema_version": SCHEMA_VERSION,
         "record_id": str(consent_id),
         "pii_principal_id": request.subject,
-        "pii_processing": {
-            "privacy_notice": purpose.explanation.of(language),
-            "language": language,
-            "purposes": [
-                {
-                    "purpose": purpose.code,
-                    "purpose_description": purpose.label.of(language),
-                    "purpose_type": purpose.purpose_type,
-                    "lawful_basis": "consent",
-                    "pii_information": [
-                        _pii_information(item, language)
-                        for name, item in ITEMS.items()
-                        if name in request.items
-                    ],
-                    "pii_controllers": [request.partner_id],
-                    "collection_method": _COLLECTION_METHOD.of(language),
-                    "processing_method": "electronic",
-                    "storage_locations": ["RU"],
-                    "retention_period": duration(request.retention),
-                    "jurisdiction": ["RU"],
-                    "recipient_third_parties": [],
-                    "withdrawal_method": _WITHDRAWAL_METHOD.of(language),
-                    "privacy_rights": _PRIVACY_RIGHTS.of(language),
-                }
-            ],
-        },
+        "pii_processing": _pii_processing(request),
         "party_identification": [
             {
                 "party_id": request.partner_id,
@@ -97,6 +70,36 @@ def canonical_form(request: ConsentRequest, *, consent_id: ConsentId, given_at: 
         },
     }
     return canonical_json(record)
+
+
+def _pii_processing(request: ConsentRequest) -> dict[str, object]:
+    purpose, language = PURPOSES[request.purpose], request.language
+    return {
+        "privacy_notice": purpose.explanation.of(language),
+        "language": language,
+        "purposes": [
+            {
+                "purpose": purpose.code,
+                "purpose_description": purpose.label.of(language),
+                "purpose_type": purpose.purpose_type,
+                "lawful_basis": "consent",
+                "pii_information": [
+                    _pii_information(item, language)
+                    for name, item in ITEMS.items()
+                    if name in request.items
+                ],
+                "pii_controllers": [request.partner_id],
+                "collection_method": _COLLECTION_METHOD.of(language),
+                "processing_method": "electronic",
+                "storage_locations": ["RU"],
+                "retention_period": duration(request.retention),
+                "jurisdiction": ["RU"],
+                "recipient_third_parties": [],
+                "withdrawal_method": _WITHDRAWAL_METHOD.of(language),
+                "privacy_rights": _PRIVACY_RIGHTS.of(language),
+            }
+        ],
+    }
 
 
 def _pii_information(item: Item, language: Language) -> dict[str, object]:

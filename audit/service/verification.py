@@ -148,12 +148,7 @@ def verify_log(
         is_subject=is_subject,
         kept=_Kept.of(kept),
     )
-    if stock.highest_place >= stock.tree_size:
-        run.find("rolled_back", stock.tree_size, "Entries have places beyond the signed tree.")
-    if stock.has_tiles_beyond:
-        run.find("rolled_back", stock.tree_size, "Tiles reach beyond the signed tree.")
-    if not run.kept.is_readable:
-        run.find("checkpoint_forged", 0, "A kept checkpoint is not a signed note.")
+    run.check_stock(stock)
     run.check_checkpoints(-1, 0)
     for start in range(0, stock.tree_size, leaves_at_once):
         end = min(start + leaves_at_once, stock.tree_size)
@@ -223,6 +218,15 @@ class _Run:
         self.finding_count += 1
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(Finding(kind=kind, leaf_index=leaf_index, detail=detail))
+
+    def check_stock(self, stock: store.Stock) -> None:
+        """Check that nothing reaches beyond what was signed."""
+        if stock.highest_place >= stock.tree_size:
+            self.find("rolled_back", stock.tree_size, "Entries have places beyond the signed tree.")
+        if stock.has_tiles_beyond:
+            self.find("rolled_back", stock.tree_size, "Tiles reach beyond the signed tree.")
+        if not self.kept.is_readable:
+            self.find("checkpoint_forged", 0, "A kept checkpoint is not a signed note.")
 
     def check_leaves(self, start: int, end: int) -> None:
         """Check the leaves from `start` up to, not including, `end`, and all that hangs on them."""

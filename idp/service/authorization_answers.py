@@ -66,20 +66,17 @@ def issue_code(
             expires_at=at + policy.authorization_code,
         ),
     )
-    watched = (
-        state_for(client, request.redirect_uri, provider.browser_state(person.session_id))
-        if request.is_openid
-        else None
-    )
+    parameters = [("code", code.token.reveal())]
+    if request.is_openid:
+        browser_state = provider.browser_state(person.session_id)
+        watched = state_for(client, request.redirect_uri, browser_state)
+        parameters += [] if watched is None else [("session_state", watched)]
     return _response(
         provider,
         client,
         request.redirect_uri,
         response_mode=request.response_mode,
-        parameters=(
-            ("code", code.token.reveal()),
-            *(() if watched is None else (("session_state", watched),)),
-        ),
+        parameters=parameters,
         state=request.state,
         at=at,
     )
@@ -115,7 +112,7 @@ def _response(
     redirect_uri: str,
     *,
     response_mode: ResponseMode,
-    parameters: tuple[tuple[str, str], ...],
+    parameters: Sequence[tuple[str, str]],
     state: str | None,
     at: datetime,
 ) -> AuthorizationResponse:

@@ -130,23 +130,31 @@ def settle(
             raise UpstreamAlreadyLinked(reason="the account there")
         _check_same(sign_in, request.session_id)
         assert request.person_id is not None
-        return _to_confirm(
-            session,
-            provider,
-            upstream,
-            ToConfirm(
-                asserted=replace(asserted, snils=None),
-                return_to=request.return_to,
-                person_id=request.person_id,
-                account_id=request.account_id,
-                session_id=request.session_id,
-                is_by_number=False,
-            ),
-            at=at,
+        to_connect = ToConfirm(
+            asserted=replace(asserted, snils=None),
+            return_to=request.return_to,
+            person_id=request.person_id,
+            account_id=request.account_id,
+            session_id=request.session_id,
+            is_by_number=False,
         )
+        return _to_confirm(session, provider, upstream, to_connect, at=at)
     if known is not None:
         store.note_use(session, known, upstream.upstream_id, at=at)
         return Entered(signed_in=_signed_in(known, asserted), return_to=request.return_to)
+    return _bring_by_number(session, provider, upstream, request, asserted, at=at)
+
+
+def _bring_by_number(
+    session: Session,
+    provider: Provider,
+    upstream: Upstream,
+    request: UpstreamRequest,
+    asserted: Asserted,
+    *,
+    at: datetime,
+) -> Settled:
+    """Find the person by number; open the account of one who has none yet."""
     person_id = _find_by_number(session, provider, upstream, asserted)
     # Of several persons who are one, an account of any is theirs.
     members = members_of(session, person_id)

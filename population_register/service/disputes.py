@@ -41,9 +41,10 @@ from population_register.service.work_lists import (
     clean,
     explanation_of,
     is_plain,
+    put_on_work_lists,
 )
+from population_register.suspicions import sources_in
 from population_register.work_item_store import Answer, Status, WorkRow
-from population_register.working_days import WORKING_DAYS, after_working_days
 
 LONGEST_SUGGESTION: Final = 300  # characters
 DISPUTES_A_DAY: Final = 5
@@ -123,40 +124,26 @@ def open_dispute(
     dispute_id = new_id(at)
     content = FindingContent(
         attributes=(attribute,),
-        sources=tuple(
-            sorted(
-                {
-                    (said.agency_id, said.record_number)
-                    for said in person.case.words
-                    if said.agency_id == source and attribute in said.attributes
-                }
-            )
+        sources=sources_in(
+            said
+            for said in person.case.words
+            if said.agency_id == source and attribute in said.attributes
         ),
         source=source,
         value=value,
         words=words,
         suggested=suggested,
     )
-    is_new = finding_store.insert_finding(
-        session,
-        FindingRow(
-            person_id=person_id,
-            finding_id=dispute_id,
-            rule=DISPUTED,
-            identity_digest=digest,
-            content_sealed=seal_finding(person.keys[person_id], dispute_id, content),
-            opened_at=at,
-        ),
-    )
-    if not is_new:
-        raise AlreadyDisputed
-    work_item_store.insert_work_items(
-        session,
-        [source],
+    dispute = FindingRow(
         person_id=person_id,
         finding_id=dispute_id,
-        due_on=after_working_days(civil_date(at), WORKING_DAYS, holidays),
+        rule=DISPUTED,
+        identity_digest=digest,
+        content_sealed=seal_finding(person.keys[person_id], dispute_id, content),
+        opened_at=at,
     )
+    if not put_on_work_lists(session, dispute, [source], holidays=holidays):
+        raise AlreadyDisputed
     return dispute_id
 
 

@@ -17,12 +17,10 @@ from audit.api import Actor, NewEntry
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring
 from population_register import (
-    finding_store,
     linking_store,
     matching_store,
     ruling_store,
     store,
-    work_item_store,
 )
 from population_register.consistency import SAME_PERSON
 from population_register.errors import (
@@ -40,7 +38,6 @@ from population_register.events import (
 )
 from population_register.finding_store import FindingRow
 from population_register.matching_store import Merge
-from population_register.model import civil_date
 from population_register.ruling_store import Ruling
 from population_register.sealed_findings import FindingContent, identity_digest, seal_finding
 from population_register.service.comparing import Change
@@ -48,8 +45,8 @@ from population_register.service.deriving import open_source_record
 from population_register.service.fragments import Because, Fragments
 from population_register.service.groups import members_of
 from population_register.service.settling import settle
+from population_register.service.work_lists import put_on_work_lists
 from population_register.standings import Ref
-from population_register.working_days import WORKING_DAYS, after_working_days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,15 +235,7 @@ def ask_agency(
     case = (min(one, other), max(one, other))
     fragments = Fragments(session, keyring, because(keyring, by, AgencyAsked.action))
     _load(fragments, case)
-    rows = store.source_records_of(session, list(case))
-    sources: dict[PersonId, set[str]] = {}
-    for person_id in case:
-        key = fragments[person_id].key
-        assert key is not None
-        said = (open_source_record(key, row) for row in rows.get(person_id, ()))
-        numbers = {record.record_number for record in said if record.agency_id == agency_id}
-        if numbers:
-            sources[person_id] = numbers
+    sources = _records_of(session, fragments, case, agency_id)
     if not sources:
         raise AgencyNotAsked
     ruling = _ruling(by, case, (frozenset(), frozenset()), verdict="asked", agency_id=agency_id)
@@ -259,28 +248,34 @@ def ask_agency(
         words=by.reason,
     )
     identity = f"{SAME_PERSON}\x1f{case[0]}\x1f{case[1]}\x1f{agency_id}"
-    is_new = finding_store.insert_finding(
-        session,
-        FindingRow(
-            person_id=about,
-            finding_id=ruling.ruling_id,
-            rule=SAME_PERSON,
-            identity_digest=identity_digest(keyring, identity),
-            content_sealed=seal_finding(key, ruling.ruling_id, content),
-            opened_at=by.at,
-        ),
-    )
-    if not is_new:
-        raise AlreadyDecided(reason="asked already")
-    work_item_store.insert_work_items(
-        session,
-        [agency_id],
+    question = FindingRow(
         person_id=about,
         finding_id=ruling.ruling_id,
-        due_on=after_working_days(civil_date(by.at), WORKING_DAYS, holidays),
+        rule=SAME_PERSON,
+        identity_digest=identity_digest(keyring, identity),
+        content_sealed=seal_finding(key, ruling.ruling_id, content),
+        opened_at=by.at,
     )
+    if not put_on_work_lists(session, question, [agency_id], holidays=holidays):
+        raise AlreadyDecided(reason="asked already")
     ruling_store.insert_ruling(session, ruling)
     return ruling
+
+
+def _records_of(
+    session: Session, fragments: Fragments, case: Sequence[PersonId], agency_id: AgencyId
+) -> dict[PersonId, set[str]]:
+    """Return the numbers of an agency's records, of those of the two about whom it has any."""
+    rows = store.source_records_of(session, list(case))
+    found: dict[PersonId, set[str]] = {}
+    for person_id in case:
+        key = fragments[person_id].key
+        assert key is not None
+        said = (open_source_record(key, row) for row in rows.get(person_id, ()))
+        numbers = {record.record_number for record in said if record.agency_id == agency_id}
+        if numbers:
+            found[person_id] = numbers
+    return found
 
 
 def undo_ruling(session: Session, keyring: Keyring, ruling_id: UUID, *, by: Decider) -> Ruling:

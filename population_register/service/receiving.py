@@ -99,18 +99,15 @@ def receive_record(
     received_at = receipt_store.find_arrival(
         session, agency_id, digest, read.version, person_id=person_id
     )
-    group = (
-        None
-        if person_id is None
-        else matching_store.find_groups(session, [person_id]).get(person_id, person_id)
-    )
+    pseudonym = None
+    if person_id is not None:
+        group = matching_store.find_groups(session, [person_id]).get(person_id, person_id)
+        pseudonym = sector_pseudonym(keyring, agency.pseudonym_sector, group)
     return _receipt(
         read,
         status="held" if person_id is None else "accepted",
         received_at=received_at,
-        pseudonym=None
-        if group is None
-        else sector_pseudonym(keyring, agency.pseudonym_sector, group),
+        pseudonym=pseudonym,
         is_new=isinstance(outcome, Accepted),
     )
 

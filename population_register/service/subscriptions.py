@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.orm import Session
 
-from audit.api import Actor, NewEntry, record_accesses
+from audit.api import Actor, NewEntry, RecordedEntry, record_accesses
 from kernel.errors import Conflict, NotFound
 from kernel.ids import AgencyId, ClientId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring
@@ -163,28 +163,30 @@ def read_events(
             for row in readable
         ],
     )
-    told: list[ToldEvent] = []
-    for row, entry in zip(readable, entries, strict=True):
-        assert row.wrapped_key is not None
-        key = keyring.person_key(row.person_id, row.wrapped_key, because=entry)
-        place = event_place(row.person_id, row.event_id)
-        body = _body.decode(key.unseal(row.body_sealed, associated_data=place))
-        told.append(
-            ToldEvent(
-                position=row.position,
-                event_id=row.event_id,
-                kind=body.kind,
-                occurred_on=body.occurred_on,
-                happened_at=row.happened_at,
-                pseudonym=sector_pseudonym(keyring, sector, row.person_id),
-                relative=(
-                    None
-                    if body.relative is None
-                    else sector_pseudonym(keyring, sector, PersonId(body.relative))
-                ),
-            )
-        )
+    told = [
+        _told(keyring, sector, row, because=entry)
+        for row, entry in zip(readable, entries, strict=True)
+    ]
     return ToldPage(events=told, position=rows[-1].position if rows else after)
+
+
+def _told(
+    keyring: Keyring, sector: str, row: store.Delivery, *, because: RecordedEntry
+) -> ToldEvent:
+    assert row.wrapped_key is not None
+    key = keyring.person_key(row.person_id, row.wrapped_key, because=because)
+    place = event_place(row.person_id, row.event_id)
+    body = _body.decode(key.unseal(row.body_sealed, associated_data=place))
+    relative = None if body.relative is None else PersonId(body.relative)
+    return ToldEvent(
+        position=row.position,
+        event_id=row.event_id,
+        kind=body.kind,
+        occurred_on=body.occurred_on,
+        happened_at=row.happened_at,
+        pseudonym=sector_pseudonym(keyring, sector, row.person_id),
+        relative=None if relative is None else sector_pseudonym(keyring, sector, relative),
+    )
 
 
 def list_notices(

@@ -1,7 +1,7 @@
 """Agencies' work lists: what each has to look at about whom, until when, and what it answered."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, TypeAlias, get_args
@@ -20,6 +20,7 @@ from population_register.errors import (
     WorkItemDone,
 )
 from population_register.events import FindingAnswered, FindingRead
+from population_register.finding_store import FindingRow
 from population_register.model import civil_date
 from population_register.sealed_findings import (
     AnswerContent,
@@ -30,6 +31,7 @@ from population_register.sealed_findings import (
 from population_register.sector_pseudonyms import sector_pseudonym
 from population_register.service.agencies import get_agency
 from population_register.work_item_store import Answer, Status, WorkRow
+from population_register.working_days import WORKING_DAYS, after_working_days
 
 ANSWERS: Final[tuple[Answer, ...]] = get_args(Answer)
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
@@ -89,6 +91,30 @@ class WorkItem:
     answered_at: datetime | None
     answer: Answer | None
     explanation: str = field(repr=False)
+
+
+def put_on_work_lists(
+    session: Session,
+    finding: FindingRow,
+    agencies: Iterable[AgencyId],
+    *,
+    holidays: Collection[date] = (),
+) -> bool:
+    """Store a finding and let agencies look at it; tell whether the same was not open already.
+
+    Transaction:
+        Waits for whoever is inserting the same one.
+    """
+    if not finding_store.insert_finding(session, finding):
+        return False
+    work_item_store.insert_work_items(
+        session,
+        agencies,
+        person_id=finding.person_id,
+        finding_id=finding.finding_id,
+        due_on=after_working_days(civil_date(finding.opened_at), WORKING_DAYS, holidays),
+    )
+    return True
 
 
 def list_work(

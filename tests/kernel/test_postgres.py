@@ -359,7 +359,7 @@ class TestRoot:
         self, data: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         data.chmod(0o755)
-        monkeypatch.setattr(postgres, "_CACHE", data / "cache")
+        monkeypatch.setattr(postgres_owner, "_CACHE", data / "cache")
         closed_umask = 0o077
         before = os.umask(closed_umask)
 
@@ -373,7 +373,7 @@ class TestRoot:
         self, data: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         cache = data / "cache"
-        monkeypatch.setattr(postgres, "_CACHE", cache)
+        monkeypatch.setattr(postgres_owner, "_CACHE", cache)
         cache.mkdir()
         cache.chmod(0o777)
 

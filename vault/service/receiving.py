@@ -68,14 +68,10 @@ def receive_document(
     with unit_of_work_of(sessions) as session:
         store.announce_blob(session, blob_key, due_at=at + UPLOAD_LIFETIME)
 
-    digest, length = StreamDigest(), 0
     place = stream_place(person_id, document_id, blob_key)
     try:
-        with blob_store.writing(blobs, blob_key) as writer:
-            for part in seal_chunks(data_key, plaintext, associated_data=place):
-                digest.update(part)
-                length += part.nbytes
-                writer.write(part)
+        parts = seal_chunks(data_key, plaintext, associated_data=place)
+        length, digest = _write(blobs, blob_key, parts)
     except BaseException:
         # The blob is gone already, unless removing it failed too: the sweeper looks again, now, or
         # when its time is up if the database is what failed.
@@ -90,9 +86,20 @@ def receive_document(
         kind=kind,
         media_type=media_type,
         ciphertext_length=length,
-        ciphertext_digest=digest.digest(),
+        ciphertext_digest=digest,
         received_at=at,
     )
+
+
+def _write(blobs: "ObjectStore", blob_key: str, parts: Iterable[memoryview]) -> tuple[int, bytes]:
+    """Write a blob; return how long it is, and its digest."""
+    digest, length = StreamDigest(), 0
+    with blob_store.writing(blobs, blob_key) as writer:
+        for part in parts:
+            digest.update(part)
+            length += part.nbytes
+            writer.write(part)
+    return length, digest.digest()
 
 
 def _limited(chunks: Iterable[Buffer], limit: int) -> Iterator[Buffer]:
