@@ -45,6 +45,30 @@ def provider_metadata(
     authenticated = [method for method in methods if method != "none"]
     document: dict[str, object] = {
         "issuer": issuer,
+        **_endpoints(issuer),
+        **_abilities(),
+        "token_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": authenticated,
+        "revocation_endpoint_auth_methods_supported": methods,
+    }
+    if has_registration:
+        document["registration_endpoint"] = f"{issuer}/register"
+    for kind in jwe.KINDS:
+        document[f"{kind}_encryption_alg_values_supported"] = list(jwe.ALGORITHMS)
+        document[f"{kind}_encryption_enc_values_supported"] = list(jwe.ENCODINGS)
+    if mtls_url is not None:
+        document["tls_client_certificate_bound_access_tokens"] = True
+        document["mtls_endpoint_aliases"] = {
+            name: f"{mtls_url}{str(document[name]).removeprefix(issuer)}"
+            for name in MTLS_ENDPOINTS
+            if name in document
+        }
+    check_provider_metadata(document)
+    return document
+
+
+def _endpoints(issuer: str) -> dict[str, object]:
+    return {
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
         "userinfo_endpoint": f"{issuer}/userinfo",
@@ -55,6 +79,14 @@ def provider_metadata(
         "revocation_endpoint": f"{issuer}/revoke",
         "end_session_endpoint": f"{issuer}/end-session",
         "check_session_iframe": f"{issuer}{CHECK_SESSION_PATH}",
+        "grant_management_endpoint": f"{issuer}/grants",
+        "backchannel_authentication_endpoint": f"{issuer}/backchannel_authentication",
+    }
+
+
+def _abilities() -> dict[str, object]:
+    """Return what is supported, whatever is configured."""
+    return {
         "scopes_supported": [*CLAIMS_OF_SCOPE, *grant_management.SCOPES],
         "response_types_supported": list(checks.RESPONSE_TYPES),
         "response_modes_supported": list(checks.RESPONSE_MODES),
@@ -88,19 +120,14 @@ def provider_metadata(
         "introspection_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "authorization_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "userinfo_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
-        "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": list(jose.ALGORITHMS),
-        "introspection_endpoint_auth_methods_supported": authenticated,
         "introspection_endpoint_auth_signing_alg_values_supported": list(jose.ALGORITHMS),
-        "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": list(jose.ALGORITHMS),
         "code_challenge_methods_supported": list(pkce.METHODS),
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
-        "grant_management_endpoint": f"{issuer}/grants",
         "grant_management_actions_supported": list(grant_management.SUPPORTED),
         "grant_management_action_required": False,
         "authorization_details_types_supported": list(AUTHORIZATION_DETAILS_TYPES),
-        "backchannel_authentication_endpoint": f"{issuer}/backchannel_authentication",
         "backchannel_token_delivery_modes_supported": list(DELIVERY_MODES),
         "backchannel_authentication_request_signing_alg_values_supported": list(jose.ALGORITHMS),
         "backchannel_user_code_parameter_supported": False,
@@ -109,20 +136,6 @@ def provider_metadata(
         "frontchannel_logout_supported": True,
         "frontchannel_logout_session_supported": True,
     }  # fmt: skip
-    if has_registration:
-        document["registration_endpoint"] = f"{issuer}/register"
-    for kind in jwe.KINDS:
-        document[f"{kind}_encryption_alg_values_supported"] = list(jwe.ALGORITHMS)
-        document[f"{kind}_encryption_enc_values_supported"] = list(jwe.ENCODINGS)
-    if mtls_url is not None:
-        document["tls_client_certificate_bound_access_tokens"] = True
-        document["mtls_endpoint_aliases"] = {
-            name: f"{mtls_url}{str(document[name]).removeprefix(issuer)}"
-            for name in MTLS_ENDPOINTS
-            if name in document
-        }
-    check_provider_metadata(document)
-    return document
 
 
 def _methods(*, has_mtls: bool, has_authorities: bool) -> list[str]:

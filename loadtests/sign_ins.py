@@ -7,6 +7,7 @@ run alone and then while people sign in without a pause, in turns.
 
 import statistics
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from urllib.parse import urlencode
@@ -79,6 +80,15 @@ def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
                 beside.append(among)
                 signed_in.append(only)
                 hashing.append(hashed / among.seconds)
+    return _figures(alone, beside, signed_in, hashing)
+
+
+def _figures(
+    alone: Sequence[Round],
+    beside: Sequence[Round],
+    signed_in: Sequence[Round],
+    hashing: Sequence[float],
+) -> list[Figure]:
     ratios = [b.rate / a.rate for a, b in zip(alone, beside, strict=True)]
     return [
         Figure(

@@ -108,6 +108,11 @@ _MOSCOW = Address(
 
 
 def _settle_named(town: Town) -> None:
+    _settle_family(town)
+    _settle_others(town)
+
+
+def _settle_family(town: Town) -> None:
     sergey = town.add(
         key="sergey",
         gender="male",
@@ -145,6 +150,9 @@ def _settle_named(town: Town) -> None:
             address=_RYBINSK,
             parent_keys=("anna", "sergey"),
         )
+
+
+def _settle_others(town: Town) -> None:
     town.add(
         key="alexey",
         gender="male",

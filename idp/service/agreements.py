@@ -115,10 +115,37 @@ def agree(
             at=at,
         )
     store.approve(session, person.person_id, client.client_id, sub=sub, at=at)
+    new = _new_grant(
+        provider,
+        client,
+        request,
+        person,
+        sub=sub,
+        binds_session=binds_session,
+        redeemable_for=redeemable_for,
+        at=at,
+    )
+    if changed is not None and change is not None:
+        return grant_management.finish_change(session, changed, change, new)
+    store.insert_grant(session, new)
+    return new.grant_id
+
+
+def _new_grant(
+    provider: Provider,
+    client: Client,
+    request: AccessRequest,
+    person: SignInSession,
+    *,
+    sub: str,
+    binds_session: bool,
+    redeemable_for: timedelta,
+    at: datetime,
+) -> store.NewGrant:
     policy = provider.policy
     verified = as_granted(request.claims.verified, person.level)
     is_refreshable = may_refresh(client, request.scope)
-    new = store.NewGrant(
+    return store.NewGrant(
         grant_id=GrantId(new_id(at)),
         person_id=person.person_id,
         client_id=client.client_id,
@@ -144,10 +171,6 @@ def agree(
         + redeemable_for
         + (policy.refresh_token if is_refreshable else policy.access_token),
     )
-    if changed is not None and change is not None:
-        return grant_management.finish_change(session, changed, change, new)
-    store.insert_grant(session, new)
-    return new.grant_id
 
 
 def may_refresh(client: Client, scope: Sequence[str]) -> bool:

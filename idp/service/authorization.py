@@ -100,23 +100,9 @@ def start(
     established = checks.check_unredirected(submission)
     try:
         request = checks.check_redirected(submission, established)
-        request = grant_management.effective_request(session, client, request, at=at)
-        pending = _evaluate(
-            session, provider, client, request, sign_in=sign_in, requested_at=at, at=at
+        answer = _answer_at_once(
+            session, provider, client, request, sign_in=sign_in, request_uri=request_uri, at=at
         )
-        # Who signs in as somebody else for this request is held against it then.
-        if pending.session is not None:
-            check_essential_acr(pending.session.level, request.claims.essential_acr)
-        if "none" in request.prompt:
-            return _answer_silently(
-                session,
-                provider,
-                client,
-                request,
-                pending=pending,
-                request_uri=request_uri,
-                at=at,
-            )
     except OAuthError as refusal:
         if not refusal.redirectable:
             raise
@@ -124,20 +110,45 @@ def start(
         return refuse(
             provider, client, established["redirect_uri"], mode, state, refusal=refusal, at=at
         )
-    minted = INTERACTION.mint(at)
-    binding = mint_token(BINDING_PREFIX)
-    store.insert_interaction(
-        session,
-        minted.stored,
-        store.StoredInteraction(
-            client_id=client.client_id,
-            request=stored,
-            request_uri=request_uri,
-            created_at=at,
-            expires_at=at + provider.policy.interaction,
-        ),
-        binding_digest=binding.digest,
+    if answer is not None:
+        return answer
+    interaction = store.StoredInteraction(
+        client_id=client.client_id,
+        request=stored,
+        request_uri=request_uri,
+        created_at=at,
+        expires_at=at + provider.policy.interaction,
     )
+    return _keep(session, interaction)
+
+
+def _answer_at_once(
+    session: Session,
+    provider: Provider,
+    client: Client,
+    request: AuthorizationRequest,
+    *,
+    sign_in: SignInSession | None,
+    request_uri: RingToken | None,
+    at: datetime,
+) -> AuthorizationResponse | None:
+    """Answer a request with `prompt=none`; None when a person has to see a page, or might."""
+    request = grant_management.effective_request(session, client, request, at=at)
+    pending = _evaluate(session, provider, client, request, sign_in=sign_in, requested_at=at, at=at)
+    # Who signs in as somebody else for this request is held against it then.
+    if pending.session is not None:
+        check_essential_acr(pending.session.level, request.claims.essential_acr)
+    if "none" not in request.prompt:
+        return None
+    return _answer_silently(
+        session, provider, client, request, pending=pending, request_uri=request_uri, at=at
+    )
+
+
+def _keep(session: Session, interaction: store.StoredInteraction) -> InteractionStarted:
+    minted = INTERACTION.mint(interaction.created_at)
+    binding = mint_token(BINDING_PREFIX)
+    store.insert_interaction(session, minted.stored, interaction, binding_digest=binding.digest)
     return InteractionStarted(
         interaction_id=InteractionId(minted.token.reveal()), binding=binding.token
     )

@@ -1,5 +1,6 @@
 """Tokens that are pushed to a client: CIBA, 10.3.1."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -59,31 +60,8 @@ def push(
     granted = None if grant_id is None else store.find_live_grant(session, grant_id, at=at)
     if grant_id is None or granted is None:
         return None
-    subject = tokens.Subject(
-        sub=granted.sub,
-        scope=tuple(granted.scope),
-        claims=tuple(granted.claims),
-        authorization_details=granted.authorization_details,
-        grant_id=grant_id,
-        acr=granted.acr,
-        amr=tuple(granted.amr),
-        auth_time=granted.auth_time,
-    )
-    access_token = provider.access_tokens.issue(
-        tokens.access_token_claims(
-            subject,
-            issuer=provider.issuer,
-            client_id=client.client_id,
-            partner_id=client.partner_id,
-            audience=audience_for((), granted=tuple(granted.resources), issuer=provider.issuer),
-            jti=random_b64url(_JTI_BYTES),
-            jkt=None,
-            at=at,
-            expires_at=at + provider.policy.access_token,
-        ),
-        form=client.metadata.access_token_format,
-        at=at,
-    )
+    subject = _subject(granted)
+    access_token = _access_token(provider, client, subject, granted.resources, at=at)
     answer: dict[str, object] = {
         "access_token": access_token,
         "token_type": "Bearer",
@@ -110,23 +88,57 @@ def push(
         )
         answer["refresh_token"] = refresh.token.reveal()
         extra[_RT_HASH] = tokens.left_half(refresh.token.reveal(), alg)
-    answer["id_token"] = tokens.sign(
-        provider.signing,
-        tokens.id_token_claims(
+    claims_of_answer = tokens.id_token_claims(
+        subject,
+        issuer=provider.issuer,
+        client_id=client.client_id,
+        nonce=None,
+        extra=extra,
+        access_token=Secret(access_token),
+        alg=alg,
+        at=at,
+        expires_at=at + provider.policy.id_token,
+    )
+    answer["id_token"] = tokens.sign(provider.signing, claims_of_answer, typ="JWT", alg=alg)
+    return answer
+
+
+def _subject(granted: Row[Any]) -> tokens.Subject:
+    return tokens.Subject(
+        sub=granted.sub,
+        scope=tuple(granted.scope),
+        claims=tuple(granted.claims),
+        authorization_details=granted.authorization_details,
+        grant_id=GrantId(granted.grant_id),
+        acr=granted.acr,
+        amr=tuple(granted.amr),
+        auth_time=granted.auth_time,
+    )
+
+
+def _access_token(
+    provider: Provider,
+    client: Client,
+    subject: tokens.Subject,
+    resources: Iterable[str],
+    *,
+    at: datetime,
+) -> str:
+    return provider.access_tokens.issue(
+        tokens.access_token_claims(
             subject,
             issuer=provider.issuer,
             client_id=client.client_id,
-            nonce=None,
-            extra=extra,
-            access_token=Secret(access_token),
-            alg=alg,
+            partner_id=client.partner_id,
+            audience=audience_for((), granted=tuple(resources), issuer=provider.issuer),
+            jti=random_b64url(_JTI_BYTES),
+            jkt=None,
             at=at,
-            expires_at=at + provider.policy.id_token,
+            expires_at=at + provider.policy.access_token,
         ),
-        typ="JWT",
-        alg=alg,
+        form=client.metadata.access_token_format,
+        at=at,
     )
-    return answer
 
 
 def _claims_of_id_token(

@@ -113,11 +113,7 @@ def open_dispute(
     """
     words, suggested = _check_texts(words, suggested)
     finding_store.lock_person(session, person_id)
-    people = finding_store.find_people(session, [person_id])
-    own = [person for person in people if person.person_id == person_id]
-    if not own:
-        raise PersonUnknown(person_id=str(person_id))
-    (person,) = open_people(session, keyring, own, because)
+    person = _open_person(session, keyring, person_id, because)
     value = _stated_by(person, attribute, source)
     digest = identity_digest(keyring, dispute_identity(attribute, source, value))
     _check_may_dispute(session, person_id, digest, at=at)
@@ -156,6 +152,17 @@ def _check_texts(words: str, suggested: str) -> tuple[str, str]:
             f"Say in at most {LONGEST_SUGGESTION} characters what it should be.", field="suggested"
         )
     return words, suggested
+
+
+def _open_person(
+    session: Session, keyring: Keyring, person_id: PersonId, because: Because
+) -> OpenedPerson:
+    people = finding_store.find_people(session, [person_id])
+    own = [person for person in people if person.person_id == person_id]
+    if not own:
+        raise PersonUnknown(person_id=str(person_id))
+    (person,) = open_people(session, keyring, own, because)
+    return person
 
 
 def _stated_by(person: OpenedPerson, attribute: str, source: AgencyId) -> JSONValue:
