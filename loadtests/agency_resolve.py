@@ -39,10 +39,11 @@ from loadtests.application import (
     serve_filled,
 )
 from loadtests.figures import Figure
-from loadtests.machine import Machine, Round, Running, http_request
+from loadtests.machine import Machine, Running, http_request
 from loadtests.matching.population import REPORTED, rows
 from loadtests.register_feeds import Country
 from loadtests.register_load import KEY_FILE
+from loadtests.rounds import Round
 from loadtests.signer import Signer
 from partner_api.agencies import store
 from partner_api.agencies.official import ASSERTION_TYPE

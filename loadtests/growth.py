@@ -22,16 +22,12 @@ import psycopg
 
 from idp.ring_tokens import REFRESH_TOKEN
 from kernel.ids import GrantId
-from loadtests.contenders import (
-    CODE_CLIENT,
-    READING_CLIENT,
-    Contender,
-    OurWorld,
-    serve_ours,
-)
+from loadtests.contenders import CODE_CLIENT, READING_CLIENT, Contender
 from loadtests.figures import Figure
 from loadtests.lookups import serve_lookups, spread
-from loadtests.machine import Load, Machine, Rounds
+from loadtests.machine import Load, Machine
+from loadtests.our_contender import OurWorld, serve_ours
+from loadtests.rounds import Rounds
 
 SIZES = (1_000, 100_000, 1_000_000)
 QUICK_SIZES = (1_000, 5_000)

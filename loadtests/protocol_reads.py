@@ -7,15 +7,8 @@ them.
 
 import json
 
-from loadtests.contenders import (
-    CHALLENGE,
-    CODE_CLIENT,
-    READING_CLIENT,
-    REDIRECT_URI,
-    Contender,
-    Row,
-    compare,
-)
+from loadtests.comparison import Row, compare
+from loadtests.contenders import CHALLENGE, CODE_CLIENT, READING_CLIENT, REDIRECT_URI, Contender
 from loadtests.figures import Figure
 from loadtests.machine import Machine
 

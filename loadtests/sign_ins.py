@@ -22,9 +22,11 @@ from kernel.db import unit_of_work_of
 from kernel.form_guard import FIELD
 from kernel.ids import PersonId, new_id
 from kernel.secret import Secret, b64url, random_b64url
-from loadtests.contenders import READING_CLIENT, Contender, OurWorld, serve_ours
+from loadtests.contenders import READING_CLIENT, Contender
 from loadtests.figures import Figure
-from loadtests.machine import Machine, Round, http_request
+from loadtests.machine import Machine, http_request
+from loadtests.our_contender import OurWorld, serve_ours
+from loadtests.rounds import Round
 
 ACCOUNTS = 32
 AT_ONCE = 8

@@ -10,15 +10,8 @@ from collections.abc import Callable
 from itertools import islice
 
 from kernel.secret import b64url_decode
-from loadtests.contenders import (
-    CLIENTS,
-    CODE_CLIENT,
-    REDIRECT_URI,
-    VERIFIER,
-    Contender,
-    Row,
-    compare,
-)
+from loadtests.comparison import Row, compare
+from loadtests.contenders import CLIENTS, CODE_CLIENT, REDIRECT_URI, VERIFIER, Contender
 from loadtests.figures import Figure
 from loadtests.machine import Machine
 

@@ -4,7 +4,7 @@ import pytest
 
 from loadtests.growth import figures
 from loadtests.lookups import spread
-from loadtests.machine import Round, Rounds
+from loadtests.rounds import Round, Rounds
 
 
 def rounds(*, rate: float, cost_us: float) -> Rounds:
