@@ -49,7 +49,9 @@ from population_register.api import (
     take_back,
     take_case,
 )
-from portal.desk_view import case_address, case_number, case_page, decided_row, queue_row
+from portal.decisions_view import decided_row
+from portal.desk_view import case_page, queue_row
+from portal.desk_words import case_address, case_number
 from portal.service.visiting import agency_names
 
 router = APIRouter(include_in_schema=False)

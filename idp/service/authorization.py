@@ -1,8 +1,7 @@
 """Authorization requests: start one, show it to the person, answer the client."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from sqlalchemy.orm import Session
 
@@ -11,7 +10,6 @@ from idp.assurance import check_essential_acr, has_essential_acr
 from idp.errors import (
     AccessDenied,
     InteractionGone,
-    InvalidAuthorizationRequest,
     InvalidRequestObject,
     InvalidRequestUri,
     NotSignedIn,
@@ -20,13 +18,11 @@ from idp.errors import (
     UnknownClient,
     UnmetAuthenticationRequirements,
 )
-from idp.interaction_state import expected_sub, is_acceptable, silent_refusal
-from idp.jose import NotVerified
+from idp.interaction_state import silent_refusal
 from idp.model import (
     AuthorizationRequest,
     AuthorizationResponse,
     Client,
-    Disclosure,
     Interaction,
     InteractionId,
     InteractionStarted,
@@ -35,17 +31,13 @@ from idp.model import (
 from idp.provider import Provider
 from idp.remote import FetchText, fetch_nothing
 from idp.remote_keys import FindRemoteKeys, no_remote_keys
-from idp.ring_tokens import (
-    INTERACTION,
-    RingToken,
-)
+from idp.ring_tokens import INTERACTION, RingToken
 from idp.service import grant_management
-from idp.service.agreements import uncovered
 from idp.service.authorization_answers import issue_code, refuse
+from idp.service.authorization_needs import Pending, find_needs
 from idp.service.received_requests import receive, stored_request, submission_of
 from idp.store import authorization as store
 from idp.store.clients import find_client
-from idp.tokens import our_keys, verify_id_token_hint
 from kernel.secret import MalformedToken, mint_token, parse_token
 from kernel.web import Form
 
@@ -134,7 +126,9 @@ def _answer_at_once(
 ) -> AuthorizationResponse | None:
     """Answer a request with `prompt=none`; None when a person has to see a page, or might."""
     request = grant_management.effective_request(session, client, request, at=at)
-    pending = _evaluate(session, provider, client, request, sign_in=sign_in, requested_at=at, at=at)
+    pending = find_needs(
+        session, provider, client, request, sign_in=sign_in, requested_at=at, at=at
+    )
     # Who signs in as somebody else for this request is held against it then.
     if pending.session is not None:
         check_essential_acr(pending.session.level, request.claims.essential_acr)
@@ -188,7 +182,7 @@ def get_interaction(
         request = grant_management.effective_request(session, client, request, at=at)
     except OAuthError as error:
         raise InteractionGone(reason="registration changed") from error
-    pending = _evaluate(
+    pending = find_needs(
         session,
         provider,
         client,
@@ -282,19 +276,6 @@ def deny(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pending:
-    """What a request still needs: a sign-in, answers, or a first confirmation."""
-
-    session: SignInSession | None
-    asked: tuple[Disclosure, ...]
-    is_first_visit: bool
-
-    @property
-    def needs_consent(self) -> bool:
-        return bool(self.asked) or self.is_first_visit
-
-
 def _refuse_unread(
     provider: Provider, client: Client, form: Form, *, refusal: OAuthError, at: datetime
 ) -> AuthorizationResponse:
@@ -311,49 +292,13 @@ def _refuse_unread(
     return refuse(provider, client, redirect_uri, mode, state, refusal=refusal, at=at)
 
 
-def _evaluate(
-    session: Session,
-    provider: Provider,
-    client: Client,
-    request: AuthorizationRequest,
-    *,
-    sign_in: SignInSession | None,
-    requested_at: datetime,
-    at: datetime,
-) -> _Pending:
-    """Find out what the request still needs of the person."""
-    wanted = expected_sub(request, read_hint=lambda hint: _read_hint(provider, client, hint))
-    person = sign_in
-    if person is not None and not is_acceptable(
-        person,
-        request,
-        sub=provider.sub(client, person.person_id),
-        expected_sub=wanted,
-        requested_at=requested_at,
-    ):
-        person = None
-    if person is None:
-        return _Pending(session=None, asked=request.disclosures, is_first_visit=True)
-    asked = (
-        request.disclosures
-        if "consent" in request.prompt
-        else uncovered(session, person.person_id, client, request.disclosures, at=at)
-    )
-    return _Pending(
-        session=person,
-        asked=asked,
-        is_first_visit="consent" in request.prompt
-        or not store.has_approved(session, person.person_id, client.client_id),
-    )
-
-
 def _answer_silently(
     session: Session,
     provider: Provider,
     client: Client,
     request: AuthorizationRequest,
     *,
-    pending: _Pending,
+    pending: Pending,
     request_uri: RingToken | None,
     at: datetime,
 ) -> AuthorizationResponse:
@@ -377,16 +322,6 @@ def _answer_silently(
         language="en",
         at=at,
     )
-
-
-def _read_hint(provider: Provider, client: Client, hint: str) -> str:
-    try:
-        claims = verify_id_token_hint(
-            hint, our_keys(provider.signing), issuer=provider.issuer, client_id=client.client_id
-        )
-    except NotVerified as error:
-        raise InvalidAuthorizationRequest("id_token_hint is not an ID token of ours.") from error
-    return cast("str", claims["sub"])
 
 
 def _find(

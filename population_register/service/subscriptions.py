@@ -12,8 +12,7 @@ from audit.api import Actor, NewEntry, RecordedEntry, record_accesses
 from kernel.errors import Conflict, NotFound
 from kernel.ids import AgencyId, ClientId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring
-from population_register import life_store as store
-from population_register import mandate_store
+from population_register import mandate_store, subscription_store
 from population_register.errors import MandateRefused
 from population_register.events import LifeEventTold
 from population_register.life_events import LifeEventKind
@@ -83,10 +82,10 @@ def subscribe(
     get_agency(session, agency_id)
     if not mandate_store.has_legal_basis(session, legal_basis):
         raise MandateRefused("There is no such legal basis; enter it first.")
-    subscription = store.Subscription(
+    subscription = subscription_store.Subscription(
         agency_id=agency_id, kind=kind, legal_basis=legal_basis, created_at=at, ended_at=None
     )
-    if not store.insert_subscription(session, subscription):
+    if not subscription_store.insert_subscription(session, subscription):
         raise Conflict("The agency is told of these events already.")
 
 
@@ -98,13 +97,13 @@ def unsubscribe(
     Raises:
         NotFound: 404. It was not told of them.
     """
-    if not store.end_subscription(session, agency_id, kind, at=at):
+    if not subscription_store.end_subscription(session, agency_id, kind, at=at):
         raise NotFound("The agency is not told of these events.")
 
 
-def list_subscriptions(session: Session) -> Sequence[store.Subscription]:
+def list_subscriptions(session: Session) -> Sequence[subscription_store.Subscription]:
     """Return all subscriptions, those that ended too."""
-    return store.list_subscriptions(session)
+    return subscription_store.list_subscriptions(session)
 
 
 def read_events(
@@ -135,10 +134,10 @@ def read_events(
     sector = get_agency(session, agency_id).pseudonym_sector
     bases = {
         one.kind: one.legal_basis
-        for one in store.list_subscriptions(session)
+        for one in subscription_store.list_subscriptions(session)
         if one.agency_id == agency_id
     }
-    rows = store.list_deliveries(
+    rows = subscription_store.list_deliveries(
         session, agency_id, after=after, limit=max(1, min(limit, MOST_EVENTS))
     )
     readable = [row for row in rows if row.wrapped_key is not None]
@@ -171,7 +170,7 @@ def read_events(
 
 
 def _told(
-    keyring: Keyring, sector: str, row: store.Delivery, *, because: RecordedEntry
+    keyring: Keyring, sector: str, row: subscription_store.Delivery, *, because: RecordedEntry
 ) -> ToldEvent:
     assert row.wrapped_key is not None
     key = keyring.person_key(row.person_id, row.wrapped_key, because=because)
@@ -201,7 +200,7 @@ def list_notices(
             kind=LifeEventKind(kind),
             pseudonym=sector_pseudonym(keyring, sector, person_id),
         )
-        for position, kind, event_id, person_id in store.told_since(
+        for position, kind, event_id, person_id in subscription_store.told_since(
             session, agency_id, after=after, limit=limit
         )
     ]

@@ -26,7 +26,7 @@ from population_register.service.clerical import (
     take_case,
 )
 from population_register.service.merging import Decider
-from portal.desk_view import evidence_words
+from portal.evidence_view import evidence_words
 from tests.population_register.register_builders import (
     ANNA,
     NOON,
