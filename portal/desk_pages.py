@@ -1,19 +1,17 @@
-"""The desk of review clerks: the queue, a case with both sides, decisions, a second official.
+"""The desk of review clerks: a case with both sides, the decision, a second official.
 
 Whoever looks, looks under the eyes of the people concerned: each opening of a case stands in their
-logs. The queue itself opens nothing and names nobody.
+logs.
 """
 
 # ruff: noqa: FAST003  # the dependency `Case` takes both parts of an address
-
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -23,25 +21,21 @@ from kernel.errors import DomainError, InvalidRequest
 from kernel.form_guard import FormFromOurPage
 from kernel.ids import AgencyId, PersonId
 from kernel.languages import _
-from kernel.pages import Pages, RefusalText, language_of, render, see_other
+from kernel.pages import Pages, RefusalText, language_of, see_other
 from population_register.api import (
     LONGEST_COMMENT,
     AgencyNotAsked,
     CaseKey,
     CaseNotHeld,
-    CaseState,
     CommentRefused,
     Decider,
     Merge,
-    QueueFilter,
     ask_about_case,
     case_key,
     confirm_merge,
     decide_different,
     decide_same,
     leave_case,
-    list_decided,
-    list_queue,
     open_case,
     parse_comment,
     reject_merge,
@@ -49,17 +43,13 @@ from population_register.api import (
     take_back,
     take_case,
 )
-from portal.decisions_view import decided_row
-from portal.desk_view import case_page, queue_row
+from portal.desk_queue_pages import render_desk_page
+from portal.desk_view import case_page
 from portal.desk_words import case_address, case_number
 from portal.service.visiting import agency_names
 
 router = APIRouter(include_in_schema=False)
 
-CASES_A_PAGE: Final = 25
-DECISIONS_A_PAGE: Final = 50
-AGES: Final = (0, 7, 30)
-"""Days by which the queue is filtered."""
 
 _LONGEST = 4000  # characters of a comment as it arrives; the register takes fewer
 
@@ -81,108 +71,6 @@ def _decider(request: Request, operator: Operator, comment: str = "") -> Decider
         at=request.app.state.clock.now(),
         request_id=str(getattr(request.state, "request_id", "")),
     )
-
-
-@router.get("/desk")
-def start(operator: CurrentOperator) -> Response:
-    """Go to the queue: what waits for confirmation first, for whoever only confirms."""
-    is_approver = not operator.may(OperatorRole.CLERK) and operator.may(OperatorRole.APPROVER)
-    return see_other("/desk/cases?state=waiting" if is_approver else "/desk/cases")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """Which part of the queue is asked for, and what was done a moment ago."""
-
-    state: CaseState | None
-    agency: str
-    days: int
-    after: tuple[datetime, PersonId, PersonId] | None
-    done: str
-
-    @property
-    def filters(self) -> dict[str, str]:
-        """Return the filters as they stand in an address."""
-        return {"state": self.state or "", "agency": self.agency, "age": str(self.days or "")}
-
-
-def _wanted(
-    state: Annotated[str, Query(max_length=20)] = "",
-    agency: Annotated[str, Query(max_length=100)] = "",
-    age: Annotated[str, Query(max_length=10)] = "",
-    after: Annotated[str, Query(max_length=200)] = "",
-    done: Annotated[str, Query(max_length=20)] = "",
-) -> _Wanted:
-    return _Wanted(
-        state=next((each for each in _STATES if each == state), None),
-        agency=agency if agency.isprintable() else "",
-        days=next((days for days in AGES if str(days) == age), 0),
-        after=_parse_position(after) if after else None,
-        done=done if done in _DONE else "",
-    )
-
-
-@router.get("/desk/cases")
-def show_queue(
-    request: Request,
-    session: UnitOfWork,
-    operator: CurrentOperator,
-    wanted: Annotated[_Wanted, Depends(_wanted)],
-) -> Response:
-    """List the cases, the oldest first."""
-    at = request.app.state.clock.now()
-    language = language_of(request)
-    found = list_queue(
-        session,
-        QueueFilter(
-            state=wanted.state,
-            found_before=at - timedelta(days=wanted.days) if wanted.days else None,
-            agency_id=AgencyId(wanted.agency) if wanted.agency else None,
-        ),
-        after=wanted.after,
-        limit=CASES_A_PAGE + 1,
-        at=at,
-    )
-    agencies = agency_names(session, language)
-    shown = found[:CASES_A_PAGE]
-    filters = wanted.filters
-    older = ""
-    if len(found) > CASES_A_PAGE:
-        last = shown[-1]
-        position = f"{last.found_at.isoformat()}~{last.case.one}~{last.case.other}"
-        older = f"/desk/cases?{urlencode({**filters, 'after': position})}"
-    return _render(
-        request,
-        operator,
-        "portal/desk_cases.html",
-        section="cases",
-        rows=[
-            queue_row(each, official=operator.operator_id, agencies=agencies, language=language)
-            for each in shown
-        ],
-        filters=filters,
-        agencies=sorted(agencies.items(), key=lambda pair: pair[1]),
-        ages=AGES,
-        first_href=f"/desk/cases?{urlencode(filters)}" if wanted.after else "",
-        next_href=older,
-        done=wanted.done,
-    )
-
-
-_STATES: tuple[CaseState, ...] = ("open", "asked", "waiting")
-_DONE: Final = frozenset({"merged", "proposed", "different", "split", "asked", "confirmed",
-                          "rejected", "undone"})  # fmt: skip
-
-
-def _parse_position(text: str) -> tuple[datetime, PersonId, PersonId]:
-    try:
-        found_at, one, other = text.split("~")
-        position = datetime.fromisoformat(found_at), PersonId(UUID(one)), PersonId(UUID(other))
-    except ValueError as error:
-        raise InvalidRequest(field="after") from error
-    if position[0].tzinfo is None:
-        raise InvalidRequest(field="after")
-    return position
 
 
 @router.post("/desk/cases/{one:uuid}/{other:uuid}/take", dependencies=[FormFromOurPage])
@@ -332,40 +220,6 @@ def undo(
     return see_other("/desk/cases?done=undone")
 
 
-@router.get("/desk/decisions")
-def show_decisions(
-    request: Request,
-    session: UnitOfWork,
-    operator: CurrentOperator,
-    before: Annotated[UUID | None, Query()] = None,
-) -> Response:
-    """Show who decided what, of all cases, the latest first."""
-    language = language_of(request)
-    found = list_decided(session, before=before, limit=DECISIONS_A_PAGE + 1)
-    shown = found[:DECISIONS_A_PAGE]
-    older = len(found) > DECISIONS_A_PAGE
-    return _render(
-        request,
-        operator,
-        "portal/desk_decisions.html",
-        section="decisions",
-        rows=[decided_row(each, language) for each in shown],
-        next_href=f"/desk/decisions?before={shown[-1].decision_id}" if older else "",
-        is_older_page=before is not None,
-    )
-
-
-def _render(request: Request, operator: Operator, template: str, **context: Any) -> Response:  # noqa: ANN401  # values of the template
-    return render(
-        request,
-        template,
-        operator=operator,
-        is_clerk=operator.may(OperatorRole.CLERK),
-        is_approver=operator.may(OperatorRole.APPROVER),
-        **context,
-    )
-
-
 def _case_page(
     request: Request,
     session: Session,
@@ -386,7 +240,7 @@ def _case_page(
     opened = open_case(session, state.keyring, case, by=by, to_decide=to_decide)
     agencies = agency_names(session, language)
     mine = opened.lock is not None and opened.lock.held_by == operator.operator_id
-    return _render(
+    return render_desk_page(
         request,
         operator,
         "portal/desk_case.html",
@@ -437,7 +291,7 @@ def show_not_held(request: Request, refusal: DomainError, headers: Mapping[str, 
     case = _case(one, other)
     with unit_of_work_of(request.app.state.sessions) as session:
         operator = current_operator(request, session)
-    return _render(
+    return render_desk_page(
         request,
         operator,
         "portal/desk_take.html",

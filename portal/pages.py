@@ -21,7 +21,7 @@ from kernel.ids import ConsentId, DocumentId, EntryId, SessionId
 from kernel.languages import _
 from kernel.pages import PagePart, RefusalText, language_of, render, see_other
 from population_register.api import DisputeRefused
-from portal import desk_pages, dispute_pages, signature_pages
+from portal import desk_pages, desk_queue_pages, dispute_pages, signature_pages
 from portal.service.access_log import find_proof, view_log
 from portal.service.consents import find_consent, view_consents, view_live_consent
 from portal.service.documents import (
@@ -47,6 +47,7 @@ from vault.api import (
 
 router = APIRouter(include_in_schema=False)
 router.include_router(dispute_pages.router)
+router.include_router(desk_queue_pages.router)
 router.include_router(desk_pages.router)
 router.include_router(signature_pages.router)
 
