@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from audit.api import Actor, NewEntry, RecordedEntry, record_accesses
+from audit.api import Actor, NewEntry, record_accesses
 from kernel.clock import Clock
 from kernel.db import unit_of_work_of
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
@@ -23,7 +23,7 @@ from population_register.consistency import DISPUTED, SAME_PERSON, Finding, find
 from population_register.events import ConsistencyChecked
 from population_register.finding_store import FindingRow, SealedPerson
 from population_register.kinship_rules import born_days, is_doubtful
-from population_register.model import CurrentRecord, JSONValue, SourceRecord, civil_date
+from population_register.model import CurrentRecord, JSONValue, civil_date
 from population_register.reading import attributes_of, conflicts
 from population_register.sealed_findings import (
     FindingContent,
@@ -31,8 +31,9 @@ from population_register.sealed_findings import (
     seal_finding,
     unseal_finding,
 )
-from population_register.sealed_forms import encode_value, unseal_derived
+from population_register.sealed_forms import encode_value
 from population_register.service.deriving import open_source_record
+from population_register.service.opening_people import OpenedPerson, open_people, record_on_day
 from population_register.suspicions import Case, LinkedParent, sources_of, words_on
 from population_register.working_days import WORKING_DAYS, after_working_days
 
@@ -77,26 +78,6 @@ class CheckCounts:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedPerson:
-    """A person with everything that was ever sent about them, opened under access entries.
-
-    Attributes:
-        person_id: Who stands for all of `keys`.
-        keys: Of the persons who are this one person.
-    """
-
-    person_id: PersonId
-    keys: Mapping[PersonId, PersonKey]
-    record: CurrentRecord
-    said: Sequence[SourceRecord]
-
-    @property
-    def case(self) -> Case:
-        """What the rules look at, the parents apart."""
-        return Case(record=self.record, words=words_on(self.said, self.record.on))
-
-
 def check_register(
     sessions: sessionmaker[Session],
     keyring: Keyring,
@@ -139,71 +120,6 @@ def check_person(
     with unit_of_work_of(sessions) as session:
         people = finding_store.find_people(session, [person_id])
         return _Checking(session, keyring, at, holidays).check(people[:1])
-
-
-def open_people(
-    session: Session,
-    keyring: Keyring,
-    heads: Sequence[SealedPerson],
-    because: Callable[[PersonId], NewEntry],
-) -> list[OpenedPerson]:
-    """Open people with all that was sent about them; each person's key has its access entry.
-
-    Args:
-        session: The transaction.
-        keyring: Opens.
-        heads: One of each group of merged persons.
-        because: Makes the access entries.
-    """
-    merged = [head.person_id for head in heads if head.group_id is not None]
-    everybody = {head.person_id: head for head in heads}
-    if merged:
-        everybody.update(
-            (person.person_id, person) for person in finding_store.find_people(session, merged)
-        )
-    ordered = sorted(everybody)
-    entries = dict(
-        zip(
-            ordered,
-            record_accesses(session, [(because(person), person) for person in ordered]),
-            strict=True,
-        )
-    )
-    keys = {
-        person: keyring.person_key(person, everybody[person].wrapped_key, because=entries[person])
-        for person in ordered
-    }
-    rows = store.source_records_of(session, ordered)
-    groups: dict[PersonId | None, list[PersonId]] = {}
-    for person in ordered:
-        if everybody[person].group_id is not None:
-            groups.setdefault(everybody[person].group_id, []).append(person)
-    opened: list[OpenedPerson] = []
-    for head in heads:
-        members = groups.get(head.group_id, [head.person_id])
-        opened.append(
-            OpenedPerson(
-                person_id=head.person_id,
-                keys={member: keys[member] for member in members},
-                record=_record(keys[head.person_id], head, entries[head.person_id]),
-                said=[
-                    open_source_record(keys[member], row)
-                    for member in members
-                    for row in rows.get(member, ())
-                ],
-            )
-        )
-    return opened
-
-
-def _record(key: PersonKey, person: SealedPerson, entry: RecordedEntry) -> CurrentRecord:
-    version, history = unseal_derived(key, person.sealed_record)
-    return CurrentRecord(
-        person_id=person.person_id,
-        version=version,
-        on=civil_date(entry.entry.occurred_at),
-        history=history,
-    )
 
 
 def stated_values(record: CurrentRecord) -> Iterable[tuple[str, AgencyId, JSONValue]]:
@@ -301,7 +217,7 @@ class _Checking:
             person = others[entry.person_id]
             key = self._keyring.person_key(person.person_id, person.wrapped_key, because=entry)
             keys[person.person_id] = key
-            records[person.person_id] = _record(key, person, entry)
+            records[person.person_id] = record_on_day(key, person, entry)
         return records, keys
 
     def _settle(

@@ -28,12 +28,8 @@ from population_register.sealed_findings import (
     seal_finding,
     unseal_finding,
 )
-from population_register.service.consistency import (
-    OpenedPerson,
-    dispute_identity,
-    open_people,
-    stated_values,
-)
+from population_register.service.consistency import dispute_identity, stated_values
+from population_register.service.opening_people import OpenedPerson, open_people
 from population_register.service.work_lists import (
     LONGEST_TEXT,
     MOST_LISTED,
