@@ -155,11 +155,11 @@ def respond(caller: Caller, issue: Issue, encrypt: Callable[[str], str]) -> Resp
     if subject.authorization_details:
         answer["authorization_details"] = subject.authorization_details  # RFC 9396, 7
     if issue.has_id_token:
-        answer["id_token"] = encrypt(_id_token(caller, issue, access_token))
+        answer["id_token"] = encrypt(_id_token(caller, issue, Secret(access_token)))
     return json_response(answer)
 
 
-def _id_token(caller: Caller, issue: Issue, access_token: str) -> str:
+def _id_token(caller: Caller, issue: Issue, access_token: Secret[str]) -> str:
     provider, client = caller.provider, caller.client
     alg = client.metadata.id_token_signed_response_alg
     return tokens.sign(
@@ -170,7 +170,7 @@ def _id_token(caller: Caller, issue: Issue, access_token: str) -> str:
             client_id=client.client_id,
             nonce=issue.nonce,
             extra=issue.id_token_extra or {},
-            access_token=Secret(access_token),
+            access_token=access_token,
             alg=alg,
             at=caller.at,
             expires_at=caller.at + provider.policy.id_token,
