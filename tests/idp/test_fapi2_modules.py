@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -583,6 +584,15 @@ class TestDpopNegativeTests:
         code = client.visit(client.party.world.browser(), pushed, person)["code"]
         return str(client.redeem(code, VERIFIER).json()["access_token"])
 
+    @staticmethod
+    def read(
+        world: IdpWorld, token: str, *proofs: str, scheme: str = "DPoP", path: str = "/userinfo"
+    ) -> tuple[int, str | None]:
+        """Ask for userinfo with any number of proofs; return the status and the challenge."""
+        shown = [("Authorization", f"{scheme} {token}"), *(("DPOP", each) for each in proofs)]
+        answer = world.http.get(path, headers=shown)
+        return answer.status_code, answer.headers.get("www-authenticate")
+
     @pytest.mark.spec("RFC9449-7.1")
     def test_each_step_of_the_check_refuses(
         self, world: IdpWorld, client: Client, token: str
@@ -602,18 +612,7 @@ class TestDpopNegativeTests:
                 headers={name: value for name, value in headers.items() if value is not None},
             )
 
-        def read(
-            *proofs: str, scheme: str = "DPoP", path: str = "/userinfo"
-        ) -> tuple[int, str | None]:
-            answer = world.http.get(
-                path,
-                headers=[
-                    ("Authorization", f"{scheme} {token}"),
-                    *(("DPOP", each) for each in proofs),
-                ],
-            )
-            return answer.status_code, answer.headers.get("www-authenticate")
-
+        read = partial(self.read, world, token)
         private = {**key.jwk, "d": "x"}
         other = client.proof("/userinfo", key=ProofKey(), **good)
         refused = {

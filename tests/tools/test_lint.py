@@ -6,8 +6,18 @@ from textwrap import dedent
 import pytest
 
 from tools.lint.__main__ import lint
-from tools.lint.rules import RULES, Rule, bare_secret, commit, redirect_from_request, session_scope
+from tools.lint.rules import (
+    RULES,
+    Rule,
+    bare_secret,
+    commit,
+    length,
+    redirect_from_request,
+    session_scope,
+)
 from tools.lint.source import Source
+
+ROOT = Path(__file__).parents[2]
 
 
 def lines_found(rule: Rule, text: str, path: str = "idp/routes.py") -> list[int]:
@@ -31,6 +41,65 @@ class TestCommit:
 
     def test_leaves_a_word_alone(self) -> None:
         assert lines_found(commit, "commit = 1\nprint(commit)") == []
+
+
+class TestLength:
+    @staticmethod
+    def function(lines: int, docstring: str = "") -> str:
+        """Return a function of as many lines of code, its `def` included."""
+        head = ["def long() -> None:", *([f'    """{docstring}"""'] if docstring else [])]
+        return "\n".join([*head, *["    pass"] * (lines - 1)])
+
+    def test_flags_a_module_of_a_line_too_many(self) -> None:
+        assert lines_found(length, "x = 1\n" * 401) == [1]
+
+    def test_leaves_a_module_of_as_many_as_allowed(self) -> None:
+        assert lines_found(length, "x = 1\n" * 400) == []
+
+    @pytest.mark.parametrize("path", ["idp/tables.py", "tests/idp/test_x.py"])
+    def test_leaves_lists_alone(self, path: str) -> None:
+        assert lines_found(length, "x = 1\n" * 401, path) == []
+
+    @pytest.mark.parametrize("path", ["idp/checks.py", "tests/idp/test_x.py"])
+    def test_flags_a_function_of_a_line_too_many(self, path: str) -> None:
+        assert lines_found(length, f"x = 1\n{self.function(61)}", path) == [2]
+
+    def test_flags_a_method_and_a_coroutine(self) -> None:
+        method = "\n".join(f"    {line}" for line in self.function(61).splitlines())
+
+        assert lines_found(length, f"class A:\n{method}") == [2]
+        assert lines_found(length, f"async {self.function(61)}") == [1]
+
+    def test_does_not_count_what_is_promised(self) -> None:
+        promised = "\n".join(["What it does.", "", "    Args:", *["        it: So."] * 20, "    "])
+
+        assert lines_found(length, self.function(60, promised)) == []
+        assert lines_found(length, self.function(61, promised)) == [1]
+
+    def test_leaves_migrations_alone(self) -> None:
+        path = "migrations/versions/0001_x.py"
+
+        assert lines_found(length, self.function(500), path) == []
+
+    def test_leaves_an_exception_alone_and_nothing_else_of_its_name(self) -> None:
+        (named, *_) = length.LONG_FUNCTIONS
+        path, _, name = named.partition(":")
+        text = self.function(61).replace("long", name)
+
+        assert lines_found(length, text, path) == []
+        assert lines_found(length, text, "idp/other.py") == [1]
+
+    @pytest.mark.parametrize("path", length.LONG_MODULES)
+    def test_excepted_module_is_still_long(self, path: str) -> None:
+        assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) > length.MOST_LINES
+
+    @pytest.mark.parametrize("named", length.LONG_FUNCTIONS)
+    def test_excepted_function_is_still_long(self, named: str) -> None:
+        path, _, name = named.partition(":")
+        source = Source.parse(PurePosixPath(path), (ROOT / path).read_text(encoding="utf-8"))
+        lines = [length.code_lines(each) for each in source.functions() if each.name == name]
+
+        assert max(lines) > length.MOST_FUNCTION_LINES
 
 
 class TestSessionScope:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from tools.lint.rules import bare_secret, commit, redirect_from_request, session_scope
+from tools.lint.rules import bare_secret, commit, length, redirect_from_request, session_scope
 from tools.lint.source import Finding, Source
 
 
@@ -17,4 +17,4 @@ class Rule(Protocol):
         ...
 
 
-RULES: tuple[Rule, ...] = (bare_secret, commit, redirect_from_request, session_scope)
+RULES: tuple[Rule, ...] = (bare_secret, commit, length, redirect_from_request, session_scope)

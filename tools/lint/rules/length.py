@@ -1,0 +1,69 @@
+"""Files stay within 400 lines, functions within 60.
+
+The bug: what is past that is read by scrolling. It collects a second idea, then a third, and nobody
+can say any more what belongs there; each addition looks small.
+
+Flagged: a module of more than 400 lines; a function whose code, from `def` to its last line and
+without its docstring, has more than 60. A docstring is the contract: it may be as long as that is.
+Not flagged: test modules as a whole, which are lists of independent cases that nobody reads from
+top to bottom (their functions are held); migrations, each written once and never edited.
+Instead: cut by idea, never by count. A new module has a name that a newcomer would look for.
+The exceptions stand here, each with what would be worse about cutting it.
+"""
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+from tools.lint.source import Finding, Source
+
+NAME = "length"
+
+MOST_LINES: Final = 400
+MOST_FUNCTION_LINES: Final = 60
+
+LONG_MODULES: Final = {
+    "idp/tables.py": "a list of tables: one place shows what the database holds of a context",
+    "population_register/api.py": "a list of what other contexts may call",
+    "population_register/tables.py": "a list of tables, as above",
+}
+"""Modules that may be longer, and why."""
+
+LONG_FUNCTIONS: Final = {
+    "idp/hot/clients.py:as_client": "the one way in of every client: another coroutine would cost "
+    "each request, and the two turns of its loop are one thought",
+}
+"""Functions that may be longer, and why."""
+
+_NEVER_EDITED: Final = "migrations/versions/"
+_LISTS_OF_CASES: Final = "tests/"
+
+
+def check(source: Source) -> Iterator[Finding]:
+    """Yield the module, and every function, that is too long."""
+    path = str(source.path)
+    if path.startswith(_NEVER_EDITED):
+        return
+    if not path.startswith(_LISTS_OF_CASES) and path not in LONG_MODULES:
+        lines = len(source.lines)
+        if lines > MOST_LINES:
+            yield Finding(1, f"{lines} lines, and {MOST_LINES} are the most: cut it by idea")
+    for function in source.functions():
+        lines = code_lines(function)
+        if lines > MOST_FUNCTION_LINES and f"{path}:{function.name}" not in LONG_FUNCTIONS:
+            yield Finding(
+                function.lineno,
+                f"{function.name} has {lines} lines of code, and {MOST_FUNCTION_LINES} are the "
+                "most: name a part of it",
+            )
+
+
+def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return how many lines a function has, its docstring and its decorators not counted."""
+    assert function.end_lineno is not None
+    lines = function.end_lineno - function.lineno + 1
+    first = function.body[0]
+    if ast.get_docstring(function, clean=False) is not None:
+        assert first.end_lineno is not None
+        lines -= first.end_lineno - first.lineno + 1
+    return lines
