@@ -94,7 +94,6 @@ def parse_claims_parameter(text: str | None) -> ClaimsRequest:
         essential_acr=acr_values if acr.get("essential") is True else (),
         acr_values=acr_values,
         sub=next(iter(subs), None),
-        wants_auth_time="auth_time" in id_token,
         verified={
             where: member[_VERIFIED]
             for where, member in (("userinfo", userinfo), ("id_token", id_token))

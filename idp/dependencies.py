@@ -91,4 +91,3 @@ def current_person(request: Request, session: UnitOfWork) -> SignInSession:
 CurrentSession = Annotated[SignInSession | None, Depends(current_session, scope="function")]
 CurrentPerson = Annotated[SignInSession, Depends(current_person, scope="function")]
 TheProvider = Annotated[Provider, Depends(provider_of)]
-ThePasswordHasher = Annotated[PasswordHasher, Depends(password_hasher_of)]

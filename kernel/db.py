@@ -11,7 +11,7 @@ Locks are taken in this order, and in no other:
 """
 
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Annotated, Any, Protocol
 
@@ -70,14 +70,6 @@ def lock_shared(session: Session, which: AdvisoryLock, key: int = 0) -> None:
     session.execute(
         text("SELECT pg_advisory_xact_lock_shared(:which, :key)"), {"which": int(which), "key": key}
     )
-
-
-def try_lock(session: Session, which: AdvisoryLock, key: int = 0) -> bool:
-    """Take an advisory lock if it is free; tell whether it was."""
-    taken = session.scalar(
-        text("SELECT pg_try_advisory_xact_lock(:which, :key)"), {"which": int(which), "key": key}
-    )
-    return bool(taken)
 
 
 def commit_lazily(session: Session) -> None:
@@ -145,8 +137,6 @@ def unit_of_work(request: Request) -> Iterator[Session]:
 # scope="function" ends the dependency before the response starts. With the default scope the
 # client can hold a 200 for a commit that is about to fail.
 UnitOfWork = Annotated[Session, Depends(unit_of_work, scope="function")]
-
-OpenUnitOfWork = AbstractContextManager[Session]
 
 
 class Fetcher(Protocol):

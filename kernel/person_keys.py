@@ -2,24 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import CTE, ColumnElement, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from kernel.errors import NotFound, Undecryptable
 from kernel.ids import PersonId
 from kernel.tables import person_keys
-
-
-def wrapped_person_key(person_id: ColumnElement[object]) -> CTE:
-    """Return this context's part of a composed statement: the person's wrapped key.
-
-    Columns `person_id`, `wrapped_key`. A shredded person has no row.
-    """
-    return (
-        select(person_keys.c.person_id, person_keys.c.wrapped_key)
-        .where(person_keys.c.person_id == person_id, person_keys.c.wrapped_key.is_not(None))
-        .cte("wrapped_person_key")
-    )
 
 
 def load_wrapped_key(session: Session, person_id: PersonId) -> bytes:

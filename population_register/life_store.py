@@ -285,8 +285,3 @@ def wrapped_keys(session: Session, person_ids: Iterable[PersonId]) -> dict[Perso
         )
     )
     return {PersonId(row.person_id): row.wrapped_key for row in rows}
-
-
-def count_waiting(session: Session) -> int:
-    """Return how many persons are yet to be looked at."""
-    return session.scalar(select(func.count()).select_from(changed_persons)) or 0

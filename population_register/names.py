@@ -8,7 +8,6 @@ of its own and never becomes «и», even when it arrives as «и» with a combi
 import json
 import re
 import unicodedata
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from importlib.resources import files
@@ -46,15 +45,6 @@ _SCHEMES = {
     PassportEra.GOST_2010: iuliia.GOST_52535,
     PassportEra.ICAO_2014: iuliia.ICAO_DOC_9303,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonName:
-    """A full name. Any part may be absent: not everybody has a patronymic, or a family name."""
-
-    family_name: str | None = field(default=None, repr=False)
-    given_name: str | None = field(default=None, repr=False)
-    middle_name: str | None = field(default=None, repr=False)
 
 
 @lru_cache(1 << 16)

@@ -83,21 +83,6 @@ class Page:
             f"<{face.encode(line)}> Tj ET"
         )
 
-    def paragraph(
-        self, x: float, y: float, words: str, *, width: float, size: float = 9, leading: float = 12
-    ) -> float:
-        """Write a text in lines no wider than `width`; return where the next line would be."""
-        line = ""
-        for word in words.split():
-            longer = f"{line} {word}".strip()
-            if line and Font.load("text").width(longer, size) > width:
-                self.text(x, y, line, size=size)
-                y += leading
-                longer = word
-            line = longer
-        self.text(x, y, line, size=size)
-        return y + leading
-
     def line(
         self, x1: float, y1: float, x2: float, y2: float, *, width: float = 0.6,
         colour: Colour = BLACK,

@@ -44,15 +44,6 @@ class InclusionProof:
             "checkpoint": self.checkpoint,
         }
 
-    def as_tlog_proof(self) -> str:
-        """Return the proof as C2SP tlog-proof, with the leaf as its extra data."""
-        extra = base64.b64encode(self.leaf).decode()
-        hashes = "".join(f"{base64.b64encode(each).decode()}\n" for each in self.hashes)
-        return (
-            f"c2sp.org/tlog-proof@v1\nextra {extra}\nindex {self.leaf_index}\n{hashes}\n"
-            f"{self.checkpoint}"
-        )
-
 
 def latest_checkpoint(session: Session) -> SignedCheckpoint:
     """Return the checkpoint of the largest signed tree.

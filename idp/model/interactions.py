@@ -50,11 +50,6 @@ class Interaction:
         """Whether the person has to sign in first."""
         return self.session is None
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether nothing has to be asked: `allow` may be called without a page."""
-        return not self.needs_sign_in and not self.needs_consent
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InteractionStarted:

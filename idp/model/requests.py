@@ -69,7 +69,6 @@ class ClaimsRequest:
     essential_acr: tuple[str, ...] = ()
     acr_values: tuple[str, ...] = ()
     sub: str | None = None
-    wants_auth_time: bool = False
     verified: JSONObject = field(default_factory=dict)
 
 

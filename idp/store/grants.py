@@ -79,23 +79,6 @@ def insert_refresh_token(
     )
 
 
-def revoke_grants(
-    session: Session, person_id: PersonId, client_id: ClientId, *, reason: str, at: datetime
-) -> int:
-    """Revoke what a person allowed a client; return how many grants."""
-    rows = session.execute(
-        update(grants)
-        .where(
-            grants.c.person_id == person_id,
-            grants.c.client_id == client_id,
-            grants.c.revoked_at.is_(None),
-        )
-        .values(revoked_at=at, revocation_reason=reason)
-        .returning(grants.c.grant_id)
-    ).all()
-    return len(rows)
-
-
 def revoke_grants_of_person(
     session: Session, person_id: PersonId, *, reason: str, at: datetime
 ) -> int:

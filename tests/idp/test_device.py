@@ -13,6 +13,7 @@ from idp.grant_types import DEVICE_GRANT
 from idp.service import devices
 from idp.service.administration import disable_client
 from idp.service.sessions import end_session, list_sessions
+from idp.store.grants import revoke_grants_of_person
 from idp.tables import sign_in_failures
 from idp.user_codes import ALPHABET, MalformedUserCode, mint_user_code, parse_user_code
 from kernel.ids import ClientId
@@ -340,18 +341,10 @@ class TestTokens:
     def test_grant_revoked_before_the_poll_buys_nothing(
         self, world: IdpWorld, device: RelyingParty, person: Person
     ) -> None:
-        from idp.store.grants import revoke_grants  # noqa: PLC0415
-
         started = begin(device)
         decide(signed_in(world, person), address_of(started))
         with world.session() as session:
-            revoke_grants(
-                session,
-                person.person_id,
-                ClientId(device.client_id),
-                reason="test",
-                at=world.clock.now(),
-            )
+            revoke_grants_of_person(session, person.person_id, reason="test", at=world.clock.now())
 
         assert error(poll(device, started["device_code"])) == "invalid_grant"
 
