@@ -13,8 +13,8 @@ from schemathesis.core.result import Err
 from app.main import create_app
 from kernel.clock import FrozenClock
 from kernel.settings import Settings
-from tests.databases import WITH_KEYS, KnownKeys, temporary_database
-from tests.idp.idp_world import ISSUER, NOON, IdpWorld, open_idp_world
+from tests.databases import KnownKeys
+from tests.idp.idp_world import ISSUER, NOON, IdpWorld, idp_world_of_its_own
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -40,12 +40,7 @@ _PARTS = ("method", "url", "params", "data", "json", "headers", "cookies")
 def world(
     server_url: str, known_keys: KnownKeys, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[IdpWorld]:
-    folder = tmp_path_factory.mktemp("civitas")
-    known_keys.put_root_key_into(folder)
-    with (
-        temporary_database(server_url, template=WITH_KEYS) as url,
-        open_idp_world(url, folder) as opened,
-    ):
+    with idp_world_of_its_own(server_url, known_keys, tmp_path_factory) as opened:
         opened.clock = opened.app.state.clock = FrozenClock(NOON)
         yield opened
 

@@ -6,8 +6,21 @@ from typing import Any
 import pytest
 
 from kernel.clock import FrozenClock
-from tests.databases import WITH_KEYS, KnownKeys, temporary_database
-from tests.idp.idp_world import NOON, IdpWorld, open_idp_world
+from tests.databases import KnownKeys
+from tests.idp.certificates import Certificate, an_authority, behind_mutual_tls
+from tests.idp.idp_world import NOON, IdpWorld, idp_world_of_its_own
+
+
+@pytest.fixture(scope="module")
+def authority() -> Certificate:
+    """Whose certificates authenticate clients, in modules with `mutual_tls`."""
+    return an_authority()
+
+
+@pytest.fixture(scope="module")
+def mutual_tls(authority: Certificate, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The `world_settings` of modules whose clients come with certificates."""
+    return behind_mutual_tls(authority, tmp_path_factory.mktemp("authorities"))
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +36,7 @@ def opened_world(
     tmp_path_factory: pytest.TempPathFactory,
     world_settings: dict[str, Any],
 ) -> Iterator[IdpWorld]:
-    folder = tmp_path_factory.mktemp("civitas")
-    known_keys.put_root_key_into(folder)
-    with (
-        temporary_database(server_url, template=WITH_KEYS) as url,
-        open_idp_world(url, folder, **world_settings) as world,
-    ):
+    with idp_world_of_its_own(server_url, known_keys, tmp_path_factory, **world_settings) as world:
         yield world
 
 

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 import jwt
 import orjson
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from sqlalchemy import text
@@ -33,6 +34,7 @@ from idp.service.accounts import create_account
 from kernel.ids import PersonId
 from kernel.secret import Secret, b64url, random_b64url, sha256
 from tests.asgi import _Transport
+from tests.databases import WITH_KEYS, KnownKeys, temporary_database
 from tests.partner_api.partner_world import (
     ISSUER,
     NOON,
@@ -462,6 +464,23 @@ def disclosure(*items: str, purpose: str = "account_opening", **more: object) ->
 
 def ec_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
     return dict(ECAlgorithm.to_jwk(key.public_key(), as_dict=True))
+
+
+@contextmanager
+def idp_world_of_its_own(
+    server_url: str,
+    known_keys: KnownKeys,
+    factory: pytest.TempPathFactory,
+    **settings: Any,  # noqa: ANN401
+) -> Iterator[IdpWorld]:
+    """Open a world over a database and in a folder that nothing else uses."""
+    folder = factory.mktemp("civitas")
+    known_keys.put_root_key_into(folder)
+    with (
+        temporary_database(server_url, template=WITH_KEYS) as url,
+        open_idp_world(url, folder, **settings) as world,
+    ):
+        yield world
 
 
 @contextmanager

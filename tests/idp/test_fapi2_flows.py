@@ -20,8 +20,6 @@ from tests.idp.certificates import (
     SUBJECT,
     Certificate,
     a_client_certificate,
-    an_authority,
-    behind_mutual_tls,
 )
 from tests.idp.idp_world import (
     ISSUER,
@@ -41,15 +39,8 @@ SECOND = f"{FIRST}?dummy1=lorem&dummy2=ipsum"  # what the suite's second client 
 
 
 @pytest.fixture(scope="module")
-def authority() -> Certificate:
-    return an_authority()
-
-
-@pytest.fixture(scope="module")
-def world_settings(
-    authority: Certificate, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Any]:
-    return behind_mutual_tls(authority, tmp_path_factory.mktemp("authorities"))
+def world_settings(mutual_tls: dict[str, Any]) -> dict[str, Any]:
+    return mutual_tls
 
 
 @dataclass

@@ -20,12 +20,15 @@ from kernel.secret import b64url, sha256
 from tests.idp.certificates import MTLS_URL, Certificate
 from tests.idp.idp_world import ISSUER, IdpWorld, Person, ProofKey, claims_of, parameters_of
 from tests.idp.pure import RSA_KEY
-from tests.idp.test_fapi2_flows import Client, a_client, authority, world_settings
-
-__all__ = ["authority", "world_settings"]  # fixtures
+from tests.idp.test_fapi2_flows import Client, a_client
 
 VERIFIER = "v" * 43
 NO_PARAMETER = {"code_challenge": None, "code_challenge_method": None}
+
+
+@pytest.fixture(scope="module")
+def world_settings(mutual_tls: dict[str, Any]) -> dict[str, Any]:
+    return mutual_tls
 
 
 @pytest.fixture

@@ -22,16 +22,18 @@ from tests.idp.certificates import MTLS_URL, Certificate, a_client_certificate
 from tests.idp.idp_world import ISSUER, NOON, PASSWORD, IdpWorld, Person, claims_of
 from tests.idp.pure import RSA_KEY
 from tests.idp.test_ciba import answer_it
-from tests.idp.test_fapi2_flows import authority, world_settings
 from tests.idp.test_fapi2_modules import answered
-
-__all__ = ["authority", "world_settings"]  # fixtures
 
 ENDPOINT = "/backchannel_authentication"
 KEYS = [RSA_KEY, rsa.generate_private_key(public_exponent=65537, key_size=2048)]
 EMOJI = (
     "1234 \U0001f44d\U0001f3ff 品川 Lorem ipsum dolor sit amet, consectetur adipiscing " + "x" * 200
 )
+
+
+@pytest.fixture(scope="module")
+def world_settings(mutual_tls: dict[str, Any]) -> dict[str, Any]:
+    return mutual_tls
 
 
 @dataclass

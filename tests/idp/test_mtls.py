@@ -21,7 +21,6 @@ from tests.idp.certificates import (
     Certificate,
     a_client_certificate,
     an_authority,
-    behind_mutual_tls,
     make,
     name,
 )
@@ -37,15 +36,8 @@ PERSON = "/partner/v1/person"
 
 
 @pytest.fixture(scope="module")
-def authority() -> Certificate:
-    return an_authority()
-
-
-@pytest.fixture(scope="module")
-def world_settings(
-    authority: Certificate, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Any]:
-    return behind_mutual_tls(authority, tmp_path_factory.mktemp("authorities"))
+def world_settings(mutual_tls: dict[str, Any]) -> dict[str, Any]:
+    return mutual_tls
 
 
 def a_tls_client(world: IdpWorld, **metadata: Any) -> RelyingParty:  # noqa: ANN401

@@ -6,9 +6,7 @@ from idp.grant_types import CIBA_GRANT
 from idp.hot.backchannel_authentication import MOST_WAITING
 from tests.idp.idp_world import IdpWorld
 from tests.idp.test_ciba import a_client, answer_it, ask_form, begin
-from tests.races.test_idp_single_use import AT_ONCE, at_once, post, statuses, world
-
-__all__ = ["world"]
+from tests.races.test_idp_single_use import AT_ONCE, at_once, post, statuses
 
 pytestmark = pytest.mark.timeout(60)
 

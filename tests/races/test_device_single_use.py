@@ -5,9 +5,7 @@ import pytest
 from idp.grant_types import DEVICE_GRANT
 from tests.idp.idp_world import IdpWorld
 from tests.idp.test_device import GRANTS, address_of, begin, decide, signed_in
-from tests.races.test_idp_single_use import AT_ONCE, at_once, post, statuses, world
-
-__all__ = ["world"]
+from tests.races.test_idp_single_use import AT_ONCE, at_once, post, statuses
 
 pytestmark = pytest.mark.timeout(60)
 

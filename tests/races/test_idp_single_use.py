@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,36 +12,19 @@ from sqlalchemy import func, select
 
 from idp.service import administration
 from idp.tables import authorization_codes, refresh_tokens
-from kernel.clock import FrozenClock
 from kernel.secret import b64url, sha256
-from tests.databases import WITH_KEYS, KnownKeys, temporary_database
 from tests.idp.idp_world import (
     ISSUER,
     NOON,
     REDIRECT_URI,
     IdpWorld,
     RelyingParty,
-    open_idp_world,
     parameters_of,
 )
 
 AT_ONCE = 40
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@pytest.fixture(scope="module")
-def world(
-    server_url: str, known_keys: KnownKeys, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[IdpWorld]:
-    folder = tmp_path_factory.mktemp("civitas")
-    known_keys.put_root_key_into(folder)
-    with (
-        temporary_database(server_url, template=WITH_KEYS) as url,
-        open_idp_world(url, folder) as opened,
-    ):
-        opened.clock = opened.app.state.clock = FrozenClock(NOON)
-        yield opened
 
 
 def at_once(world: IdpWorld, requests: Sequence[Mapping[str, Any]]) -> list[httpx.Response]:

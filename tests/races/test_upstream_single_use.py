@@ -1,7 +1,6 @@
 """An answer of an upstream provider counts once, and so does a confirmation."""
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,28 +9,12 @@ from sqlalchemy import func, select
 from idp.store.upstreams import list_accounts
 from idp.tables import sign_in_sessions, upstream_links
 from idp.upstream_client import UpstreamClient
-from kernel.clock import FrozenClock
-from tests.databases import WITH_KEYS, KnownKeys, temporary_database
-from tests.idp.idp_world import NOON, Browser, IdpWorld, open_idp_world
+from tests.idp.idp_world import NOON, Browser, IdpWorld
 from tests.idp.regional_provider import RegionalProvider
 from tests.idp.test_upstream import english, enter, link, sent_to, signed_in, through
 from tests.races.test_idp_single_use import AT_ONCE, at_once
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@pytest.fixture(scope="module")
-def world(
-    server_url: str, known_keys: KnownKeys, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[IdpWorld]:
-    folder = tmp_path_factory.mktemp("civitas")
-    known_keys.put_root_key_into(folder)
-    with (
-        temporary_database(server_url, template=WITH_KEYS) as url,
-        open_idp_world(url, folder) as opened,
-    ):
-        opened.clock = opened.app.state.clock = FrozenClock(NOON)
-        yield opened
 
 
 @pytest.fixture
