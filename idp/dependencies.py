@@ -4,15 +4,16 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlalchemy.orm import Session
 
 from idp.client_certificates import load_authorities
-from idp.cookies import session_cookie
+from idp.cookies import interaction_binding, session_cookie
 from idp.errors import NotSignedIn
-from idp.model import SignInSession
+from idp.model import Interaction, SignInSession
 from idp.passwords import PROFILES, PasswordHasher
 from idp.policy import Policy
 from idp.provider import Provider
-from idp.service import sessions
+from idp.service import authorization, sessions
 from idp.software_statements import NOBODY, StatementIssuers, parse_issuers
 from kernel.db import UnitOfWork
 from kernel.settings import Settings
@@ -88,6 +89,22 @@ def current_person(request: Request, session: UnitOfWork) -> SignInSession:
 
 
 # scope="function": they use the transaction of the request, which ends with the function.
+def interaction_of(request: Request, session: Session, interaction_id: str) -> Interaction:
+    """Return an open interaction of this browser, and what it still needs.
+
+    Raises:
+        InteractionGone: 410. Unknown, expired, answered, or another browser's.
+    """
+    return authorization.get_interaction(
+        session,
+        provider_of(request),
+        interaction_id,
+        browser_binding=interaction_binding(request, interaction_id),
+        sign_in=current_session(request, session),
+        at=request.app.state.clock.now(),
+    )
+
+
 CurrentSession = Annotated[SignInSession | None, Depends(current_session, scope="function")]
 CurrentPerson = Annotated[SignInSession, Depends(current_person, scope="function")]
 TheProvider = Annotated[Provider, Depends(provider_of)]

@@ -16,7 +16,7 @@ from idp import (
     upstream_confirm_pages,
     upstream_pages,
 )
-from idp.dependencies import CurrentSession, current_session, provider_of
+from idp.dependencies import CurrentSession, interaction_of, provider_of
 from idp.errors import (
     DeskSignInGone,
     NobodyAtDesk,
@@ -57,7 +57,7 @@ def show_interaction(request: Request, session: UnitOfWork, interaction_id: str)
 
     Or when whoever signed in does not reach what the client called essential.
     """
-    interaction = _interaction(request, session, interaction_id)
+    interaction = interaction_of(request, session, interaction_id)
     if interaction.needs_sign_in:
         return _sign_in_page(request, interaction)
     if interaction.is_unmet:
@@ -76,7 +76,7 @@ def sign_in_for_client(
     password: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Sign a person in on the way to a client."""
-    _interaction(request, session, interaction_id)
+    interaction_of(request, session, interaction_id)
     return _sign_in(
         request, session, username, Secret(password), then=f"/interaction/{interaction_id}"
     )
@@ -91,7 +91,7 @@ def decide_consent(
     shown: Annotated[str, Form()] = "",
 ) -> Response:
     """Take the person's decision to the client."""
-    interaction = _interaction(request, session, interaction_id)
+    interaction = interaction_of(request, session, interaction_id)
     if decision == "deny" or interaction.is_unmet:
         return _deny(request, session, interaction)
     if interaction.needs_sign_in or shown != shown_digest(interaction):
@@ -163,17 +163,6 @@ def _sign_in(
     kept = accounts.remember_browser(keyring, cookies.known_browser(request), username)
     cookies.set_known_browser(request, response, kept)
     return response
-
-
-def _interaction(request: Request, session: Session, interaction_id: str) -> Interaction:
-    return authorization.get_interaction(
-        session,
-        provider_of(request),
-        interaction_id,
-        browser_binding=cookies.interaction_binding(request, interaction_id),
-        sign_in=current_session(request, session),
-        at=request.app.state.clock.now(),
-    )
 
 
 def _allow(request: Request, session: Session, interaction: Interaction) -> Response:
@@ -309,7 +298,7 @@ def _sign_in_again(
     interaction: Interaction | None = None
     if interaction_id is not None:
         with unit_of_work_of(request.app.state.sessions) as session:
-            interaction = _interaction(request, session, interaction_id)
+            interaction = interaction_of(request, session, interaction_id)
     return _sign_in_page(
         request, interaction, status=SignInFailed.status, headers=headers, errors=errors
     )

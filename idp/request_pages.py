@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from idp.dependencies import CurrentPerson, TheProvider
 from idp.page_views import asked_disclosures, asker_of, shown_disclosures
 from idp.service import backchannel
 from kernel.db import UnitOfWork
 from kernel.form_guard import FormFromOurPage
-from kernel.pages import language_of, render
+from kernel.pages import language_of, render, see_other
 
 router = APIRouter(include_in_schema=False)
 
@@ -85,9 +85,7 @@ def decide(
         backchannel.deny(session, it, at=at)
         return _decided(request, is_allowed=False, is_unmet=it.is_unmet)
     if shown != shown_disclosures(it.session, it.asked):
-        return RedirectResponse(
-            f"{REQUESTS}/{backchannel.name_of(it)}", 303, headers={"Cache-Control": "no-store"}
-        )
+        return see_other(f"{REQUESTS}/{backchannel.name_of(it)}")
     language = language_of(request).code
     backchannel.allow(session, provider, it, language=language, at=at)
     return _decided(request, is_allowed=True)

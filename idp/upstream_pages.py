@@ -9,11 +9,10 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from idp import cookies
-from idp.dependencies import current_person, current_session, policy_of, provider_of
+from idp.dependencies import current_person, current_session, interaction_of, policy_of, provider_of
 from idp.errors import UpstreamDenied, UpstreamNotVerified, UpstreamUnavailable
-from idp.model import Interaction, InteractionId
+from idp.model import InteractionId
 from idp.own_addresses import parse_own_address
-from idp.service import authorization
 from idp.service import upstream_requests as requests
 from idp.service import upstreams as service
 from idp.service.upstream_requests import Kept
@@ -60,7 +59,7 @@ def start(
     return_to = f"/interaction/{interaction}" if interaction else parse_own_address(then)
     request.state.upstream_return = return_to
     with unit_of_work_of(request.app.state.sessions) as session:
-        waiting = _interaction(request, session, interaction) if interaction else None
+        waiting = interaction_of(request, session, interaction) if interaction else None
         upstream, _credential = service.get_upstream(session, provider, upstream_id)
     longest = int(provider.policy.session.total_seconds())
     asked = None if waiting is None else waiting.request.max_age
@@ -229,17 +228,6 @@ def _asserted(
         told = client.userinfo(upstream, tokens, str(claims["sub"]), at=at)
         claims = {**told, **claims}
     return asserted_by(claims, upstream, begun, at=at)
-
-
-def _interaction(request: Request, session: Session, interaction_id: str) -> Interaction:
-    return authorization.get_interaction(
-        session,
-        provider_of(request),
-        interaction_id,
-        browser_binding=cookies.interaction_binding(request, interaction_id),
-        sign_in=current_session(request, session),
-        at=request.app.state.clock.now(),
-    )
 
 
 def _settled(request: Request, session: Session, settled: Settled) -> Response:

@@ -5,11 +5,13 @@ and the last one to leave stops it. A template is migrated once; every worker cl
 test runs in a transaction that is rolled back. Tests that need real commits clone their own.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -109,6 +111,16 @@ def fresh_engine(fresh_database: str) -> Iterator[Engine]:
 def fresh_sessions(fresh_engine: Engine) -> sessionmaker[Session]:
     """A factory of sessions that really commit, into the test's own database."""
     return make_sessions(fresh_engine)
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """A command configures logging for its process, which here is the tests'."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,14 @@
 """The `civitas` command, as an operator runs it."""
 
 import json
-import logging
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 import psycopg
 import pytest
-import structlog
-from click.testing import CliRunner, Result
 
-from app.cli import main
 from app.cli.run import bank_environment
 from app.demo.agencies import DEMO_FEEDS
 from idp.buckets import DPOP_PROOFS
@@ -22,9 +16,10 @@ from kernel.clock import SystemClock
 from kernel.db import make_engine, make_sessions, unit_of_work_of
 from kernel.settings import Settings
 from population_register.api import add_agency
+from tests.commands import Installation
 from tests.databases import temporary_database
 
-pytestmark = [pytest.mark.db, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.db, pytest.mark.timeout(60), pytest.mark.usefixtures("logging_as_before")]
 
 FEED: list[dict[str, Any]] = [
     {
@@ -39,35 +34,6 @@ FEED: list[dict[str, Any]] = [
     },
     {"record_number": "2", "version": 1, "valid_from": "2020-01-01", "snils": "900-000-001 03"},
 ]
-
-
-@dataclass(frozen=True)
-class Installation:
-    """An empty installation: a database, a data folder."""
-
-    database_url: str
-    data: Path
-
-    def run(self, *arguments: str, stdin: str = "", **environment: str) -> Result:
-        ours = {name: None for name in os.environ if name.startswith("CIVITAS_")}
-        return CliRunner().invoke(
-            main,
-            arguments,
-            input=stdin,
-            env={
-                **ours,
-                "CIVITAS_MODE": "test",
-                "CIVITAS_PASSWORD_PROFILE": "test",
-                "CIVITAS_DATABASE_URL": self.database_url,
-                "CIVITAS_DATA": str(self.data),
-                **environment,
-            },
-        )
-
-    def json(self, *arguments: str, exit_code: int = 0) -> Any:  # noqa: ANN401  # JSON
-        done = self.run(*arguments, "--json")
-        assert done.exit_code == exit_code, done.output
-        return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -86,16 +52,6 @@ def agency(installation: Installation) -> str:
         add_agency(session, DEMO_FEEDS[0].agency, datetime(2026, 11, 23, tzinfo=UTC))
     engine.dispose()
     return DEMO_FEEDS[0].agency.agency_id
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """A command configures logging for its process, which here is the tests'."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
 
 
 class TestUsage:

@@ -1,21 +1,18 @@
 """`civitas agency` and `civitas mandate`, as an administrator runs them."""
 
 import json
-import logging
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from app.cli import main
+from tests.commands import Installation
 from tests.partner_api.agency_world import OfficialKey
 from tests.partner_api.partner_world import ProofKey
 
-pytestmark = [pytest.mark.db, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.db, pytest.mark.timeout(60), pytest.mark.usefixtures("logging_as_before")]
 
 Run = Callable[..., Result]
 
@@ -30,31 +27,14 @@ delimiter = ";"
 KEY = {**OfficialKey(kid="k1").jwk, "alg": "ES256"}
 
 
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """A command configures logging for its process, which here is the tests'."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
-
-
 @pytest.fixture
 def run(fresh_database: str, tmp_path: Path) -> Run:
-    ours = {name: None for name in os.environ if name.startswith("CIVITAS_")}
-    environment = {
-        **ours,
-        "CIVITAS_MODE": "test",
-        "CIVITAS_DATABASE_URL": fresh_database,
-        "CIVITAS_DATA": str(tmp_path),
-    }
+    installation = Installation(fresh_database, tmp_path)
     (tmp_path / "tax.toml").write_text(AGENCY)
 
     def invoke(*arguments: str, send: object = None) -> Result:
-        given = None if send is None else json.dumps(send)
         filled = [each.replace("FOLDER", str(tmp_path)) for each in arguments]
-        return CliRunner().invoke(main, filled, input=given, env=environment)
+        return installation.run(*filled, stdin="" if send is None else json.dumps(send))
 
     assert invoke("agency", "set", "FOLDER/tax.toml").exit_code == 0
     basis = ("--title-ru", "Учёт", "--title-en", "Records", "--reference", "НК РФ, 85")

@@ -1,45 +1,23 @@
 """`civitas partner webhook` and `limit`, as an operator runs them."""
 
 import json
-import logging
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-import structlog
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from app.cli import main
+from tests.commands import Installation
 
-pytestmark = [pytest.mark.db, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.db, pytest.mark.timeout(60), pytest.mark.usefixtures("logging_as_before")]
 
 Run = Callable[..., Result]
 
 
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """A command configures logging for its process, which here is the tests'."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
-
-
 @pytest.fixture
 def run(fresh_database: str, tmp_path: Path) -> Run:
-    ours = {name: None for name in os.environ if name.startswith("CIVITAS_")}
-    environment = {
-        **ours,
-        "CIVITAS_MODE": "test",
-        "CIVITAS_DATABASE_URL": fresh_database,
-        "CIVITAS_DATA": str(tmp_path),
-    }
-
-    def invoke(*arguments: str) -> Result:
-        return CliRunner().invoke(main, ["partner", *arguments], env=environment)
-
+    invoke = partial(Installation(fresh_database, tmp_path).run, "partner")
     assert invoke("add", "bank", "--name", "Bank").exit_code == 0
     return invoke
 
