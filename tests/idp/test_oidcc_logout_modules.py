@@ -14,7 +14,8 @@ from kernel.secret import sha256
 from tests.idp.idp_world import ISSUER, IdpWorld, parameters_of
 from tests.idp.oidcc_suite import POST_LOGOUT, SignedIn, Suite, leads_back
 from tests.idp.pure import OTHER_EC_KEY, signed
-from tests.idp.test_session_end import Receiver, tell
+from tests.idp.test_session_end import tell
+from tests.receiver import Receiver
 
 STATE = "x" * 128
 BASE = "https://suite.example/test/a/civitas"

@@ -1,6 +1,5 @@
 """Clients learn that a session has ended: back-channel and front-channel logout."""
 
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from uuid import UUID
@@ -25,33 +24,11 @@ from tests.idp.idp_world import (
     RelyingParty,
     claims_of,
 )
+from tests.receiver import Receiver
 
 BACK = "https://rp.example/backchannel_logout?tenant=1"
 FRONT = "https://rp.example/frontchannel_logout?tenant=1"
 BYE = "https://rp.example/bye"
-
-
-@dataclass
-class Receiver:
-    """The client's door: answers as told, keeps what came."""
-
-    statuses: list[int | None] = field(default_factory=list)
-    got: list[httpx.Request] = field(default_factory=list)
-
-    def handle(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        self.got.append(request)
-        status = self.statuses.pop(0) if self.statuses else 200
-        if status is None:
-            raise httpx.ReadTimeout("no answer")
-        return httpx.Response(status)
-
-    def sender(self) -> Sender:
-        return Sender(
-            allow_local=False,
-            resolve=lambda _host, _port: ["93.184.216.34"],
-            transport=httpx.MockTransport(self.handle),
-        )
 
 
 def waiting(world: IdpWorld, client: RelyingParty) -> list[dict[str, str]]:
@@ -197,7 +174,7 @@ class TestLogoutToken:
         sign_in(client, person, browser)
         sign_out(browser)
         (job,) = waiting(world, client)
-        receiver = Receiver(statuses=[503, 200])
+        receiver = Receiver(503, 200)
 
         with pytest.raises(NotDelivered):
             tell(world, job, receiver)
@@ -222,7 +199,7 @@ class TestLogoutToken:
         sign_out(browser)
 
         with pytest.raises(NotDelivered):
-            tell(world, the_job(world, client), Receiver(statuses=[status]))
+            tell(world, the_job(world, client), Receiver(status))
 
     @pytest.mark.spec("OIDCBCL-2.8")
     @pytest.mark.parametrize("status", [200, 204])
@@ -237,7 +214,7 @@ class TestLogoutToken:
         sign_in(client, person, browser)
         sign_out(browser)
 
-        tell(world, the_job(world, client), Receiver(statuses=[status]))
+        tell(world, the_job(world, client), Receiver(status))
 
     def test_client_that_has_gone_is_not_told(
         self, world: IdpWorld, browser: Browser, person: Person, client: RelyingParty

@@ -19,7 +19,7 @@ from population_register.api import LifeEventKind, derive_life_events, subscribe
 from population_register.sector_pseudonyms import sector_pseudonym
 from tests.partner_api.agency_world import BASIS, Asker, an_asker, someone
 from tests.partner_api.partner_world import World
-from tests.partner_api.test_webhook_delivery import Receiver
+from tests.receiver import Receiver
 
 pytestmark = pytest.mark.db
 
@@ -181,7 +181,7 @@ class TestWebhooks:
             derive(world)
         dies(world)
         first, second, other = self.told(world, asker)
-        receiver = Receiver(statuses=[500])
+        receiver = Receiver(500)
 
         assert self.attempt(world, receiver, first.webhook_id) is Outcome.RETRY
         self.attempt(world, receiver, second.webhook_id)

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -29,7 +28,6 @@ from kernel.settings import Settings
 from kernel.signing import SigningKeys
 from kernel.worker import run_worker
 from partner_api import jobs, store
-from partner_api.delivery import Sender
 from partner_api.errors import UnacceptableWebhookURI
 from partner_api.service.forgetting import DELIVERIES_KEPT, forget_old
 from partner_api.service.webhooks import (
@@ -41,6 +39,7 @@ from partner_api.service.webhooks import (
 from partner_api.webhooks import RETRY_DELAYS, Outcome
 from tests.consent.consent_builders import a_request
 from tests.databases import KnownKeys
+from tests.receiver import Receiver, sender_to
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -59,28 +58,6 @@ ENDED: dict[str, str] = {
     "ending": "withdrawn",
     "ended_at": AT.isoformat(),
 }
-
-
-@dataclass
-class Receiver:
-    """The other side: answers as told, keeps what came."""
-
-    statuses: list[int | None] = field(default_factory=lambda: [204])
-    got: list[httpx.Request] = field(default_factory=list)
-
-    def handle(self, request: httpx.Request) -> httpx.Response:
-        self.got.append(request)
-        status = self.statuses.pop(0) if self.statuses else 204
-        if status is None:
-            raise httpx.ReadTimeout("no answer")
-        return httpx.Response(status)
-
-    def sender(self) -> Sender:
-        return Sender(
-            allow_local=False,
-            resolve=lambda _host, _port: ["93.184.216.34"],
-            transport=httpx.MockTransport(self.handle),
-        )
 
 
 @pytest.fixture
@@ -190,7 +167,7 @@ class TestRetries:
     def test_failure_is_tried_again_later_with_the_same_identifier(
         self, sessions: sessionmaker[Session], keyring: Keyring
     ) -> None:
-        receiver = Receiver([500, None, 204])
+        receiver = Receiver(500, None, 204)
         webhook_id = a_webhook(sessions)
         later = AT + timedelta(minutes=10)
 
@@ -225,7 +202,7 @@ class TestRetries:
     def test_is_given_up_after_the_tenth_attempt(
         self, sessions: sessionmaker[Session], keyring: Keyring
     ) -> None:
-        receiver = Receiver([500] * 20)
+        receiver = Receiver(*[500] * 20)
         webhook_id = a_webhook(sessions)
 
         outcomes = [
@@ -240,7 +217,7 @@ class TestRetries:
     def test_gone_disables_the_endpoint(
         self, context: JobContext, sessions: sessionmaker[Session], keyring: Keyring
     ) -> None:
-        receiver = Receiver([410])
+        receiver = Receiver(410)
         webhook_id = a_webhook(sessions)
 
         outcome = attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
@@ -290,11 +267,7 @@ class TestRetries:
         def die(_request: httpx.Request) -> httpx.Response:
             raise Killed
 
-        dying = Sender(
-            allow_local=False,
-            resolve=lambda _host, _port: ["93.184.216.34"],
-            transport=httpx.MockTransport(die),
-        )
+        dying = sender_to(die)
         webhook_id = a_webhook(sessions)
 
         with pytest.raises(Killed):
@@ -316,7 +289,7 @@ class TestEndpoint:
             new = register_webhook(session, keyring, BANK, uri=URI, allow_local=False, at=AT)
         signatures = []
         for at in (AT + timedelta(hours=23), AT + timedelta(hours=24)):
-            receiver = Receiver([500])
+            receiver = Receiver(500)
             with unit_of_work_of(sessions) as session:
                 webhook_id = make_webhook(
                     session,
