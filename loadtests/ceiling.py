@@ -4,7 +4,6 @@ A bare ASGI route, no framework, under the server and with the settings of `civi
 asyncpg round trip that inserts one row and reads one row, committed, with fsync on.
 """
 
-import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 import psycopg
 from starlette.types import Receive, Scope, Send
 
-from kernel.hot_pool import HotPool, make_hot_pool
+from loadtests.bare_route import BareRoute
 from loadtests.figures import Figure
 from loadtests.machine import Load, Machine, http_request
 
@@ -31,13 +30,8 @@ _PAYLOAD = bytes(64)
 _HEADERS = [(b"content-type", b"application/octet-stream"), (b"content-length", b"64")]
 
 
-class Ceiling:
+class Ceiling(BareRoute):
     """The bare route."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.pool: HotPool | None = None
-        self.count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or the lifespan."""
@@ -50,19 +44,6 @@ class Ceiling:
         assert row is not None
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await send({"type": "http.response.body", "body": row[1]})
-
-    async def lifespan(self, receive: Receive, send: Send) -> None:
-        """Open the pool of the hot lane; close it."""
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                self.pool = await make_hot_pool(self.url)
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                if self.pool is not None:
-                    await asyncio.wait_for(self.pool.close(), 5)
-                await send({"type": "lifespan.shutdown.complete"})
-                return
 
 
 def make_app() -> Ceiling:

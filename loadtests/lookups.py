@@ -6,7 +6,6 @@ rows than at a thousand is what PostgreSQL and this machine's memory take for de
 colder caches; whatever is beyond is ours.
 """
 
-import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from hashlib import sha256
 import psycopg
 from starlette.types import Receive, Scope, Send
 
-from kernel.hot_pool import HotPool, make_hot_pool
+from loadtests.bare_route import BareRoute
 from loadtests.machine import Load, Machine, http_request
 
 URL, SIZE, ASKED = "LOOKUPS_DATABASE_URL", "LOOKUPS_SIZE", "LOOKUPS_ASKED"
@@ -54,18 +53,16 @@ def spread(size: int, count: int) -> list[int]:
     return [1 + step * (size - 1) // max(1, count - 1) for step in range(count)]
 
 
-class Lookups:
+class Lookups(BareRoute):
     """The bare route."""
 
     def __init__(self, url: str, size: int, asked: int) -> None:
-        self.url = url
+        super().__init__(url)
         # The digest is of none: nobody's access token was revoked.
         self.keys = [
             (f"filler-{number}", f"grant {number}", sha256(b"none %d" % number).digest())
             for number in spread(size, asked)
         ]
-        self.pool: HotPool | None = None
-        self.count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or the lifespan."""
@@ -79,19 +76,6 @@ class Lookups:
         assert tuple(row)[:2] == (True, False)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await send({"type": "http.response.body", "body": b"ok"})
-
-    async def lifespan(self, receive: Receive, send: Send) -> None:
-        """Open the pool of the hot lane; close it."""
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                self.pool = await make_hot_pool(self.url)
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                if self.pool is not None:
-                    await asyncio.wait_for(self.pool.close(), 5)
-                await send({"type": "lifespan.shutdown.complete"})
-                return
 
 
 def make_app() -> Lookups:
