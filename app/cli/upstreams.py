@@ -4,18 +4,15 @@ from typing import TextIO
 
 import click
 
+from app.cli.registering import provider_of
 from app.cli.session import as_json, resources, show, table
-from app.resources import Resources
 from idp.api import (
-    Provider,
     Upstream,
     add_upstream,
     disable_upstream,
     list_upstreams,
-    load_authorities,
     parse_level,
     parse_levels,
-    policy_of,
 )
 from kernel.db import unit_of_work_of
 from kernel.secret import Secret
@@ -82,7 +79,7 @@ def add_one(  # noqa: PLR0917  # click passes them by name
         raise click.UsageError("Name one of --secret-file and --key-file.")
     credential = Secret(source.read().strip())
     with resources() as opened, unit_of_work_of(opened.sessions) as session:
-        provider = _provider(opened)
+        provider = provider_of(opened)
         add_upstream(
             session,
             provider,
@@ -142,14 +139,3 @@ def disable_one(upstream_id: str, *, is_json: bool) -> None:
     with resources() as opened, unit_of_work_of(opened.sessions) as session:
         disable_upstream(session, upstream_id, at=opened.clock.now())
     show(is_json, {"upstream_id": upstream_id}, lines=[f"{upstream_id} is out of use."])
-
-
-def _provider(opened: Resources) -> Provider:
-    return Provider(
-        issuer=opened.settings.issuer,
-        keyring=opened.keyring,
-        signing=opened.signing,
-        policy=policy_of(opened.settings),
-        authorities=load_authorities(opened.settings.client_ca_file),
-        mtls_url=opened.settings.mtls_url,
-    )

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session, sessionmaker
 from typing_extensions import override
@@ -39,7 +39,7 @@ from tests.population_register.register_builders import (
     read,
     values_of,
 )
-from tests.population_register.test_orders import batches, feeds, silent, state
+from tests.population_register.test_orders import batches, feeds, over_database, silent, state
 
 pytestmark = [pytest.mark.db]
 
@@ -332,11 +332,7 @@ def a_merge(one: PersonId, other: PersonId, kind: Any) -> Merge:  # noqa: ANN401
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@over_database(40)
 @given(data=st.data())
 def test_no_order_decides_and_no_records_put_two_holders_together(
     sessions: sessionmaker[Session], keyring: Keyring, data: st.DataObject

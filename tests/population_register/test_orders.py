@@ -69,6 +69,15 @@ def feeds(draw: st.DrawFn) -> list[SourceRecord]:
     return records
 
 
+def over_database(examples: int) -> settings:
+    """Take as many examples, each in a transaction that its test rolls back."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
+
 def batches(records: Sequence[SourceRecord], sizes: Sequence[int]) -> Iterator[list[SourceRecord]]:
     """Cut records into batches of the given sizes, again and again."""
     start, turn = 0, 0
@@ -109,11 +118,7 @@ def _shares(groups: dict[Any, Any], group: Any) -> bool:  # noqa: ANN401
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@over_database(60)
 @given(data=st.data())
 def test_neither_order_nor_size_of_batches_decides(
     sessions: sessionmaker[Session], keyring: Keyring, data: st.DataObject
