@@ -174,12 +174,10 @@ async def as_client(
     for fresh in (False, True):
         known = await known_clients.get(state.hot_pool, presented.client_id, fresh=fresh)
         keys = () if known is None else known.keys
-        if known is not None and known.client.metadata.jwks_uri is not None:
+        if known is not None and (address_of_keys := known.client.metadata.jwks_uri) is not None:
+            needed_for = presented.assertion or form.get("request")
             keys = await remote_keys_of(request).get(
-                known.client.metadata.jwks_uri,
-                policy=provider.policy,
-                needed_for=presented.assertion or form.get("request"),
-                at=at,
+                address_of_keys, policy=provider.policy, needed_for=needed_for, at=at
             )
         try:
             authenticated = authenticate(
