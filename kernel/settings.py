@@ -124,9 +124,6 @@ class Settings(BaseSettings):
         "addresses of clients: `jwks_uri`, `request_uris`, `sector_identifier_uri`, logout, "
         "notifications, webhooks.",
     )
-    smtp_url: SecretStr | None = Field(
-        None, description="`smtp://user:password@host:port`; when unset, no mail is sent."
-    )
     password_profile: Literal["recommended", "test"] = Field(
         "recommended",
         description="Cost of Argon2id: `recommended` is RFC 9106's second choice (64 MiB, t=3, "
