@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from kernel.outbound import Sender
+
+S = TypeVar("S", bound=Sender)
 
 
 class Receiver:
@@ -33,14 +35,14 @@ class Receiver:
         """What came, read as JSON."""
         return [json.loads(request.content) for request in self.got]
 
-    def sender(self) -> Sender:
+    def sender(self, kind: type[S]) -> S:
         """Return a sender that reaches nobody else."""
-        return sender_to(self.handle)
+        return sender_to(self.handle, kind)
 
 
-def sender_to(handle: Callable[[httpx.Request], httpx.Response]) -> Sender:
+def sender_to(handle: Callable[[httpx.Request], httpx.Response], kind: type[S]) -> S:
     """Return a sender whose every request is answered by `handle`."""
-    return Sender(
+    return kind(
         allow_local=False,
         resolve=lambda _host, _port: ["93.184.216.34"],
         transport=httpx.MockTransport(handle),

@@ -4,7 +4,7 @@ import csv
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -131,16 +131,23 @@ def write_extract(
                 ),
                 at=clock.now(),
             )
+        sizes = project(cells, fields, chosen.levels)
         classes = {
             number: classify(cell, fields, chosen.levels) for cell, number in numbers.items()
         }
-        sizes = project(cells, fields, chosen.levels)
-        writer = csv.writer(out)
-        writer.writerow(["pseudonym", *fields])
-        for pseudonym, number in rows:
-            if sizes[classes[number]] >= k:
-                writer.writerow([pseudonym, *classes[number]])
+        told = {number: values for number, values in classes.items() if sizes[values] >= k}
+        _write_rows(out, fields, rows, told)
     return extracted
+
+
+def _write_rows(
+    out: TextIO, fields: Sequence[str], rows: "_Buckets", told: Mapping[int, Sequence[str]]
+) -> None:
+    writer = csv.writer(out)
+    writer.writerow(["pseudonym", *fields])
+    for pseudonym, number in rows:
+        if number in told:
+            writer.writerow([pseudonym, *told[number]])
 
 
 class _Buckets:

@@ -54,7 +54,7 @@ def tell(world: IdpWorld, job: dict[str, str], receiver: Receiver) -> None:
     deliver(
         world.app.state.sessions,
         world.provider,
-        receiver.sender(),
+        receiver.sender(Sender),
         client_id=ClientId(job["client_id"]),
         person_id=PersonId(UUID(job["person_id"])),
         session_id=SessionId(UUID(job["session_id"])),

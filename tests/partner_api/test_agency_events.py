@@ -13,6 +13,7 @@ from kernel.jobs import JobContext
 from kernel.secret import Secret
 from partner_api import jobs, store
 from partner_api.agencies.service.clients import partner_of
+from partner_api.delivery import Sender
 from partner_api.service.webhooks import attempt_delivery, register_webhook
 from partner_api.webhooks import Outcome
 from population_register.api import LifeEventKind, derive_life_events, subscribe
@@ -130,7 +131,7 @@ class TestWebhooks:
         return attempt_delivery(
             world.app.state.sessions,
             world.keyring,
-            receiver.sender(),
+            receiver.sender(Sender),
             webhook_id,
             at=world.clock.now(),
         )

@@ -28,6 +28,7 @@ from kernel.settings import Settings
 from kernel.signing import SigningKeys
 from kernel.worker import run_worker
 from partner_api import jobs, store
+from partner_api.delivery import Sender
 from partner_api.errors import UnacceptableWebhookURI
 from partner_api.service.forgetting import DELIVERIES_KEPT, forget_old
 from partner_api.service.webhooks import (
@@ -125,7 +126,9 @@ class TestEvent:
         jobs.tell_of_ended_consent(context, **ENDED)
         with sessions() as session:
             ((webhook_id, scheduled_at),) = waiting(session)
-        outcome = attempt_delivery(sessions, keyring, receiver.sender(), UUID(webhook_id), at=AT)
+        outcome = attempt_delivery(
+            sessions, keyring, receiver.sender(Sender), UUID(webhook_id), at=AT
+        )
 
         (request,) = receiver.got
         assert (outcome, scheduled_at) == (Outcome.DELIVERED, None)
@@ -172,7 +175,7 @@ class TestRetries:
         later = AT + timedelta(minutes=10)
 
         outcomes = [
-            attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=at)
+            attempt_delivery(sessions, keyring, receiver.sender(Sender), webhook_id, at=at)
             for at in (AT, AT + timedelta(seconds=5), later)
         ]
 
@@ -195,7 +198,7 @@ class TestRetries:
         webhook_id = a_webhook(sessions)
 
         for _ in range(2):
-            attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
+            attempt_delivery(sessions, keyring, receiver.sender(Sender), webhook_id, at=AT)
 
         assert len(receiver.got) == 1
 
@@ -206,12 +209,12 @@ class TestRetries:
         webhook_id = a_webhook(sessions)
 
         outcomes = [
-            attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
+            attempt_delivery(sessions, keyring, receiver.sender(Sender), webhook_id, at=AT)
             for _ in range(len(RETRY_DELAYS) + 1)
         ]
 
         assert outcomes == [Outcome.RETRY] * 9 + [Outcome.ABANDONED]
-        attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
+        attempt_delivery(sessions, keyring, receiver.sender(Sender), webhook_id, at=AT)
         assert len(receiver.got) == 10
 
     def test_gone_disables_the_endpoint(
@@ -220,7 +223,7 @@ class TestRetries:
         receiver = Receiver(410)
         webhook_id = a_webhook(sessions)
 
-        outcome = attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
+        outcome = attempt_delivery(sessions, keyring, receiver.sender(Sender), webhook_id, at=AT)
         jobs.tell_of_ended_consent(context, **ENDED)
 
         assert outcome is Outcome.GONE
@@ -236,7 +239,7 @@ class TestRetries:
         with unit_of_work_of(sessions) as session:
             store.disable_endpoint(session, BANK, uri=URI, at=AT)
 
-        attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
+        attempt_delivery(sessions, keyring, receiver.sender(Sender), webhook_id, at=AT)
 
         assert receiver.got == []
         with sessions() as session:
@@ -246,7 +249,7 @@ class TestRetries:
     def test_is_forgotten_a_month_after_it_came_to_its_end(
         self, sessions: sessionmaker[Session], keyring: Keyring
     ) -> None:
-        attempt_delivery(sessions, keyring, Receiver().sender(), a_webhook(sessions), at=AT)
+        attempt_delivery(sessions, keyring, Receiver().sender(Sender), a_webhook(sessions), at=AT)
 
         early = forget_old(sessions, at=AT + DELIVERIES_KEPT)
         late = forget_old(sessions, at=AT + DELIVERIES_KEPT + timedelta(seconds=1))
@@ -267,13 +270,13 @@ class TestRetries:
         def die(_request: httpx.Request) -> httpx.Response:
             raise Killed
 
-        dying = sender_to(die)
+        dying = sender_to(die, Sender)
         webhook_id = a_webhook(sessions)
 
         with pytest.raises(Killed):
             attempt_delivery(sessions, keyring, dying, webhook_id, at=AT)
         receiver = Receiver()
-        outcome = attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=AT)
+        outcome = attempt_delivery(sessions, keyring, receiver.sender(Sender), webhook_id, at=AT)
 
         assert outcome is Outcome.DELIVERED
         with sessions() as session:
@@ -301,7 +304,7 @@ class TestEndpoint:
                     at=at,
                 )
             assert webhook_id is not None
-            attempt_delivery(sessions, keyring, receiver.sender(), webhook_id, at=at)
+            attempt_delivery(sessions, keyring, receiver.sender(Sender), webhook_id, at=at)
             (request,) = receiver.got
             verify_webhook(new.reveal(), dict(request.headers), request.content, now=at.timestamp())
             signatures.append(request.headers["webhook-signature"].split())

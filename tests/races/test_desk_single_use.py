@@ -11,9 +11,7 @@ from idp.service.second_factors import enrol
 from idp.tables import operator_sessions
 from kernel.secret import Secret
 from tests.idp.idp_world import IdpWorld
-from tests.races.test_idp_single_use import AT_ONCE, at_once, statuses, world
-
-__all__ = ["world"]
+from tests.races.test_idp_single_use import AT_ONCE, at_once, statuses
 
 pytestmark = pytest.mark.timeout(60)
 
