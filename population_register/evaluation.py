@@ -13,9 +13,12 @@ from typing import Any
 from population_register.bulk_scoring import BulkScorer
 from population_register.candidates import BlockingReport, pairs
 from population_register.collective import NEIGHBOUR_BITS, Collective
+from population_register.common_values import without_defaults
 from population_register.comparison import Levels, Profile
-from population_register.learning import Patterns, learn, without_defaults
-from population_register.scoring import Model, Scorer, odds_bits
+from population_register.learning import learn
+from population_register.matching_model import Model
+from population_register.maximisation import Patterns
+from population_register.scoring import Scorer, odds_bits
 
 Progress = Callable[[str, int], None]
 """Told what is done, and how many."""

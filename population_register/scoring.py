@@ -12,30 +12,23 @@ are twins (`twin`), who were born on one day, of one father, and have everything
 common.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from importlib.resources import files
-from math import exp, log, log2
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, log
+from typing import NamedTuple, TypeAlias
 
 from population_register.comparison import (
-    COMPARATORS,
     MISSING,
     NAME_ORDER,
     ONE_OFF,
     SHORT_FORM,
     SIMILAR,
-    Comparator,
     Levels,
     Profile,
     best_level,
     name_order,
 )
-
-CURRENT_MODEL = "persons-3"
-"""The model that the register scores with; the file says how it was learned."""
+from population_register.matching_model import Feature, Model
 
 TWINS = 0.012
 """Of pairs of one household, how many are twins."""
@@ -48,67 +41,11 @@ _OTHER_MAILBOX = 4
 _NEAR = frozenset((ONE_OFF, SIMILAR))
 _OF_NEAR = 0.5
 
-
 Lined: TypeAlias = tuple[Values, ...]
 """A profile in the order of a scorer's features (`Scorer.compared`); empty where it knows none."""
 
 _MOST_REMEMBERED = 1 << 14  # pairs of values, for each feature
 _MOST_PATTERNS = 1 << 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
-    """One feature of a model: how it is compared, and how often each level occurs.
-
-    Attributes:
-        name: The feature of a profile.
-        kind: The comparator.
-        m: Of each level, how often in two records of one person who both know the feature.
-        u: The same of two strangers.
-        kin: The same of two of one household.
-        twin: The same of twins, who are `TWINS` of those.
-        frequencies: Of values, how many of all have them; empty where values are all equally rare.
-        rarest: The frequency of a value that is not listed.
-        crowded: Values of which it is known that several people have them.
-        has_fixed_u: Whether learning leaves `u` as it is.
-    """
-
-    name: str
-    kind: str
-    m: tuple[float, ...]
-    u: tuple[float, ...]
-    kin: tuple[float, ...]
-    twin: tuple[float, ...]
-    frequencies: Mapping[str, float] = field(default_factory=dict)
-    rarest: float = 0.0
-    crowded: frozenset[str] = frozenset()
-    has_fixed_u: bool = False
-
-    @property
-    def comparator(self) -> Comparator:
-        """Return what compares the feature."""
-        return COMPARATORS[self.kind]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """All that a score depends on. Two processes with one model give equal scores.
-
-    Attributes:
-        version: Names it; kept with every decision.
-        features: In the order of levels.
-        prior: The share of pairs that are one person, among all pairs.
-        kin_prior: The share of pairs that are two of one household.
-        link: The score from which on two records are one person.
-        ask: The score from which on a human should look.
-    """
-
-    version: str
-    features: tuple[Feature, ...]
-    prior: float
-    kin_prior: float
-    link: float = 0.0
-    ask: float = -6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -460,92 +397,3 @@ def log_add(one: float, other: float) -> float:
     if one < other:
         one, other = other, one
     return one + log(1 + exp(other - one)) if one - other < 40 else one  # noqa: PLR2004
-
-
-# Model files
-
-
-def parse_model(document: Mapping[str, Any]) -> Model:
-    """Read a model file.
-
-    Raises:
-        KeyError, ValueError: Not a model of this version of the format.
-    """
-    if document["format"] != 1:
-        raise ValueError("this release reads models of format 1")
-    features = []
-    for name, said in document["features"].items():
-        count = len(COMPARATORS[said["kind"]].words)
-        if not all(len(said[share]) == count for share in ("m", "u", "kin", "twin")):
-            raise ValueError(f"{name}: a {said['kind']} has {count} levels")
-        features.append(
-            Feature(
-                name=name,
-                kind=said["kind"],
-                m=tuple(said["m"]),
-                u=tuple(said["u"]),
-                kin=tuple(said["kin"]),
-                twin=tuple(said["twin"]),
-                frequencies=said.get("frequencies", {}),
-                rarest=said.get("rarest", 0.0),
-                has_fixed_u=said.get("has_fixed_u", False),
-            )
-        )
-    return Model(
-        version=document["version"],
-        features=tuple(features),
-        prior=2.0 ** document["prior_bits"],
-        kin_prior=2.0 ** document["kin_prior_bits"],
-        link=document["link"],
-        ask=document["ask"],
-    )
-
-
-def model_document(model: Model, **notes: object) -> dict[str, Any]:
-    """Return the file of a model; `notes` say where it comes from."""
-    return {
-        "format": 1,
-        "version": model.version,
-        **notes,
-        "prior_bits": log2(model.prior),
-        "kin_prior_bits": log2(model.kin_prior),
-        "link": model.link,
-        "ask": model.ask,
-        "features": {
-            feature.name: {
-                "kind": feature.kind,
-                "m": [round(share, 9) for share in feature.m],
-                "u": [round(share, 12) for share in feature.u],
-                "kin": [round(share, 9) for share in feature.kin],
-                "twin": [round(share, 9) for share in feature.twin],
-                **({"has_fixed_u": True} if feature.has_fixed_u else {}),
-                **(
-                    {"rarest": feature.rarest, "frequencies": dict(feature.frequencies)}
-                    if feature.frequencies
-                    else {}
-                ),
-            }
-            for feature in model.features
-        },
-    }
-
-
-@lru_cache(4)
-def shipped_model(version: str = CURRENT_MODEL) -> Model:
-    """Return a model that came with this release."""
-    path = files("population_register").joinpath("models", f"{version}.json")
-    return parse_model(json.loads(path.read_text("utf-8")))
-
-
-@lru_cache(1)
-def register_scorer() -> Scorer:
-    """Return the scorer of the register: one for each process, whoever asks."""
-    return Scorer(shipped_model())
-
-
-def with_features(model: Model, names: Iterable[str]) -> Model:
-    """Return a model of only the named features."""
-    wanted = set(names)
-    return replace(
-        model, features=tuple(feature for feature in model.features if feature.name in wanted)
-    )

@@ -29,8 +29,11 @@ from loadtests.matching.population import TUNING, write_table
 from population_register.candidates import BlockingReport, pairs
 from population_register.comparison import COMPARATORS, NAME_ORDER, Profile, best_level
 from population_register.labelled_tables import TruthColumn, read_tables
-from population_register.learning import learn, maximise
-from population_register.scoring import Feature, Model, Scorer, model_document
+from population_register.learning import learn
+from population_register.matching_model import Feature, Model
+from population_register.maximisation import maximise
+from population_register.model_files import model_document
+from population_register.scoring import Scorer
 from population_register.table_mapping import parse_table_mapping
 
 _PEOPLE = 2_000

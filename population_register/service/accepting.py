@@ -34,8 +34,9 @@ from population_register.model import (
     SourceRecord,
     Unchanged,
 )
+from population_register.model_files import register_scorer
 from population_register.profiles import profile_of_records
-from population_register.scoring import Scorer, register_scorer
+from population_register.scoring import Scorer
 from population_register.sealed_forms import body_place
 from population_register.sealed_standings import standing_of
 from population_register.service.comparing import Change

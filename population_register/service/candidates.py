@@ -8,7 +8,8 @@ from kernel.ids import PersonId
 from kernel.keyring import Keyring
 from population_register import matching_store
 from population_register.comparison import Profile
-from population_register.scoring import Score, Scorer, register_scorer
+from population_register.model_files import register_scorer
+from population_register.scoring import Score, Scorer
 from population_register.sealed_standings import standing_of
 from population_register.service.fragments import Because, Fragments
 from population_register.standings import bearers_in, is_closed, person_in

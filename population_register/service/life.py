@@ -31,9 +31,9 @@ from population_register.life_events import (
     next_due,
 )
 from population_register.model import CurrentRecord, JSONValue, civil_date
+from population_register.model_files import register_scorer
 from population_register.profiles import profile_of
 from population_register.reading import evaluate
-from population_register.scoring import register_scorer
 from population_register.sealed_forms import unseal_derived
 from population_register.service.candidates import find_candidates
 

@@ -13,6 +13,7 @@ from population_register import linking_store, matching_store
 from population_register.bulk import any_id_of
 from population_register.comparison import Profile
 from population_register.model import CurrentRecord
+from population_register.model_files import register_scorer
 from population_register.profiles import profile_of
 from population_register.resolving import (
     Description,
@@ -22,7 +23,7 @@ from population_register.resolving import (
     decide_by_likeness,
     decide_by_numbers,
 )
-from population_register.scoring import Scorer, register_scorer
+from population_register.scoring import Scorer
 from population_register.sealed_forms import identifier_digest
 from population_register.sector_pseudonyms import person_behind
 from population_register.service.candidates import find_candidates

@@ -22,8 +22,9 @@ from population_register.errors import PersonUnknown
 from population_register.events import CaseOpened
 from population_register.matching_store import Merge
 from population_register.model import SourceRecord
+from population_register.model_files import register_scorer, shipped_model
 from population_register.ruling_store import Case, Ruling, list_cases
-from population_register.scoring import Part, Score, Scorer, register_scorer, shipped_model
+from population_register.scoring import Part, Score, Scorer
 from population_register.sealed_findings import unseal_answer
 from population_register.sealed_forms import decision_place
 from population_register.service.deriving import open_source_record

@@ -19,7 +19,8 @@ from population_register.errors import RegisterBusy
 from population_register.linking_store import LinkDecision
 from population_register.matching_store import Merge
 from population_register.model import RecordKind, SourceRecord
-from population_register.scoring import Scorer, register_scorer
+from population_register.model_files import register_scorer
+from population_register.scoring import Scorer
 from population_register.sealed_forms import decision_place
 from population_register.service.comparing import Change
 from population_register.service.deriving import PersonChanges, open_source_record, reseal

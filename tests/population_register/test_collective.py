@@ -11,7 +11,8 @@ import pytest
 from population_register.collective import NEIGHBOUR_BITS, Collective
 from population_register.comparison import Profile
 from population_register.labelled_tables import TruthColumn
-from population_register.scoring import Feature, Model, Scorer
+from population_register.matching_model import Feature, Model
+from population_register.scoring import Scorer
 from population_register.service.evaluating import evaluate_matching
 
 GIVEN = ("ivan", "petr", "anna", "olga", "igor", "vera")

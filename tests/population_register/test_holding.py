@@ -23,7 +23,8 @@ from population_register.comparison import Levels
 from population_register.errors import SecondOfficialNeeded
 from population_register.matching_store import Merge, find_merges, list_merges, set_account_holder
 from population_register.model import Accepted, SourceRecord
-from population_register.scoring import Scorer, register_scorer, shipped_model
+from population_register.model_files import register_scorer, shipped_model
+from population_register.scoring import Scorer
 from population_register.sealed_forms import record_digest
 from population_register.service.accepting import accept_records
 from population_register.service.groups import members_of

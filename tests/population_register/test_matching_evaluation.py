@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from app.cli.matching import matching
 from loadtests.matching.population import rows
 from population_register.clustering import partition
+from population_register.common_values import without_defaults, without_names
 from population_register.comparison import DATE, Profile
 from population_register.errors import FeedRefused, MappingRefused
 from population_register.labelled_tables import TruthColumn
-from population_register.learning import without_defaults, without_names
+from population_register.matching_model import Feature, Model
+from population_register.model_files import register_scorer
 from population_register.profiles import (
     DateOrder,
     date_form,
@@ -28,7 +30,7 @@ from population_register.profiles import (
     phone_form,
     split_full_name,
 )
-from population_register.scoring import Feature, Model, Scorer, register_scorer
+from population_register.scoring import Scorer
 from population_register.service.evaluating import MatchingReport, evaluate_matching
 from population_register.table_mapping import ProfileReader, parse_table_mapping
 

@@ -12,8 +12,9 @@ from population_register.bulk_scoring import BulkScorer
 from population_register.candidates import BlockingReport, pairs
 from population_register.clustering import cluster, components, partition, vote
 from population_register.comparison import Profile
+from population_register.model_files import CURRENT_MODEL, shipped_model
 from population_register.profiles import dwelling_form, name_form, place_form
-from population_register.scoring import CURRENT_MODEL, Scorer, shipped_model
+from population_register.scoring import Scorer
 
 SNILS, OTHER_SNILS = "11223344595", "90000000110"
 

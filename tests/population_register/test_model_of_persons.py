@@ -21,8 +21,8 @@ from population_register.authority import derive_history, live_versions
 from population_register.clustering import components
 from population_register.grouping import Judge, divide
 from population_register.model import AgencyRole, RecordKind, SourceRecord
+from population_register.model_files import register_scorer
 from population_register.profiles import profile_of_records
-from population_register.scoring import register_scorer
 from population_register.sealed_forms import record_digest
 from population_register.sealed_standings import standing_of
 from population_register.service.accepting import accept_records

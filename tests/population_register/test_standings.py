@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kernel.ids import PersonId
 from population_register.blocking import NUMBERS
 from population_register.grouping import Judge
-from population_register.scoring import register_scorer
+from population_register.model_files import register_scorer
 from population_register.service import deriving
 from population_register.service.fragments import Fragment
 from population_register.standings import FEATURES, Standing, borne
