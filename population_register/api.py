@@ -50,10 +50,8 @@ from population_register.mandate import (
 from population_register.mandate import decide as decide_mandate
 from population_register.mandate_store import AgencyChange
 from population_register.match_quality import Quality as MatchingQuality
-from population_register.matching_store import (
-    Merge,
-    set_account_holder,
-)
+from population_register.matching_store import set_account_holder
+from population_register.merge_store import Merge
 from population_register.model import (
     Accepted,
     Agency,

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from audit.api import record_accesses
 from kernel.ids import AgencyId, PersonId, new_id
 from kernel.keyring import Keyring
-from population_register import case_store, finding_store, matching_store, ruling_store
+from population_register import case_store, finding_store, matching_store, merge_store, ruling_store
 from population_register.case_store import CaseKey, CaseLock, Proposal
 from population_register.errors import (
     AlreadyDecided,
@@ -26,7 +26,7 @@ from population_register.errors import (
     UnknownDecision,
 )
 from population_register.events import MergeConfirmed, MergeProposed, MergeRejected
-from population_register.matching_store import Merge
+from population_register.merge_store import Merge
 from population_register.ruling_store import Ruling
 from population_register.service.groups import members_of
 from population_register.service.merging import (
@@ -265,7 +265,7 @@ def take_back(
         AlreadyDecided: 409. It was undone already.
     """
     _hold(session, case, by)
-    merge = matching_store.find_merge(session, decision_id)
+    merge = merge_store.find_merge(session, decision_id)
     ruling = ruling_store.find_ruling(session, decision_id)
     if merge is not None and merge.persons == case:
         undo_merge(session, keyring, decision_id, by=by)

@@ -13,11 +13,11 @@ from itertools import combinations, product
 from sqlalchemy.orm import Session
 
 from kernel.ids import PersonId
-from population_register import linking_store, matching_store
+from population_register import linking_store, matching_store, merge_store
 from population_register.clustering import components
 from population_register.grouping import are_apart
 from population_register.linking_store import LinkDecision
-from population_register.matching_store import Merge
+from population_register.merge_store import Merge
 from population_register.service.fragments import Fragments
 from population_register.standings import Ref, Standing
 
@@ -71,7 +71,7 @@ class Holding:
         if self._since:
             merged = [p for p, g in self._group_of.items() if g in groups]
             self._holders = name_holders(
-                self._since, matching_store.find_merges(self._session, merged)
+                self._since, merge_store.find_merges(self._session, merged)
             )
             for decision in linking_store.list_decisions(self._session, self._holders):
                 self._decisions.setdefault(decision.person_id, []).append(decision)

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from kernel.ids import PersonId, new_id
 from kernel.keyring import Keyring
-from population_register import matching_store
+from population_register import matching_store, merge_store
 from population_register.clustering import components
 from population_register.grouping import Homes, are_apart, assign_homes, divide, sides
-from population_register.matching_store import Merge, Pair
+from population_register.matching_store import Pair
+from population_register.merge_store import Merge
 from population_register.model import LinkOutcome
 from population_register.scoring import Scorer
 from population_register.service.comparing import Change, Comparison
@@ -148,7 +149,7 @@ class Matcher:
                 others.add(pair.other_person_id)
         merged = {p for p in persons if self._fragments[p].group_id is not None}
         if merged:
-            for merge in matching_store.find_merges(self._session, merged):
+            for merge in merge_store.find_merges(self._session, merged):
                 if merge.kind == "automatic":
                     joined.join(*merge.persons)
                     others.update(merge.persons)

@@ -19,6 +19,7 @@ from kernel.keyring import Keyring
 from population_register import (
     linking_store,
     matching_store,
+    merge_store,
     ruling_store,
     store,
 )
@@ -37,7 +38,7 @@ from population_register.events import (
     RecordsRuledApart,
 )
 from population_register.finding_store import FindingRow
-from population_register.matching_store import Merge
+from population_register.merge_store import Merge
 from population_register.ruling_store import Ruling
 from population_register.sealed_findings import FindingContent, identity_digest, seal_finding
 from population_register.service.comparing import Change
@@ -113,7 +114,7 @@ def merge_persons(
         confirmed_by=by.confirmed_by,
         reason=by.reason,
     )
-    matching_store.insert_merges(session, [merge])
+    merge_store.insert_merges(session, [merge])
     settling.write({}, regrouped=merge.persons)
     return merge
 
@@ -128,7 +129,7 @@ def undo_merge(session: Session, keyring: Keyring, merge_id: UUID, *, by: Decide
         UnknownDecision: 404. There is no such merge.
         AlreadyDecided: 409. It was undone already.
     """
-    merge = matching_store.find_merge(session, merge_id)
+    merge = merge_store.find_merge(session, merge_id)
     if merge is None:
         raise UnknownDecision(merge_id=str(merge_id))
     fragments = Fragments(session, keyring, because(keyring, by, PersonsUnmerged.action))
@@ -143,7 +144,7 @@ def undo_merge(session: Session, keyring: Keyring, merge_id: UUID, *, by: Decide
         return [*_apart(fragments, ours, theirs), *_apart(fragments, theirs, ours)]
 
     settling = settle(session, keyring, fragments, plan, at=by.at)
-    if not matching_store.undo_merges(session, [merge], at=by.at, by=by.official, reason=by.reason):
+    if not merge_store.undo_merges(session, [merge], at=by.at, by=by.official, reason=by.reason):
         raise AlreadyDecided
     settling.settlement.parted = [
         parted for parted in settling.settlement.parted if parted.merge_id != merge_id

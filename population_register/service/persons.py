@@ -10,7 +10,14 @@ from audit.api import RecordedEntry, record_accesses
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring
 from kernel.person_keys import load_wrapped_key
-from population_register import identifiers, life_store, linking_store, matching_store, store
+from population_register import (
+    identifiers,
+    life_store,
+    linking_store,
+    matching_store,
+    merge_store,
+    store,
+)
 from population_register.authority import derive_history
 from population_register.errors import PersonUnknown
 from population_register.identifiers import IdentifierKind
@@ -222,7 +229,7 @@ def _members_at(session: Session, person_id: PersonId, at: datetime) -> set[Pers
     """Return the persons who were one with a person at an instant, the person included."""
     members = {person_id}
     while True:
-        merges = matching_store.find_merges(session, members, at=at)
+        merges = merge_store.find_merges(session, members, at=at)
         known = members | {one for merge in merges for one in merge.persons}
         if known == members:
             return members

@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from kernel.ids import PersonId
-from population_register import matching_store
+from population_register import merge_store
 from population_register.grouping import survivors
 from population_register.service.fragments import Fragments
 
@@ -24,7 +24,7 @@ def regroup(session: Session, fragments: Fragments, touched: set[PersonId]) -> s
     if not members:
         return set()
     before = {person_id: _group_of(fragments, person_id) for person_id in members}
-    merges = matching_store.find_merges(session, members)
+    merges = merge_store.find_merges(session, members)
     changed: set[PersonId] = set()
     for oldest, group in survivors(members, (merge.persons for merge in merges)).items():
         for person_id in group:

@@ -11,7 +11,7 @@ from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring
 from population_register import (
     linking_store,
-    matching_store,
+    merge_store,
     ruling_store,
     store,
     work_item_store,
@@ -20,7 +20,7 @@ from population_register.authority import live_versions
 from population_register.consistency import SAME_PERSON
 from population_register.errors import PersonUnknown
 from population_register.events import CaseOpened
-from population_register.matching_store import Merge
+from population_register.merge_store import Merge
 from population_register.model import SourceRecord
 from population_register.model_files import register_scorer, shipped_model
 from population_register.ruling_store import Case, Ruling, list_cases
@@ -148,7 +148,7 @@ def read_case(
             {
                 merge.merge_id: merge
                 for person_id in (one, other)
-                for merge in matching_store.list_merges(session, person_id)
+                for merge in merge_store.list_merges(session, person_id)
             }.values()
         ),
         rulings=rulings,

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId, PersonId, new_id
 from kernel.keyring import Keyring, PersonKey
-from population_register import linking_store, matching_store, store
+from population_register import linking_store, matching_store, merge_store, store
 from population_register.errors import RegisterBusy
 from population_register.linking_store import LinkDecision
-from population_register.matching_store import Merge
+from population_register.merge_store import Merge
 from population_register.model import RecordKind, SourceRecord
 from population_register.model_files import register_scorer
 from population_register.scoring import Scorer
@@ -129,14 +129,14 @@ class Settling:
     def _write_merges(self, regrouped: Iterable[PersonId]) -> set[PersonId]:
         """Store automatic merges and their ends; return whose groups are others now."""
         settlement = self.settlement
-        matching_store.undo_merges(
+        merge_store.undo_merges(
             self.session,
             settlement.parted,
             at=self.at,
             by=BY_MODEL,
             reason=self.scorer.model.version,
         )
-        matching_store.insert_merges(
+        merge_store.insert_merges(
             self.session,
             (
                 Merge(

@@ -15,7 +15,8 @@ from kernel.keyring import Keyring
 from kernel.languages import language
 from kernel.root_keys import LocalKeyFile
 from population_register.case_store import CaseKey, case_key
-from population_register.matching_store import list_merges, set_account_holder
+from population_register.matching_store import set_account_holder
+from population_register.merge_store import list_merges
 from population_register.model_files import register_scorer
 from population_register.queue_store import QueueFilter, list_queue
 from population_register.service.clerical import (

@@ -21,7 +21,8 @@ from population_register import linking_store
 from population_register.clustering import components
 from population_register.comparison import Levels
 from population_register.errors import SecondOfficialNeeded
-from population_register.matching_store import Merge, find_merges, list_merges, set_account_holder
+from population_register.matching_store import set_account_holder
+from population_register.merge_store import Merge, find_merges, list_merges
 from population_register.model import Accepted, SourceRecord
 from population_register.model_files import register_scorer, shipped_model
 from population_register.scoring import Scorer

@@ -17,7 +17,8 @@ from population_register.errors import (
     UnknownDecision,
 )
 from population_register.identifiers import IdentifierKind
-from population_register.matching_store import list_merges, set_account_holder
+from population_register.matching_store import set_account_holder
+from population_register.merge_store import list_merges
 from population_register.model import LinkOutcome
 from population_register.service.groups import members_of
 from population_register.service.merging import (
