@@ -125,7 +125,7 @@ def verify_proof(
         prover = _prover_in(jws.head)  # 4, 5, 7
         check_signature(jws, prover.alg, prover.keys)  # 6
         claims = _decode_claims(jws.payload)  # 3
-    except (NotVerified, ValueError) as error:  # msgspec's own are ValueErrors
+    except (NotVerified, ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
         raise InvalidDPoPProof(reason=str(error)) from error
     if not 0 < len(claims.jti) <= LONGEST_JTI:  # 3
         raise InvalidDPoPProof(reason="jti")

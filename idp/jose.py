@@ -22,6 +22,7 @@ from jwt.api_jws import PyJWS
 from idp.model import JSONObject
 from kernel.errors import InvalidRequest
 from kernel.secret import Unprinted, b64url_decode
+from kernel.strict_json import check_depth
 
 FAPI2_ALGORITHMS: tuple[str, ...] = ("ES256", "PS256", "EdDSA", "Ed25519")
 """FAPI 2.0 Security Profile, 5.4; the last is the name that RFC 9864, 2.2 gives the one before."""
@@ -327,8 +328,9 @@ def _is_signed(jws: CompactJWS, alg: str, key: Any) -> bool:  # noqa: ANN401  # 
 def _object(text: bytes) -> JSONObject:
     try:
         value = orjson.loads(text)
-    except ValueError as error:
-        raise NotVerified("not JSON") from error
+        check_depth(value, text)
+    except (ValueError, InvalidRequest) as error:
+        raise NotVerified("not JSON, or nested too deeply") from error
     if not isinstance(value, dict):
         raise NotVerified("not a JSON object")
     return value

@@ -144,7 +144,7 @@ async def read_json(request: Request, *, limit: int = LONGEST_FORM) -> dict[str,
     """Read the JSON object in the body of a request.
 
     Raises:
-        InvalidRequest: 400. Another content type, not JSON, not an object, or a member twice.
+        InvalidRequest: 400. Another content type, not JSON, or not an object.
         PayloadTooLarge: 413. The body is larger than `limit`.
     """
     check_content_type(request, JSON_TYPE)

@@ -168,6 +168,13 @@ class TableMapping:
         return kinds
 
 
+def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = document.get(name, {})
+    if not isinstance(table, Mapping):
+        raise MappingRefused(f"{name} is a table.")
+    return table
+
+
 def parse_table_mapping(document: Mapping[str, Any]) -> TableMapping:
     """Read a mapping document.
 
@@ -178,13 +185,13 @@ def parse_table_mapping(document: Mapping[str, Any]) -> TableMapping:
     if unknown:
         raise MappingRefused(f"A mapping has no {', '.join(sorted(unknown))}.")
     columns: dict[str, ColumnRule] = {}
-    for name, said in document.get("columns", {}).items():
+    for name, said in _table(document, "columns").items():
         if name not in ATTRIBUTES:
             known = ", ".join(ATTRIBUTES)
             raise MappingRefused(f"There is no attribute {name}. There are: {known}.")
         columns[name] = _parse_rule(name, said)
     extras: dict[str, tuple[str, ColumnRule]] = {}
-    for name, said in document.get("extra", {}).items():
+    for name, said in _table(document, "extra").items():
         rule = dict(said) if isinstance(said, Mapping) else {"column": said}
         kind = rule.pop("kind", "text")
         if kind not in _EXTRA_KINDS or kind not in COMPARATORS:

@@ -1,14 +1,28 @@
 """Commands of `civitas`, run in the test's own process."""
 
 import json
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from click.testing import CliRunner, Result
 
 from app.cli import main
+
+
+@contextmanager
+def logging_kept() -> Iterator[None]:
+    """Leave logging as it was; a command configures it for its process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
 
 
 @dataclass(frozen=True)

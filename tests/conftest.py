@@ -5,13 +5,11 @@ and the last one to leave stops it. A template is migrated once; every worker cl
 test runs in a transaction that is rolled back. Tests that need real commits clone their own.
 """
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
-import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -19,6 +17,7 @@ from app.demo.instance import Instance, fresh_instance
 from kernel.clock import FrozenClock
 from kernel.db import make_engine, make_sessions
 from kernel.postgres import EmbeddedPostgres
+from tests.commands import logging_kept
 from tests.databases import NOON, KnownKeys, create_database, make_templates, temporary_database
 
 pytest_plugins = ["tests.sharing"]
@@ -116,11 +115,8 @@ def fresh_sessions(fresh_engine: Engine) -> sessionmaker[Session]:
 @pytest.fixture
 def logging_as_before() -> Iterator[None]:
     """A command configures logging for its process, which here is the tests'."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
+    with logging_kept():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,8 @@ class _Conversion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 _decode_question = msgspec.json.Decoder(_Question).decode
 _decode_batch_question = msgspec.json.Decoder(_BatchQuestion).decode
 _decode_conversion = msgspec.json.Decoder(_Conversion).decode
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises: the last for a thousand lists in one another."""
 
 LONGEST_ID: Final = 64  # characters
 
@@ -86,7 +88,7 @@ def read_question(body: bytes) -> tuple[Frame, Description]:
     """
     try:
         asked = _decode_question(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise InvalidRequest("The question is not of its form.") from error
     frame = make_frame(asked.legal_basis, asked.purpose, asked.fields)
     return frame, _description(asked)
@@ -110,7 +112,7 @@ def read_conversion(body: bytes) -> Conversion:
     """
     try:
         asked = _decode_conversion(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise InvalidRequest("The request is not of its form.") from error
     frame = make_frame(asked.legal_basis, asked.purpose, ())
     description = read_description({"pseudonym": asked.pseudonym})
@@ -126,7 +128,7 @@ def read_batch_line(line: bytes) -> tuple[str | int, Description]:
     """
     try:
         asked = _decode_batch_question(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise InvalidRequest("The line is not a question of its form.") from error
     if isinstance(asked.id, str) and not 0 < len(asked.id) <= LONGEST_ID:
         raise InvalidRequest("The id of a line has 1 to 64 characters.")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.catalogue import PURPOSES
-from consent.disclosure import parse_disclosure
+from consent.disclosure import MOST_USES, parse_disclosure
 from consent.errors import InvalidDisclosure
 
 VALID: dict[str, Any] = {
@@ -49,6 +49,7 @@ def test_left_out_periods_are_the_usual_ones_of_the_purpose() -> None:
         pytest.param({"items": []}, id="no items"),
         pytest.param({"items": "passport"}, id="items is a text"),
         pytest.param({"items": None}, id="items is null"),
+        pytest.param({"items": {"passport": True}}, id="items is an object"),
         pytest.param({"items": ["passport", "passport"]}, id="repeated item"),
         pytest.param({"items": ["shoe_size"]}, id="unknown item"),
         pytest.param({"items": ["document:ct_scan"]}, id="item of another purpose"),
@@ -63,6 +64,7 @@ def test_left_out_periods_are_the_usual_ones_of_the_purpose() -> None:
         pytest.param({"expires_in_days": 91}, id="period longer than the purpose allows"),
         pytest.param({"expires_in_days": None}, id="period is null"),
         pytest.param({"max_uses": 0}, id="no uses"),
+        pytest.param({"max_uses": MOST_USES + 1}, id="more uses than there may be"),
     ],
 )
 def test_refuses(change: dict[str, object]) -> None:
@@ -70,6 +72,22 @@ def test_refuses(change: dict[str, object]) -> None:
         parse_disclosure(VALID | change)
 
     assert "{{" not in refused.value.detail  # what was asked for is not repeated to the caller
+
+
+def test_the_longest_and_the_shortest_are_accepted() -> None:
+    purpose = PURPOSES[parse_disclosure(VALID).purpose]
+    longest = {
+        "retention_days": purpose.longest_retention.days,
+        "expires_in_days": purpose.longest.days,
+        "max_uses": MOST_USES,
+    }
+
+    most = parse_disclosure(VALID | longest)
+    least = parse_disclosure(VALID | dict.fromkeys(longest, 1))
+
+    assert (most.retention, most.expires_in) == (purpose.longest_retention, purpose.longest)
+    assert (least.retention, least.expires_in) == (timedelta(days=1), timedelta(days=1))
+    assert (most.max_uses, least.max_uses) == (MOST_USES, 1)
 
 
 @pytest.mark.parametrize("member", ["type", "purpose", "items"])

@@ -161,17 +161,45 @@ class TestReceipt:
 
     def test_says_how_it_ended(self, record: ConsentRecord) -> None:
         withdrawn = replace(record, ended_at=NOON, ending=Ending.WITHDRAWN)
+        later = NOON + timedelta(days=3)
 
-        states = [event["event_state"] for event in receipt_of(withdrawn, issued_at=NOON)["events"]]  # type: ignore[attr-defined]
+        given, ended = receipt_of(withdrawn, issued_at=later)["events"]  # type: ignore[misc]
 
-        assert states == ["consent_given", "consent_withdrawn"]
+        assert given["event_state"] == "consent_given"  # type: ignore[has-type]
+        assert ended == {  # type: ignore[has-type]
+            "event_time": instant(NOON),
+            "event_type": "explicit",
+            "event_state": "consent_withdrawn",
+        }
+
+    def test_of_a_consent_that_lasts_says_nothing_of_an_end(self, record: ConsentRecord) -> None:
+        assert len(receipt_of(record, issued_at=NOON)["events"]) == 1  # type: ignore[arg-type]
 
     def test_says_that_it_expired_although_nobody_wrote_it_down(
         self, record: ConsentRecord
     ) -> None:
         events = receipt_of(record, issued_at=record.expires_at)["events"]
 
-        assert events[-1]["event_state"] == "consent_expired"  # type: ignore[index]
+        assert events[-1] == {  # type: ignore[index]
+            "event_time": instant(record.expires_at),
+            "event_type": "implicit",
+            "event_state": "consent_expired",
+        }
+
+    def test_says_what_is_sensitive_and_what_is_of_a_special_category(self) -> None:
+        asked = a_request(items=names("family_name", "passport", "document:ct_scan"))
+
+        form = json.loads(canonical_form(asked, consent_id=ConsentId(new_id(NOON)), given_at=NOON))
+
+        told = form["pii_processing"]["purposes"][0]["pii_information"]
+        assert {
+            item["pii_attribute_id"]: (item["sensitive_pii_category"], item["special_pii_category"])
+            for item in told
+        } == {
+            "family_name": (False, False),
+            "passport": (True, False),
+            "document:ct_scan": (True, True),
+        }
 
     def test_is_in_the_language_in_which_the_person_was_asked(self) -> None:
         forms = {

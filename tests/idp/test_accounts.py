@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 from time import process_time
 from typing import Any
 
@@ -38,6 +39,8 @@ from population_register.matching_store import find_account_holders
 from tests.idp.idp_world import PASSWORD, WAITING, Browser, IdpWorld, Person
 from tests.idp.pure import NOON
 
+_strangers = count(1)
+
 
 def sign_in(
     world: IdpWorld,
@@ -67,10 +70,10 @@ def from_page(browser: Browser, person: Person) -> httpx.Response:
 
 
 def locked_by_strangers(world: IdpWorld, person: Person) -> None:
-    """Somebody who knows the name types wrong passwords, from wherever."""
-    for number in range(FREE_ATTEMPTS_PER_NAME + 1):
+    """Somebody who knows the name types wrong passwords, from wherever nobody guessed before."""
+    for _ in range(FREE_ATTEMPTS_PER_NAME + 1):
         with pytest.raises(SignInFailed):
-            sign_in(world, person, "wrong", address=f"192.0.2.{number}")
+            sign_in(world, person, "wrong", address=f"host-{next(_strangers)}.example")
 
 
 class TestKnownBrowser:

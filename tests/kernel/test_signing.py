@@ -26,6 +26,7 @@ from kernel.signing import (
     NextKeyTooYoung,
     SigningKeys,
 )
+from tests.databases import KnownKeys
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -40,8 +41,9 @@ def sessions(fresh_database: str) -> Iterator[Sessions]:
 
 
 @pytest.fixture
-def signing(sessions: Sessions, tmp_path: Path) -> SigningKeys:
-    return SigningKeys.open(LocalKeyFile.create(tmp_path / "root.key"), sessions, at=AT)
+def signing(sessions: Sessions, tmp_path: Path, known_keys: KnownKeys) -> SigningKeys:
+    known_keys.put_root_key_into(tmp_path)
+    return known_keys.open_signing(sessions, at=AT)
 
 
 def published(signing: SigningKeys) -> KeySet:

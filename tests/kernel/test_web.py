@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,14 +128,23 @@ class TestJSON:
     @pytest.mark.parametrize(
         "text",
         ["", "{", "NaN", "Infinity", "{'a': 1}", "[1,]", '"\\u0000"', '{"a\\u0000": 1}', '"\\ud800"',  # noqa: E501
-         "[" * 10_000, " " * 300_000],
-        ids=range(11),
+         "[" * 10_000, " " * 300_000, "[" * 65 + "]" * 65, '{"a":' * 65 + "1" + "}" * 65],
+        ids=range(13),
     )  # fmt: skip
     def test_what_is_not_interchanged_is_refused(self, text: str) -> None:
         with pytest.raises(InvalidRequest):
             parse_json(text)
         with pytest.raises(InvalidRequest):
             parse_json(text.encode())
+
+    @pytest.mark.parametrize(
+        "text",
+        ["[" * 64 + "]" * 64, '{"a":' * 64 + "1" + "}" * 64, "[" + "[[]]," * 200 + "0]", '"[[["'],
+        ids=["lists", "objects", "many that are not deep", "a text of brackets"],
+    )
+    def test_nesting_that_somebody_may_need_is_not(self, text: str) -> None:
+        assert orjson.dumps(parse_json(text)) == text.encode()
+        assert parse_json(text.encode()) == parse_json(text)
 
     def test_bytes_that_are_not_utf_8_are_refused(self) -> None:
         with pytest.raises(InvalidRequest):

@@ -20,6 +20,7 @@ from jwt.algorithms import ECAlgorithm
 from pydantic import SecretStr
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
+from starlette.datastructures import State
 
 from app.main import Civitas, create_app
 from audit.api import Actor, LoggedEntry, NewEntry, list_entries, record_access
@@ -393,6 +394,24 @@ def a_disclosure(*items: str, purpose: str = PURPOSE) -> dict[str, object]:
     }
 
 
+_idle: list[Civitas] = []
+
+
+@contextmanager
+def _application(settings: Settings, clock: FrozenClock, *, is_usual: bool) -> Iterator[Civitas]:
+    """Lend an application; FastAPI prepares a route when it is first asked for, so they are kept.
+
+    Only those of the usual settings: an application reads some when it is made.
+    """
+    app = _idle.pop() if is_usual and _idle else create_app(settings, clock=clock)
+    made_with = {name: app.state[name] for name in app.state}
+    app.state.settings, app.state.clock = settings, clock
+    yield app
+    app.api.state = State(made_with)  # of what it was opened with nothing is left
+    if is_usual:
+        _idle.append(app)
+
+
 @contextmanager
 def open_world(
     database_url: str,
@@ -411,8 +430,8 @@ def open_world(
         password_profile="test",
         **more,
     )
-    app = create_app(settings, clock=clock)
     with (
+        _application(settings, clock, is_usual=issuer == ISSUER and not more) as app,
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(app.api.router.lifespan_context(app.api)),
         httpx.Client(transport=_Transport(app, portal), base_url=issuer) as http,

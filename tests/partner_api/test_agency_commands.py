@@ -1,14 +1,16 @@
 """`civitas agency` and `civitas mandate`, as an administrator runs them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
+from sqlalchemy import make_url
 
-from tests.commands import Installation
+from tests.commands import Installation, logging_kept
+from tests.databases import WITH_KEYS, KnownKeys, temporary_database
 from tests.partner_api.agency_world import OfficialKey
 from tests.partner_api.partner_world import ProofKey
 
@@ -27,18 +29,41 @@ delimiter = ";"
 KEY = {**OfficialKey(kid="k1").jwk, "alg": "ES256"}
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, known_keys: KnownKeys) -> Path:
+    """The data folder, and what the commands read."""
+    folder = tmp_path_factory.mktemp("civitas")
+    known_keys.put_root_key_into(folder)
+    (folder / "tax.toml").write_text(AGENCY)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def with_an_agency(server_url: str, folder: Path) -> Iterator[str]:
+    """The name of a database with an agency and a legal basis, to make copies of."""
+    with temporary_database(server_url, template=WITH_KEYS) as url:
+        with logging_kept():
+            run = running_on(url, folder)
+            assert run("agency", "set", "FOLDER/tax.toml").exit_code == 0
+            basis = ("--title-ru", "Учёт", "--title-en", "Records", "--reference", "НК РФ, 85")
+            assert run("mandate", "basis", "tax_code_85", *basis).exit_code == 0
+        yield str(make_url(url).database)
+
+
 @pytest.fixture
-def run(fresh_database: str, tmp_path: Path) -> Run:
-    installation = Installation(fresh_database, tmp_path)
-    (tmp_path / "tax.toml").write_text(AGENCY)
+def run(server_url: str, with_an_agency: str, folder: Path) -> Iterator[Run]:
+    with temporary_database(server_url, template=with_an_agency) as url:
+        yield running_on(url, folder)
+
+
+def running_on(database_url: str, folder: Path) -> Run:
+    """Run commands of ours on a database."""
+    installation = Installation(database_url, folder)
 
     def invoke(*arguments: str, send: object = None) -> Result:
-        filled = [each.replace("FOLDER", str(tmp_path)) for each in arguments]
+        filled = [each.replace("FOLDER", str(folder)) for each in arguments]
         return installation.run(*filled, stdin="" if send is None else json.dumps(send))
 
-    assert invoke("agency", "set", "FOLDER/tax.toml").exit_code == 0
-    basis = ("--title-ru", "Учёт", "--title-en", "Records", "--reference", "НК РФ, 85")
-    assert invoke("mandate", "basis", "tax_code_85", *basis).exit_code == 0
     return invoke
 
 

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from obstore.store import LocalStore
 from sqlalchemy.orm import Session, sessionmaker
+from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -44,13 +45,31 @@ def pages() -> Pages:
     )
 
 
+@pytest.fixture(scope="session")
+def pages_app(pages: Pages) -> FastAPI:
+    """The application of the pages: FastAPI prepares a route when it is first asked for."""
+    app = FastAPI()
+    app.include_router(idp.pages.router)
+    app.include_router(idp.routes.router)
+    app.include_router(portal.pages.router)
+
+    @app.exception_handler(DomainError)
+    def refuse(request: Request, refusal: Exception) -> Response:
+        assert isinstance(refusal, DomainError)
+        return pages.refusal(request, refusal, {})
+
+    return app
+
+
 @pytest.fixture
 def world(
+    *,
     sessions: sessionmaker[Session],
     known_keys: KnownKeys,
     tmp_path: Path,
     clock: FrozenClock,
     pages: Pages,
+    pages_app: FastAPI,
 ) -> World:
     settings = Settings(mode="test", password_profile="test", document_limit_bytes=1 << 20)
     at = clock.now()
@@ -63,23 +82,13 @@ def world(
                 agency_id=AgencyId(agency_id), role=role, name_ru=ru, name_en=en, mapping={}
             )
             add_agency(session, agency, at)
-    app = FastAPI()
-    state = app.state
+    state = pages_app.state = State()
     state.settings, state.clock, state.sessions = settings, clock, sessions
     state.keyring, state.signing, state.blobs = keyring, signing, blobs
     state.pages = pages
     state.known_second_factors = {}
-    app.include_router(idp.pages.router)
-    app.include_router(idp.routes.router)
-    app.include_router(portal.pages.router)
-
-    @app.exception_handler(DomainError)
-    def refuse(request: Request, refusal: Exception) -> Response:
-        assert isinstance(refusal, DomainError)
-        return pages.refusal(request, refusal, {})
-
     return World(
-        app=app, sessions=sessions, keyring=keyring, signing=signing, blobs=blobs, clock=clock
+        app=pages_app, sessions=sessions, keyring=keyring, signing=signing, blobs=blobs, clock=clock
     )
 
 
