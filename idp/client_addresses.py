@@ -18,7 +18,6 @@ ADDRESSES = (
     "backchannel_client_notification_endpoint",
 )  # fmt: skip
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_DANGEROUS_SCHEMES = {"javascript", "data", "vbscript", "file", "about", "blob", "ftp", "ws", "wss"}
 
 
 def check_addresses(metadata: ClientMetadata, policy: Policy, profile: ClientProfile) -> None:
@@ -119,8 +118,9 @@ def _check_redirect_scheme(parts: SplitResult, policy: Policy, profile: ClientPr
             if not (policy.allows_http or parts.hostname in _LOOPBACK):
                 raise InvalidRedirectUri("A redirect URI has to be https.", reason="http")
         case scheme:
-            # A private-use scheme is a domain turned around: RFC 8252, 7.1.
-            if profile is ClientProfile.FAPI2 or "." not in scheme or scheme in _DANGEROUS_SCHEMES:
+            # A private-use scheme is a domain turned around (RFC 8252, 7.1): none that means
+            # something to a browser, such as `javascript`, has a dot.
+            if profile is ClientProfile.FAPI2 or "." not in scheme:
                 raise InvalidRedirectUri(reason="scheme")
 
 
