@@ -91,12 +91,12 @@ def whole_name(person: Said, dice: random.Random) -> Said:
 
 
 def with_a_slip(person: Said, dice: random.Random) -> Said:
-    """Ask with another letter somewhere in the name."""
+    """Ask with a letter too many somewhere in the name, of whichever alphabet it is."""
     asked = as_it_is(person, dice)
     name = dice.choice(("family_name", "given_name"))
-    place = dice.randrange(1, len(asked[name]))
-    asked[name] = asked[name][:place] + dice.choice("абвгдезиклмнопрст") + asked[name][place + 1 :]
-    return asked
+    text = asked[name]
+    place = dice.choice([n for n, letter in enumerate(text) if letter.islower()] or [0])
+    return {**asked, name: text[:place] + text[place:].replace(text[place], text[place] * 2, 1)}
 
 
 def day_for_month(person: Said, dice: random.Random) -> Said:
@@ -130,7 +130,7 @@ class Sample:
         ranks = {name: n for n, name in enumerate(_by_frequency(family for family, _ in names))}
         given = {name: n for n, name in enumerate(_by_frequency(given for _, given in names))}
         drawn.sort(key=lambda one: ranks[one["family_name"]] + given[one["given_name"]])
-        self._frequent = drawn[: size // 20]
+        self._frequent = drawn[: 1 + len(drawn) // 20]
         self._anybody = random.Random(5).sample(drawn, len(drawn))
 
     def asked(self, way: str) -> Iterator[Said]:

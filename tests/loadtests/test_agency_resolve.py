@@ -1,5 +1,6 @@
 """What officials type in the benchmark of questions by name is what a question may say."""
 
+from collections.abc import Iterator
 from itertools import islice
 
 import pytest
@@ -11,10 +12,23 @@ from population_register.resolving import read_description
 SAMPLE = Sample(map(Country().person, range(200)), size=200)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_every_way_of_asking_asks(way: str) -> None:
-    for asked in islice(SAMPLE.asked(way), 250):
-        assert read_description({"attributes": asked}).is_by_name
+PEOPLE = {
+    "of a country": map(Country().person, range(200)),
+    "of few letters": iter(
+        [
+            {"family_name": "Ли", "given_name": "Ан-Мэй", "birthdate": "2000-12-11"},
+            {"family_name": "O'Neil", "given_name": "Jo", "birthdate": "1999-02-28"},
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("people", PEOPLE.values(), ids=list(PEOPLE))
+def test_every_way_of_asking_asks(people: Iterator[dict[str, str]]) -> None:
+    sample = Sample(people, size=200)
+    for way in WAYS:
+        for asked in islice(sample.asked(way), 250):
+            assert read_description({"attributes": asked}).is_by_name
 
 
 def test_ways_take_turns() -> None:
