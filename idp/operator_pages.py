@@ -29,7 +29,7 @@ from kernel.db import UnitOfWork, unit_of_work_of
 from kernel.errors import DomainError
 from kernel.form_guard import FormFromOurPage
 from kernel.languages import _
-from kernel.pages import RefusalText, render, see_other
+from kernel.pages import Place, RefusalText, render, see_other
 from kernel.secret import Secret
 
 router = APIRouter(include_in_schema=False)
@@ -282,6 +282,16 @@ def _code_page(
         error=error,
     )
 
+
+PLACE = Place(
+    prefix=DESK,
+    link=_("Go to the desk"),
+    footer=_(
+        "The desk is for officials. Every record that you open is written into the log of the "
+        "person whom it is about."
+    ),
+)
+"""Refusals at the desk lead back to the desk."""
 
 TEXTS: Mapping[str, RefusalText] = {
     "role_missing": RefusalText(

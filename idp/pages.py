@@ -316,6 +316,7 @@ def _show_sign_in_first(
 
 PART = PagePart(
     package="idp",
+    places=(operator_pages.PLACE,),
     texts={
         **operator_pages.TEXTS,
         "request_gone": RefusalText(

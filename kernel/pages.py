@@ -41,6 +41,21 @@ class RefusalText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A part of the site with a front door of its own: refusals there lead back to it.
+
+    Attributes:
+        prefix: How addresses of it begin; it is the address of its front door.
+        link: Words of the link to it.
+        footer: What stands at the foot of its pages.
+    """
+
+    prefix: str
+    link: str
+    footer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PagePart:
     """What one context brings to the pages.
 
@@ -48,11 +63,13 @@ class PagePart:
         package: Its name; `templates/` in it is seen as `<package>/…`.
         texts: Texts for its refusals, by code.
         refusal_pages: Pages of its own for classes of refusals.
+        places: Parts of the site that are not the person's account.
     """
 
     package: str
     texts: Mapping[str, RefusalText] = field(default_factory=dict)
     refusal_pages: Mapping[type[DomainError], RefusalPage] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
 
 
 _BY_CODE: Mapping[str, RefusalText] = {
@@ -82,7 +99,7 @@ _BY_STATUS: Mapping[int, RefusalText] = {
         heading=_("Page not found"),
         advice=_(
             "There is nothing at this address, or it is not yours to see. Check the address, or "
-            "start from your account."
+            "begin anew below."
         ),
     ),
     409: RefusalText(
@@ -130,6 +147,7 @@ class Pages:
         for part in parts:
             self._texts.update(part.texts)
             self._refusal_pages.update(part.refusal_pages)
+        self._places = tuple(place for part in parts for place in part.places)
         packages = ["kernel", *(part.package for part in parts)]
         self._environments = {
             code: _environment(languages.language(code), packages) for code in languages.CODES
@@ -217,7 +235,14 @@ class Pages:
             advice=text.advice,
             code=refusal.code,
             request_id=str(getattr(request.state, "request_id", "")),
+            place=self._place_of(request.url.path),
         )
+
+    def _place_of(self, path: str) -> Place | None:
+        for place in self._places:
+            if path == place.prefix or path.startswith(f"{place.prefix}/"):
+                return place
+        return None
 
     def _remember_language(self, request: Request, response: Response) -> None:
         asked = languages.parse_ui_locales(request.query_params.get("ui_locales", ""))

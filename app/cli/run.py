@@ -227,4 +227,6 @@ def _print_banner(settings: Settings, bank: str, people: People, logs: Path) -> 
             click.echo(f"    {row}")
     click.echo()
     click.echo(f"  More people: civitas demo people     Logs: {logs}     Stop: Ctrl-C")
+    click.echo(f"  Officials:   civitas demo officials  at {settings.issuer}/desk, whose codes the")
+    click.echo("               demonstration tells; outside of it nobody does")
     click.echo()

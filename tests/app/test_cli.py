@@ -313,12 +313,16 @@ class TestFeed:
         assert again["error"] == "operator_refused"
         assert weak["error"] == "unacceptable_password"
         assert gone["error"] == "unknown_operator"
+        reset = ("operator", "reset-second-factor")
+        assert installation.json(*reset, "v.ilina", exit_code=1)["error"] == "no_second_factor"
+        assert installation.json(*reset, "nobody", exit_code=1)["error"] == "unknown_operator"
         (listed,) = [
             each
             for each in installation.json("operator", "list")["operators"]
             if each["operator_id"] == "v.ilina"
         ]
         assert listed["disabled_at"]
+        assert listed["second_factor_since"] == ""
         assert installation.run("operator", "add", "x", "--name", "X").exit_code == 2
 
     def test_register_that_stands_right_is_left_alone(self, installation: Installation) -> None:
@@ -366,6 +370,12 @@ class TestDemo:
 
         assert len(people) >= 5
         assert all(person["username"] and person["password"] for person in people)
+
+    def test_officials_have_a_code_too(self, installation: Installation) -> None:
+        officials = installation.json("demo", "officials")
+
+        assert [each["role"] for each in officials] == ["clerk", "approver", "auditor"]
+        assert all(each["code"].isdigit() and each["password"] for each in officials)
 
 
 class TestStorage:

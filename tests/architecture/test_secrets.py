@@ -147,6 +147,18 @@ def test_repr_hides_secrets_and_what_is_known_of_a_person(shown: Shown) -> None:
     assert [name for name in shown.hidden if f"<{name}>" in text] == []
 
 
+def test_structures_are_looked_at_as_dataclasses_are() -> None:
+    looked_at = {f"{shown.cls.__module__}.{shown.cls.__name__}" for shown in our_values()}
+
+    assert looked_at >= {
+        "audit.model.Actor",
+        "audit.model.NewEntry",
+        "idp.model.tokens.VerifiedToken",
+        "idp.service.attempts.Attempt",
+        "partner_api.attempt.Attempt",
+    }
+
+
 def test_settings_hide_addresses_that_hold_passwords() -> None:
     settings = Settings.model_validate({"database_url": "postgresql://civitas:hunter2@db/civitas"})
 

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, Response
 
+from idp.operator_pages import PLACE
 from kernel.errors import DomainError, NotFound
 from kernel.pages import PagePart, Pages, Static, language_of
 from kernel.secret import sha256
@@ -257,6 +258,17 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
             ),
         },
     ),
+    "desk-refusal": (
+        "kernel/refusal.html",
+        {
+            "heading": _words("Ваша роль этого не позволяет", "Your role does not allow this"),
+            "advice": _words(
+                "Ничего не изменено. Обратитесь к коллеге, чья это задача.",
+                "Nothing was changed. Ask a colleague whose task it is.",
+            ),
+            "request_id": "6f1d2c3b4a59", "code": "role_missing", "place": PLACE,
+        },
+    ),
     "desk-cases": (
         "portal/desk_cases.html",
         {
@@ -497,6 +509,12 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
         "portal/overview.html",
         {
             "section": "overview",
+            "children": [
+                [_words("Кузнецов Тимофей Олегович", "Timofey Kuznetsov"),
+                 _words("родился 5 ноября 2015 г.", "born on 5 November 2015")],
+                [_words("Кузнецова Вера Олеговна", "Vera Kuznetsova"),
+                 _words("родилась 2 апреля 2019 г.", "born on 2 April 2019")],
+            ],
             "groups": [
                 SimpleNamespace(title=_words("Имя", "Name"), rows=[
                     _row("Фамилия", "Family name", "Кузнецова", others=[_STATED_OTHERWISE]),

@@ -39,6 +39,23 @@ from tests.portal.portal_builders import World, field, sign_in
 __all__ = ["desk", "official", "telephone"]
 
 
+class TestRefusals:
+    def test_lead_back_to_the_desk_and_not_to_somebodys_account(
+        self, official: Official, desk: Desk
+    ) -> None:
+        client = official("olga", "auditor")
+        for answer in (
+            client.get(f"/desk/cases/{NOBODYS}/{desk.case.one}"),
+            send(client, f"{desk.address}/take"),
+        ):
+            assert answer.status_code in {403, 404}
+            assert 'href="/desk"' in answer.text
+            assert 'href="/account' not in answer.text
+
+    def test_elsewhere_they_lead_to_the_account(self, browser: httpx.Client) -> None:
+        assert 'href="/account"' in browser.get("/interaction/nothing").text
+
+
 class TestRoles:
     @pytest.mark.parametrize(
         ("role", "allowed"),
