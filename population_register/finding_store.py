@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, or_, select, update
+from sqlalchemy import Row, Select, func, or_, select, union, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, aliased
 
@@ -165,16 +165,13 @@ def people_to_look_at_again(session: Session, changed: Iterable[PersonId]) -> li
     if not wanted:
         return []
     ids = any_id_of(wanted)
-    children = select(kinships.c.person_id).where(kinships.c.parent_id == ids)
-    rows = session.scalars(
-        select(findings.c.person_id)
-        .where(
-            or_(findings.c.person_id == ids, findings.c.person_id.in_(children)),
-            findings.c.closed_at.is_(None),
-        )
-        .distinct()
+    found = select(findings.c.person_id).where(findings.c.closed_at.is_(None))
+    # Two statements in one, each by its own index: with OR, all that is open would be read.
+    own = found.where(findings.c.person_id == ids)
+    children = found.join(kinships, kinships.c.person_id == findings.c.person_id).where(
+        kinships.c.parent_id == ids
     )
-    return sorted(map(PersonId, rows))
+    return sorted(map(PersonId, session.scalars(union(own, children))))
 
 
 def update_content(
