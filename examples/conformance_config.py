@@ -126,7 +126,13 @@ class _Pages:
         )
         told = self.page("Go on", "/*", ["click", "id", "continue", "optional"], optional=True)
         back = {"task": "Come back", "match": f"*/test/a/{ALIAS}/post_logout_redirect*"}
-        return [self.as_usual, self.end_session(asked, told, back)]
+        answered = {
+            "task": "Hear whether the session is the same",
+            "match": f"*/test/a/{ALIAS}/*",
+            "commands": [["wait", "contains", "session_result", 10]],
+        }
+        watched = {"match": f"*/test/a/{ALIAS}/*session_verify", "tasks": [answered]}
+        return [self.as_usual, self.end_session(asked, told, back), watched]
 
     def override(self) -> dict[str, Json]:
         """Return what is done instead, by module."""

@@ -1,7 +1,7 @@
 """Keys that a client publishes at an address of its own (`jwks_uri`).
 
-What was fetched is kept for a while; an unknown `kid` fetches again, not more than once in
-`_REFETCHED_AFTER`.
+What was fetched is kept for a while; an unknown `kid` fetches again, though an address is asked no
+more than `MOST_FETCHES` times within `_WITHIN`, whatever is invented for it.
 """
 
 import asyncio
@@ -21,7 +21,10 @@ from idp.remote import NotFetched, fetch_json
 
 MOST_REMEMBERED = 1000
 _KEPT_FOR = timedelta(minutes=5)
-_REFETCHED_AFTER = timedelta(seconds=30)
+_WITHIN = timedelta(seconds=30)
+
+MOST_FETCHES = 4
+"""More than one: who rotates twice in a row, or shares an address, is not kept waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,11 @@ class _Fetched:
     jwks: JSONObject
     keys: tuple[PublicKey, ...]
     at: datetime
+    asked_at: tuple[datetime, ...]
+    """This time and those before it, as far back as they count."""
+
+    def may_be_asked_again(self, at: datetime) -> bool:
+        return len(_recent(self.asked_at, at)) < MOST_FETCHES
 
 
 class RemoteKeys:
@@ -92,8 +100,10 @@ class RemoteKeys:
         self, jwks_uri: str, *, policy: Policy, is_enough: Callable[[_Fetched], bool], at: datetime
     ) -> _Fetched:
         fetched = self._fetched.get(jwks_uri)
-        if fetched is not None and at - fetched.at < (
-            _KEPT_FOR if is_enough(fetched) else _REFETCHED_AFTER
+        if fetched is not None and (
+            at - fetched.at < _KEPT_FOR
+            if is_enough(fetched)
+            else not fetched.may_be_asked_again(at)
         ):
             return fetched
         task = self._fetching.get(jwks_uri)
@@ -101,7 +111,10 @@ class RemoteKeys:
             task = self._fetching[jwks_uri] = asyncio.ensure_future(self._fetch(jwks_uri, policy))
             task.add_done_callback(lambda _: self._fetching.pop(jwks_uri, None))
         jwks = await asyncio.shield(task)
-        fetched = self._fetched[jwks_uri] = _Fetched(jwks=jwks, keys=_parse(jwks), at=at)
+        before = () if fetched is None else _recent(fetched.asked_at, at)
+        fetched = self._fetched[jwks_uri] = _Fetched(
+            jwks=jwks, keys=_parse(jwks), at=at, asked_at=(*before, at)
+        )
         self._fetched.move_to_end(jwks_uri)
         if len(self._fetched) > MOST_REMEMBERED:
             self._fetched.popitem(last=False)
@@ -113,6 +126,10 @@ class RemoteKeys:
         except NotFetched:
             return {}  # the assertion does not verify: the client is told just that
         return jwks if isinstance(jwks, dict) else {}
+
+
+def _recent(asked_at: tuple[datetime, ...], at: datetime) -> tuple[datetime, ...]:
+    return tuple(earlier for earlier in asked_at if at - earlier < _WITHIN)
 
 
 def remote_keys_of(request: Request) -> RemoteKeys:

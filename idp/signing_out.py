@@ -31,6 +31,10 @@ CONTINUE_SCRIPT = """\
 """
 """A page has loaded when its frames have, or can't; five seconds are enough for either."""
 
+_SECONDS_WITHOUT_SCRIPT = 7
+"""Not before the frames had their time. In the page, since a header would be heeded beside the
+script: the client would see the browser come back twice."""
+
 
 def leave(
     request: Request, session: Session, known_to: Sequence[SessionClient], *, then: str | None
@@ -51,11 +55,14 @@ def leave(
     response: Response
     if frames:
         response = render(
-            request, "idp/signing_out.html", frames=frames, then=target, script=CONTINUE_SCRIPT_PATH
+            request,
+            "idp/signing_out.html",
+            frames=frames,
+            then=target,
+            script=CONTINUE_SCRIPT_PATH,
+            seconds_without_script=_SECONDS_WITHOUT_SCRIPT,
         )
         origins = sorted({"{0.scheme}://{0.netloc}".format(urlsplit(frame)) for frame in frames})
-        # Without our script: not before the frames had their time.
-        response.headers["Refresh"] = f"7; url={target}"
         response.headers["Content-Security-Policy"] += f"; frame-src {' '.join(origins)}"
     else:
         response = RedirectResponse(target, 303, headers={"Cache-Control": "no-store"})

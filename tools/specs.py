@@ -72,6 +72,34 @@ TITLES = {
     "FAPI2SP": "FAPI 2.0 Security Profile",
     "TS27560": "ISO/IEC TS 27560 consent records",
     "C2SP": "C2SP checkpoint, signed note, tiles",
+    "CIBA": "OpenID Connect Client-Initiated Backchannel Authentication Core 1.0",
+    "ETSI": "PAdES and its relatives",
+    "FAPI": "FAPI: Client Initiated Backchannel Authentication",
+    "FAPI1": "FAPI 1.0",
+    "FAPI2": "FAPI 2.0 Security Profile and Message Signing",
+    "GRANT": "Grant Management for OAuth 2.0",
+    "ICAO9303": "Machine Readable Travel Documents",
+    "ISO27560": "ISO/IEC TS 27560 consent records",
+    "JARM": "JWT Secured Authorization Response Mode",
+    "OAuth2": "OAuth 2.0 Form Post Response Mode",
+    "PFR": "The check of a SNILS",
+    "RFC3986": "Uniform Resource Identifiers",
+    "RFC5280": "X.509 certificates",
+    "RFC7578": "Forms with files",
+    "RFC8252": "OAuth 2.0 for Native Apps",
+    "RFC8628": "OAuth 2.0 Device Authorization Grant",
+    "RFC8693": "OAuth 2.0 Token Exchange",
+    "RFC8705": "Mutual-TLS Client Authentication and Certificate-Bound Access Tokens",
+    "RFC9101": "JWT-Secured Authorization Requests (JAR)",
+    "RFC9112": "HTTP/1.1",
+    "RFC9162": "Certificate Transparency 2.0",
+    "RFC9325": "Recommendations for TLS",
+    "RFC9440": "The Client-Cert header",
+    "RFC9701": "Signed Token Introspection",
+    "RFC9728": "Protected Resource Metadata",
+    "StandardWebhooks": "Standard Webhooks",
+    "Tink": "Streaming AEAD of Tink",
+    "WCAG22": "Web Content Accessibility Guidelines 2.2",
 }
 
 
@@ -159,8 +187,7 @@ def page() -> str:
         "",
     ]
     for specification in sorted(tests):
-        title = TITLES.get(specification, "")
-        lines += [f"## {specification}{': ' + title if title else ''}", ""]
+        lines += [f"## {specification}: {TITLES[specification]}", ""]
         lines += ["| clause | tests |", "| --- | --- |"]
         for number in sorted(tests[specification], key=_in_order):
             names = "<br>".join(f"`{_short(test)}`" for test in tests[specification][number])

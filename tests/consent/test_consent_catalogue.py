@@ -44,7 +44,7 @@ def test_document_items_name_their_kind() -> None:
     assert ITEMS[next(iter(ITEMS))].document_kind == ""
 
 
-@pytest.mark.spec("OIDC-Core-5.4")
+@pytest.mark.spec("OIDCC-5.4")
 def test_scopes_ask_only_for_what_sign_in_allows() -> None:
     asked = {item for items in SCOPE_ITEMS.values() for item in items}
 

@@ -232,6 +232,21 @@ def test_signing_out_leads_back(suite: Suite, uri: str | None) -> None:
     assert back == f"{POST_LOGOUT}?state=s"
 
 
+@pytest.mark.spec("OIDCSM-3.1")
+def test_pages_that_ask_about_the_session_are_opened(suite: Suite) -> None:
+    """By a browser with scripts, they lead to `session_result` by themselves."""
+    browser = a_runner(suite, "oidcc-session-management-rp-initiated-logout").visits
+
+    for page in ("session_verify", "second_session_verify"):
+        (found,) = (
+            visit
+            for visit in browser
+            if fnmatchcase(f"{SUITE}/test/a/{ALIAS}/{page}", visit["match"])
+        )
+        (task,) = found["tasks"]
+        assert task["commands"] == [["wait", "contains", "session_result", 10]]
+
+
 @pytest.fixture
 def bank(suite: Suite) -> RelyingParty:
     return suite.world.a_fapi2_client(redirect_uris=[CALLBACK])

@@ -324,6 +324,8 @@ class TestRefusedToken:
 
 class TestIntrospection:
     @pytest.mark.spec("RFC7662-2.2")
+    @pytest.mark.spec("RFC9396-9.2")
+    @pytest.mark.spec("RFC9449-6.2")
     def test_live_token_is_described(self, world: IdpWorld) -> None:
         client, person = world.a_fapi2_client(), world.someone()
         tokens = client.tokens(person, scope=PROFILE, authorization_details=disclosure("inn"))
@@ -334,9 +336,9 @@ class TestIntrospection:
         assert answer["token_type"] == "DPoP"
         assert answer["client_id"] == client.client_id
         assert answer["scope"] == PROFILE
-        assert answer["authorization_details"] == tokens["authorization_details"]  # RFC 9396, 9.2
+        assert answer["authorization_details"] == tokens["authorization_details"]
         assert client.dpop_key is not None
-        assert answer["cnf"]["jkt"] == client.dpop_key.jkt  # RFC 9449, 6.2
+        assert answer["cnf"]["jkt"] == client.dpop_key.jkt
 
     @pytest.mark.spec("RFC7662-2.2")
     def test_refresh_token_is_described(self, world: IdpWorld) -> None:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class TestChoose:
-    @pytest.mark.spec("OIDC-Core-3.1.2.1")
+    @pytest.mark.spec("OIDCC-3.1.2.1")
     def test_first_spoken_tag_wins(self) -> None:
         chosen = choose(parse_ui_locales("de fr-CA en-GB ru"))
 

@@ -138,7 +138,7 @@ class TestSignOut:
 
 @pytest.mark.usefixtures("anna")
 class TestSignOutThatASiteAsksFor:
-    @pytest.mark.spec("OIDC-RPInitiated-2")
+    @pytest.mark.spec("OIDCRIL-2")
     def test_person_is_asked_and_then_signed_out(self, browser: httpx.Client) -> None:
         sign_in(browser, "anna")
         asked = browser.get("/end-session", params={"state": "<x>"})
