@@ -37,7 +37,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import ECAlgorithm
 
-SCOPE = "register.feed register.feed.report register.resolve"
+SCOPE = "register.feed register.feed.report register.resolve register.events register.worklist"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from partner_api.agencies.subjects import entry_subject
 from partner_api.openapi import OPERATIONS as PARTNER_OPERATIONS
 from partner_api.service.forgetting import forget_old
 from partner_api.service.limits import set_limit
-from partner_api.service.webhooks import register_webhook
+from partner_api.service.webhooks import register_webhook, replay_webhooks
 
 OPERATIONS = {**PARTNER_OPERATIONS, **AGENCY_OPERATIONS}
 
@@ -24,5 +24,6 @@ __all__ = [
     "list_agency_clients",
     "list_raised_alarms",
     "register_webhook",
+    "replay_webhooks",
     "set_limit",
 ]

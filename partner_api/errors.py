@@ -3,7 +3,7 @@
 Refusals about the token come from `idp` (401). These are about what the token's holder may read.
 """
 
-from kernel.errors import DomainError, InvalidRequest, TooManyRequests
+from kernel.errors import Conflict, DomainError, InvalidRequest, TooManyRequests
 
 
 class AmbiguousPurpose(InvalidRequest):
@@ -90,3 +90,10 @@ class UnacceptableWebhookURI(InvalidRequest):
 
     code = "unacceptable_webhook_uri"
     title = "A webhook address is a public https address."
+
+
+class NoEndpoint(Conflict):
+    """Webhooks can't be sent again to a partner that has nowhere for them."""
+
+    code = "no_webhook_endpoint"
+    title = "This partner has no address for webhooks, or answered 410; enter one first."

@@ -5,7 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Integer, Text, bindparam, delete, exists, func, literal, select, update
+from sqlalchemy import (
+    Integer,
+    Text,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -190,6 +201,29 @@ def find_next_in_order(session: Session, done: Delivery) -> UUID | None:
         .order_by(d.order_place)
         .limit(1)
     )
+
+
+def begin_again(session: Session, partner_id: PartnerId, *, since: datetime) -> Sequence[UUID]:
+    """Let webhooks that came to their end wait anew, as if none had been attempted.
+
+    Returns:
+        Those that were made at `since` or later, in the order in which they were made.
+
+    Transaction:
+        One UPDATE … RETURNING: what is on its way is not touched.
+    """
+    d = webhook_deliveries.c
+    rows = session.execute(
+        update(webhook_deliveries)
+        .where(
+            d.partner_id == partner_id,
+            d.created_at >= since,
+            or_(d.delivered_at.is_not(None), d.abandoned_at.is_not(None)),
+        )
+        .values(attempts=0, delivered_at=None, abandoned_at=None, last_status=None)
+        .returning(d.webhook_id, d.created_at)
+    )
+    return [row.webhook_id for row in sorted(rows, key=lambda row: (row.created_at, row[0]))]
 
 
 def find_notice(session: Session, agency_id: AgencyId) -> int:

@@ -71,12 +71,16 @@ _ISO_CODES = {"D": "DEU"}
 _DAY_PARTS = 3  # year, month, day
 
 
+NOBODY = "—"
+"""How a list is written of which somebody says that it is empty."""
+
+
 def lines_of(name: str, value: Any, language: Language) -> Iterable[str]:  # noqa: ANN401  # JSON
     """Write the value of an attribute, one line for each of its parts or items."""
     writer = _WRITERS.get(name)
     if writer is not None:
         items = value if isinstance(value, list) else [value]
-        return [line for item in items for line in writer(item, language)]
+        return [line for item in items for line in writer(item, language)] or [NOBODY]
     return [str(value)]
 
 

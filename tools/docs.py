@@ -212,6 +212,7 @@ They have passwords only, so that scripts can sign in; `civitas demo people --js
 {people}
 
 At the desk, <http://localhost:8000/desk>, officials decide whether records are about one person.
+Each sets up a second factor first: in an authenticator application, or `oathtool --totp -b KEY`.
 Three policies wait there: their owners have no number, and of the birth date only the year:
 
 | identifier | password | role |

@@ -1,5 +1,6 @@
 """`civitas partner` and `civitas client`: who may speak OAuth with us."""
 
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import click
@@ -19,7 +20,7 @@ from idp.api import (
 from kernel.db import unit_of_work_of
 from kernel.errors import NotFound
 from kernel.ids import PartnerId
-from partner_api.api import register_webhook, set_limit
+from partner_api.api import register_webhook, replay_webhooks, set_limit
 
 
 @click.group()
@@ -104,6 +105,27 @@ def set_webhook(partner_id: str, uri: str, *, is_json: bool) -> None:
             at=opened.clock.now(),
         ).reveal()
     show(is_json, {"uri": uri, "secret": secret}, lines=[f"Secret: {secret}"])
+
+
+@partner.command("replay")
+@click.argument("partner_id")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d"]),
+    required=True,
+    help="Made then or later; a day begins in UTC.",
+)
+@as_json
+def replay(partner_id: str, since: datetime, *, is_json: bool) -> None:
+    """Send PARTNER_ID its webhooks again, those that were given up too.
+
+    Each comes with the webhook-id that it had. They are kept for thirty days after their end.
+    """
+    instant = since if since.tzinfo is not None else since.replace(tzinfo=UTC)
+    with resources() as opened, unit_of_work_of(opened.sessions) as session:
+        again = replay_webhooks(session, known_partner(session, partner_id), since=instant)
+    answer = {"partner_id": partner_id, "webhooks": again}
+    show(is_json, answer, lines=[f"{again} webhooks are sent again."])
 
 
 @partner.command("limit")

@@ -200,10 +200,10 @@ def table(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> l
     """Lay rows out in columns, each as wide as its widest value.
 
     Args:
-        rows: What is shown.
+        rows: What is shown; what is None is left empty.
         columns: Key in the rows to heading.
     """
-    texts = [[str(row[key]) for key in columns] for row in rows]
+    texts = [["" if row[key] is None else str(row[key]) for key in columns] for row in rows]
     headings = list(columns.values())
     widths = [
         max(len(heading), *(len(text[i]) for text in texts)) if texts else len(heading)
@@ -216,10 +216,10 @@ def table(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> l
 
 
 class Progress:
-    """Tells how many people were done with, on one line that is written over."""
+    """Tells how many people were done with, on one line of a terminal that is written over."""
 
     def __init__(self, *, is_hidden: bool) -> None:
-        self._is_hidden = is_hidden
+        self._is_hidden = is_hidden or not sys.stderr.isatty()
         self.done = 0
 
     def __call__(self, done: int) -> None:

@@ -94,7 +94,7 @@ class Rights:
             OfficialUnproven: 403. It is not proven.
         """
         if len(call.assertions) > 1:
-            raise OfficialUnproven(reason="not one")
+            raise OfficialUnproven("Name one official: send the header once.", reason="not one")
         assertion = call.assertions[0] if call.assertions else None
         return self.officials.verify(assertion, audience=audience, at=call.at)
 

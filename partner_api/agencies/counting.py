@@ -6,6 +6,7 @@ yet is lost: the counts are for alarms, every answer about a person stands in th
 Concurrency: one per process; `_lock` guards what was counted and not written.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from threading import Lock
@@ -49,6 +50,8 @@ class Tally:
         self._lock = Lock()
         self._counts: dict[Key, Counts] = {}
         self._written_at = clock.now()
+        self._waiting: asyncio.AbstractEventLoop | None = None
+        self._writing: asyncio.Future[None] | None = None
 
     def add(self, agency_id: AgencyId, official: str, counts: Counts, *, at: datetime) -> bool:
         """Count questions; tell whether what was counted is to be written."""
@@ -59,6 +62,20 @@ class Tally:
             return at - self._written_at >= WRITE_EVERY or (
                 total.by_name + total.by_number >= WRITE_AT
             )
+
+    def write_later(self) -> None:
+        """See to it that what was counted is written, also if nobody asks any more.
+
+        Concurrency: called from the event loop; one timer of a loop at a time.
+        """
+        loop = asyncio.get_running_loop()
+        if self._waiting is not loop:
+            self._waiting = loop
+            loop.call_later(WRITE_EVERY.total_seconds(), self._write_beside, loop)
+
+    def _write_beside(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._waiting = None
+        self._writing = loop.run_in_executor(None, self.write)
 
     def write(self) -> None:
         """Add what was counted to the database, and raise the alarms that it makes."""

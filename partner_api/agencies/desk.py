@@ -241,7 +241,9 @@ def check_admitted(row: Row) -> bool:
     if not row["is_unchanged"]:
         return False
     if not row["is_assertion_fresh"]:
-        raise OfficialUnproven(reason="used before")
+        raise OfficialUnproven(
+            "The assertion was used before: each request has one of its own.", reason="used before"
+        )
     if not row["is_proof_fresh"]:
         raise InvalidResourceProof(
             headers=challenge("dpop", "invalid_dpop_proof"), reason="replayed"

@@ -6,7 +6,8 @@ from kernel.errors import DomainError, InvalidRequest
 class OfficialUnproven(DomainError):
     """Which official asks is not proven: the assertion is missing, expired, used, or not theirs.
 
-    The caller cannot tell which; the reason is in the log.
+    What is wrong with one that an official's key has signed is told; of any other, nothing: the
+    reason is in the log.
     """
 
     code = "official_unproven"

@@ -8,6 +8,7 @@ the access entry. Questions without a number, and batches, are answered in the o
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -112,6 +113,8 @@ async def resolve_one(request: Request) -> Response:
     counts = count_of(description, answer)
     if desk.tally.add(call.agency, asking.official.official_id, counts, at=call.at):
         await run_in_threadpool(desk.tally.write)
+    else:
+        desk.tally.write_later()
     return _respond(request, desk, asking, answer, body)
 
 
@@ -169,20 +172,30 @@ def _unmatched(row: Row) -> Answer:
     return unmatched(Nobody() if isinstance(outcome, Match) else outcome)
 
 
-def _respond(request: Request, desk: Desk, asking: Asking, answer: Answer, body: bytes) -> Response:
-    if JWT not in header_of(request, b"accept"):
-        return PlainResponse(encode(answer), _JSON_HEADERS)
+def _wants_signed(request: Request) -> bool:
+    return JWT in header_of(request, b"accept")
+
+
+def _signed(desk: Desk, asking: Asking, answer: Answer, *, question: bytes, jti: str) -> str:
+    """Return an answer that stands as evidence on its own, and to which question it is one."""
     claims = signed_claims(
         answer,
         issuer=desk.issuer,
         agency_id=asking.call.agency,
         official=asking.official.official_id,
         frame=asking.frame,
-        question_digest=b64url(sha256(body)),
-        request_id=asking.call.request_id,
+        question_digest=b64url(question),
+        request_id=jti,
         at=asking.call.at,
     )
-    signed = desk.signing.jws(KEY_USE, claims, header={"typ": ANSWER_TYPE})
+    return desk.signing.jws(KEY_USE, claims, header={"typ": ANSWER_TYPE})
+
+
+def _respond(request: Request, desk: Desk, asking: Asking, answer: Answer, body: bytes) -> Response:
+    if not _wants_signed(request):
+        return PlainResponse(encode(answer), _JSON_HEADERS)
+    jti = asking.call.request_id
+    signed = _signed(desk, asking, answer, question=sha256(body), jti=jti)
     return Response(signed, headers=dict(NO_STORE), media_type=JWT)
 
 
@@ -194,7 +207,8 @@ async def resolve_batch(request: Request) -> Response:
 
     `legal_basis`, `purpose` and `fields` (comma-separated) are in the query and hold for all. Each
     line has an `id` of yours, and `identifiers`, `attributes` or a `pseudonym`; each answer names
-    the `id`. A line that can't be answered is answered with `error`, and the rest goes on.
+    the `id`. A line that can't be answered is answered with `error`, and the rest goes on. With
+    `Accept: application/jwt` each line's answer is signed, and stands in `signed`.
     """
     desk = desk_of(request)
     call = await desk.begin(request, RESOLVE)
@@ -204,9 +218,8 @@ async def resolve_batch(request: Request) -> Response:
     amount = min(CHUNK, len(lines))
     await desk.entrance.count(call.token.partner_id, at=call.at, amount=amount)
     asking = await _admitted(desk, call, frame)
-    return StreamingResponse(
-        _answer_lines(desk, asking, lines), media_type=NDJSON, headers=dict(NO_STORE)
-    )
+    answers = _answer_lines(desk, asking, lines, are_signed=_wants_signed(request))
+    return StreamingResponse(answers, media_type=NDJSON, headers=dict(NO_STORE))
 
 
 async def _admitted(desk: Desk, call: Call, frame: Frame) -> Asking:
@@ -237,7 +250,19 @@ def _frame_of(request: Request) -> Frame:
     )
 
 
-_Line = tuple[object, Description | DomainError]
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One question of a batch.
+
+    Attributes:
+        line_id: The caller's own; None where it can't be read.
+        asked: Who is meant, or why that can't be read.
+        digest: SHA-256 of the line as it came, without its end.
+    """
+
+    line_id: object
+    asked: Description | DomainError
+    digest: bytes
 
 
 async def _read_lines(request: Request) -> list[_Line]:
@@ -270,9 +295,11 @@ def _read_into(lines: list[_Line], raw: list[bytes]) -> None:
         if len(line) > LONGEST_QUESTION:
             raise PayloadTooLarge
         try:
-            lines.append(read_batch_line(line))
+            line_id, asked = read_batch_line(line)
         except DomainError as refusal:
-            lines.append((_id_of(line), refusal))
+            lines.append(_Line(_id_of(line), refusal, b""))
+        else:
+            lines.append(_Line(line_id, asked, sha256(line)))
 
 
 def _id_of(line: bytes) -> object:
@@ -285,7 +312,9 @@ def _id_of(line: bytes) -> object:
     return found if isinstance(found, str | int) and len(str(found)) <= 64 else None  # noqa: PLR2004
 
 
-async def _answer_lines(desk: Desk, asking: Asking, lines: list[_Line]) -> AsyncIterator[bytes]:
+async def _answer_lines(
+    desk: Desk, asking: Asking, lines: list[_Line], *, are_signed: bool
+) -> AsyncIterator[bytes]:
     """Answer in chunks; what was decided once is decided again for each chunk."""
     for start in range(0, len(lines), CHUNK):
         chunk = lines[start : start + CHUNK]
@@ -294,22 +323,31 @@ async def _answer_lines(desk: Desk, asking: Asking, lines: list[_Line]) -> Async
                 at = asking.call.at
                 partner_id = asking.call.token.partner_id
                 await desk.entrance.count(partner_id, at=at, amount=len(chunk))
-            yield await run_in_threadpool(_answer_chunk, desk, asking, chunk)
+            first = start if are_signed else None
+            yield await run_in_threadpool(_answer_chunk, desk, asking, chunk, signed_from=first)
         except DomainError as refusal:
-            for line_id, _ in lines[start:]:
-                yield _line(line_id, _refusal(refusal))
+            for line in lines[start:]:
+                yield _written(line, _refusal(refusal))
             break
     await run_in_threadpool(desk.tally.write)
 
 
-def _answer_chunk(desk: Desk, asking: Asking, chunk: list[_Line]) -> bytes:
+def _answer_chunk(
+    desk: Desk, asking: Asking, chunk: list[_Line], *, signed_from: int | None
+) -> bytes:
     """Answer the lines of a chunk; from a worker thread.
+
+    Args:
+        desk: What answers.
+        asking: Who asks on which ground, as it was decided for the whole batch.
+        chunk: The lines.
+        signed_from: The number of the chunk's first line in its batch, if answers are signed.
 
     Raises:
         MandateMissing: 403. The mandate was revoked while the batch was being answered.
     """
     asking = renewed(desk, asking)
-    asked = [each for _, each in chunk if isinstance(each, Description)]
+    asked = [line.asked for line in chunk if isinstance(line.asked, Description)]
     with unit_of_work_of(desk.sessions) as session:
         answers = answer_questions(session, desk.keyring, asking, asked)
     desk.tally.add(
@@ -319,17 +357,23 @@ def _answer_chunk(desk: Desk, asking: Asking, chunk: list[_Line]) -> bytes:
         at=asking.call.at,
     )
     answered = iter(answers)
-    return b"".join(
-        _line(line_id, encode(next(answered)))
-        if isinstance(each, Description)
-        else _line(line_id, _refusal(each))
-        for line_id, each in chunk
-    )
+    written = []
+    for number, line in enumerate(chunk, start=signed_from or 0):
+        if isinstance(line.asked, DomainError):
+            members = _refusal(line.asked)
+        elif signed_from is None:
+            members = encode(next(answered))
+        else:
+            jti = f"{asking.call.request_id}.{number}"
+            signed = _signed(desk, asking, next(answered), question=line.digest, jti=jti)
+            members = orjson.dumps({"signed": signed})
+        written.append(_written(line, members))
+    return b"".join(written)
 
 
-def _line(line_id: object, members: bytes) -> bytes:
+def _written(line: _Line, members: bytes) -> bytes:
     """Return an answer's line: its members, and before them the caller's identifier."""
-    return b'{"id":%b,%b\n' % (orjson.dumps(line_id), members[1:])
+    return b'{"id":%b,%b\n' % (orjson.dumps(line.line_id), members[1:])
 
 
 def _refusal(refusal: DomainError) -> bytes:

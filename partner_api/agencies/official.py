@@ -115,25 +115,41 @@ class Officials:
             at: Now.
 
         Raises:
-            OfficialUnproven: 403. Any step failed; the caller cannot tell which.
+            OfficialUnproven: 403. Any step failed. Why a signature says nothing is not told; what
+                else is wrong is, to whoever can sign for the agency.
         """
         if assertion is None:
-            raise OfficialUnproven(reason="missing")
+            raise OfficialUnproven(
+                f"Say which official asks: the header {HEADER} is missing.", reason="missing"
+            )
         try:
             claims = _decode_claims(self._keys.verify(assertion))  # 1
         except (NotVerified, ValueError) as error:  # msgspec's own are ValueErrors
             raise OfficialUnproven(reason=str(error)) from error
         if claims.iss != self._agency_id or claims.aud not in (audience, (audience,)):  # 2
-            raise OfficialUnproven(reason="iss or aud")
+            raise OfficialUnproven(
+                f"iss of the assertion is the agency's identifier, and aud is {audience}.",
+                reason="iss or aud",
+            )
         if not _OFFICIAL_ID.fullmatch(claims.sub):  # 3
-            raise OfficialUnproven(reason="sub")
+            raise OfficialUnproven(
+                "sub of the assertion is a staff identifier: 1 to 64 of A-Z a-z 0-9 . _ @ -",
+                reason="sub",
+            )
         if len(claims.name) > LONGEST_NAME:
-            raise OfficialUnproven(reason="name")
+            raise OfficialUnproven(
+                f"name of the assertion has at most {LONGEST_NAME} characters.", reason="name"
+            )
         issued_at, expires_at = _instant(claims.iat), _instant(claims.exp)  # 4
         if not at < expires_at <= issued_at + LONGEST_LIFE or issued_at > at + CLOCK_SKEW:
-            raise OfficialUnproven(reason="expired")
+            raise OfficialUnproven(
+                "The assertion has expired, is of the future, or lives longer than five minutes.",
+                reason="expired",
+            )
         if not 0 < len(claims.jti) <= LONGEST_JTI:  # 5
-            raise OfficialUnproven(reason="jti")
+            raise OfficialUnproven(
+                f"jti of the assertion has 1 to {LONGEST_JTI} characters.", reason="jti"
+            )
         return Official(
             official_id=claims.sub,
             name=claims.name,

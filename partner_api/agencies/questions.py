@@ -89,7 +89,7 @@ def read_question(body: bytes) -> tuple[Frame, Description]:
     try:
         asked = _decode_question(body)
     except _UNREADABLE as error:
-        raise InvalidRequest("The question is not of its form.") from error
+        raise InvalidRequest(f"The question is not of its form: {_what(error)}") from error
     frame = make_frame(asked.legal_basis, asked.purpose, asked.fields)
     return frame, _description(asked)
 
@@ -113,7 +113,7 @@ def read_conversion(body: bytes) -> Conversion:
     try:
         asked = _decode_conversion(body)
     except _UNREADABLE as error:
-        raise InvalidRequest("The request is not of its form.") from error
+        raise InvalidRequest(f"The request is not of its form: {_what(error)}") from error
     frame = make_frame(asked.legal_basis, asked.purpose, ())
     description = read_description({"pseudonym": asked.pseudonym})
     return Conversion(frame=frame, description=description, to_sector=asked.to_sector)
@@ -129,10 +129,18 @@ def read_batch_line(line: bytes) -> tuple[str | int, Description]:
     try:
         asked = _decode_batch_question(line)
     except _UNREADABLE as error:
-        raise InvalidRequest("The line is not a question of its form.") from error
+        raise InvalidRequest(f"The line is not a question of its form: {_what(error)}") from error
     if isinstance(asked.id, str) and not 0 < len(asked.id) <= LONGEST_ID:
         raise InvalidRequest("The id of a line has 1 to 64 characters.")
     return asked.id, _description(asked)
+
+
+def _what(error: Exception) -> str:
+    """Say what is wrong: which member is missing, unknown, or of another type; never a value."""
+    if not isinstance(error, msgspec.ValidationError):
+        return "it is not JSON."
+    said = f"{error}.".replace("Object missing required field", "it lacks")
+    return said.replace("Object contains unknown field", "it may not have").replace("`", "'")
 
 
 def _description(asked: _Question | _BatchQuestion) -> Description:
@@ -159,8 +167,9 @@ def make_frame(legal_basis: str, purpose: str, fields: Sequence[str] | None) -> 
     if fields is not None:
         if len(fields) > MOST_FIELDS or len(set(fields)) != len(fields):
             raise InvalidRequest("A field is named twice.")
-        if any(name not in MANDATE_FIELDS for name in fields):
-            raise InvalidRequest("There is no such field.")
+        for number, name in enumerate(fields, start=1):
+            if name not in MANDATE_FIELDS:
+                raise InvalidRequest(f"There is no such field: number {number} of fields.")
     return Frame(
         legal_basis=legal_basis, purpose=purpose, fields=None if fields is None else tuple(fields)
     )

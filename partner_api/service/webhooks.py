@@ -22,6 +22,7 @@ from kernel.keyring import Keyring
 from kernel.secret import Secret, random_bytes
 from partner_api import store
 from partner_api.delivery import Sender
+from partner_api.errors import NoEndpoint
 from partner_api.webhooks import (
     SECRET_OVERLAP,
     Outcome,
@@ -119,6 +120,29 @@ def make_webhook(
         return None
     enqueue(session, DELIVER_TASK, webhook_id=str(webhook_id))
     return webhook_id
+
+
+def replay_webhooks(session: Session, partner_id: PartnerId, *, since: datetime) -> int:
+    """Send a partner again what it was sent, or could not be sent, since an instant.
+
+    Each has the `webhook-id` and the body that it had, and all of its attempts anew; those of one
+    key follow each other as before. What is on its way is left alone.
+
+    Returns:
+        How many there are; none that were forgotten (`DELIVERIES_KEPT`).
+
+    Raises:
+        NoEndpoint: 409. There is nowhere to send them.
+
+    Transaction:
+        The webhooks and their jobs together.
+    """
+    if store.find_endpoint(session, partner_id) is None:
+        raise NoEndpoint
+    again = store.begin_again(session, partner_id, since=since)
+    for webhook_id in again:
+        enqueue(session, DELIVER_TASK, webhook_id=str(webhook_id))
+    return len(again)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from audit.api import NewEntry
+from examples.verify_answer import NotEvidence, verify_answer
 from kernel.ids import PartnerId
 from partner_api.agencies.browsing import Alarm, Pattern
 from partner_api.agencies.hot import CHUNK
@@ -34,11 +35,19 @@ def asker(world: World) -> Asker:
     return an_asker(world)
 
 
-def send(asker: Asker, lines: list[Any], path: str = BATCH, **more: Any) -> httpx.Response:  # noqa: ANN401
+def send(
+    asker: Asker,
+    lines: list[Any],
+    path: str = BATCH,
+    *,
+    accept: str = "*/*",
+    **more: Any,  # noqa: ANN401
+) -> httpx.Response:
     body = b"\n".join(
         line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines
     )
-    return asker.post(path, body, headers={"Content-Type": "application/x-ndjson"}, **more)
+    headers = {"Content-Type": "application/x-ndjson", "Accept": accept}
+    return asker.post(path, body, headers=headers, **more)
 
 
 def resolved(world: World, person: Someone) -> list[NewEntry]:
@@ -85,6 +94,30 @@ def test_each_line_is_answered_in_order_and_by_itself(world: World, asker: Asker
     assert answers[1]["errors"][0]["code"] == "check_digit"
     assert [len(resolved(world, each)) for each in (one, other)] == [1, 1]
     assert resolved(world, one)[0].entry_id.hex == answers[0]["entry_id"].replace("-", "")
+
+
+def test_answers_are_signed_line_by_line(world: World, asker: Asker) -> None:
+    person = someone(world)
+    lines = [
+        json.dumps({"id": number, "identifiers": {"inn": inn}}).encode()
+        for number, inn in enumerate((person.inn, an_inn(), "500100732258"))
+    ]
+    keys = world.http.get("/agency/v1/jwks").json()
+
+    found, nobody, refused = read(send(asker, lines, accept="application/jwt"))
+
+    assert [found["id"], nobody["id"]] == [0, 1]
+    claims = [
+        verify_answer(answer["signed"], line, keys)
+        for answer, line in zip((found, nobody), lines, strict=False)
+    ]
+    assert [each["answer"]["outcome"] for each in claims] == ["match", "none"]
+    assert {each["aud"] for each in claims} == {asker.agency_id}
+    assert claims[0]["jti"] != claims[1]["jti"]
+    assert "signed" not in refused
+    assert refused["error"] == "question_refused"
+    with pytest.raises(NotEvidence):
+        verify_answer(found["signed"], lines[1], keys)
 
 
 def test_fields_of_the_query_narrow_all_answers(world: World, asker: Asker) -> None:

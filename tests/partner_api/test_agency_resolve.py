@@ -555,10 +555,28 @@ class TestOfficials:
         answers = [asker.ask(identifiers={"inn": an_inn()}, official=each) for each in ahead]
         assert [each.status_code for each in answers] == [200, 403]
 
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"aud": "https://elsewhere.example"}, "aud is http"),
+            ({"sub": "x" * 65}, "staff identifier"),
+            ({"iat": 0, "exp": 1}, "has expired"),
+            ({"key": OfficialKey(kid="unknown")}, "does not prove"),
+        ],
+        ids=lambda change: next(iter(change)) if isinstance(change, dict) else "",
+    )
+    def test_whoever_can_sign_for_the_agency_is_told_what_is_wrong(
+        self, asker: Asker, change: dict[str, Any], said: str
+    ) -> None:
+        refused = asker.ask(identifiers={"inn": an_inn()}, official=asker.official(**change))
+
+        assert said in refused.json()["detail"]
+
     def test_missing_assertion_is_refused(self, asker: Asker) -> None:
         refused = asker.ask(identifiers={"inn": an_inn()}, official=None)
 
         assert refused.json()["code"] == "official_unproven"
+        assert "Civitas-Official is missing" in refused.json()["detail"]
 
     @pytest.mark.parametrize("is_by_number", [True, False])
     def test_assertion_is_for_one_question(

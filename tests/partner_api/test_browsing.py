@@ -1,5 +1,7 @@
 """Browsing is told from work by counts alone."""
 
+import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session, sessionmaker
 
+from kernel.clock import FrozenClock
 from kernel.ids import AgencyId
+from partner_api.agencies import counting
 from partner_api.agencies.browsing import Alarm, Counts, Pattern, find_alarms
 from partner_api.agencies.store import add_counts
 from partner_api.service.forgetting import QUESTION_COUNTS_KEPT, forget_old
@@ -38,6 +42,31 @@ def test_alarm_says_how_many() -> None:
     assert find_alarms(Counts(by_name=50, by_name_matched=2)) == (
         Alarm(pattern=Pattern.MANY_NAMES, asked=50, matched=2),
     )
+
+
+def test_counts_are_written_though_nobody_asks_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Mapping[counting.Key, Counts]] = []
+    is_written, loop = asyncio.Event(), asyncio.new_event_loop()
+
+    def write(_: object, counted: Mapping[counting.Key, Counts], **_at: object) -> list[Alarm]:
+        written.append(counted)
+        loop.call_soon_threadsafe(is_written.set)
+        return []
+
+    monkeypatch.setattr(counting, "WRITE_EVERY", timedelta(milliseconds=1))
+    monkeypatch.setattr(counting, "raise_alarms", write)
+    tally = counting.Tally(sessionmaker(), FrozenClock(NOON), tell=lambda _: None)
+
+    async def ask() -> None:
+        for _ in range(2):
+            assert not tally.add(AgencyId("tax"), "inspector-7", Counts(by_name=1), at=NOON)
+            tally.write_later()
+        await is_written.wait()
+
+    loop.run_until_complete(asyncio.wait_for(ask(), 5))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    assert written == [{(AgencyId("tax"), "inspector-7", NOON): Counts(by_name=2)}]
 
 
 @pytest.mark.db

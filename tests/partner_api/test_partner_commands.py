@@ -38,6 +38,7 @@ def test_webhook_shows_its_secret_once_and_another_the_next_time(run: Run) -> No
     [
         pytest.param(("webhook", "bank", "http://10.0.0.1/"), id="address that is not public"),
         pytest.param(("webhook", "nobody", "https://bank.example/"), id="webhook of nobody"),
+        pytest.param(("replay", "bank", "--since", "2026-11-23"), id="nowhere to send again"),
         pytest.param(("limit", "nobody", "5"), id="limit of nobody"),
         pytest.param(("limit", "bank", "0"), id="limit of nothing"),
     ],

@@ -29,13 +29,14 @@ from kernel.signing import SigningKeys
 from kernel.worker import run_worker
 from partner_api import jobs, store
 from partner_api.delivery import Sender
-from partner_api.errors import UnacceptableWebhookURI
+from partner_api.errors import NoEndpoint, UnacceptableWebhookURI
 from partner_api.service.forgetting import DELIVERIES_KEPT, forget_old
 from partner_api.service.webhooks import (
     DELIVER_TASK,
     attempt_delivery,
     make_webhook,
     register_webhook,
+    replay_webhooks,
 )
 from partner_api.webhooks import RETRY_DELAYS, Outcome
 from tests.consent.consent_builders import a_request
@@ -245,6 +246,41 @@ class TestRetries:
         with sessions() as session:
             (delivery,) = store.list_deliveries(session, BANK)
             assert delivery.abandoned_at == AT
+
+    def test_what_was_delivered_or_given_up_is_sent_again_on_demand(
+        self, sessions: sessionmaker[Session], keyring: Keyring
+    ) -> None:
+        """With the identifier and the body that it had, and ten attempts more."""
+        receiver = Receiver(*[500] * 10)
+        webhook_id = a_webhook(sessions)
+        for _ in range(10):
+            attempt_delivery(sessions, keyring, receiver.sender(Sender), webhook_id, at=AT)
+        later = AT + timedelta(seconds=1)
+
+        with unit_of_work_of(sessions) as session:
+            assert replay_webhooks(session, BANK, since=later) == 0
+            assert replay_webhooks(session, BANK, since=AT) == 1
+            assert replay_webhooks(session, BANK, since=AT) == 0  # it is on its way
+        receiver.statuses = [500, 204]
+        outcomes = [
+            attempt_delivery(sessions, keyring, receiver.sender(Sender), webhook_id, at=AT)
+            for _ in range(2)
+        ]
+
+        assert outcomes == [Outcome.RETRY, Outcome.DELIVERED]
+        assert len({request.content for request in receiver.got}) == 1
+        assert {request.headers["webhook-id"] for request in receiver.got} == {str(webhook_id)}
+        with sessions() as session:
+            at_once = [job for job in waiting(session) if job[1] is None]
+        assert at_once == [(str(webhook_id), None)] * 2
+
+    def test_nothing_is_sent_again_to_nowhere(self, sessions: sessionmaker[Session]) -> None:
+        a_webhook(sessions)
+        with unit_of_work_of(sessions) as session:
+            store.disable_endpoint(session, BANK, uri=URI, at=AT)
+
+        with sessions() as session, pytest.raises(NoEndpoint):
+            replay_webhooks(session, BANK, since=AT)
 
     def test_is_forgotten_a_month_after_it_came_to_its_end(
         self, sessions: sessionmaker[Session], keyring: Keyring

@@ -112,6 +112,9 @@ class TestLines:
         assert list(lines_of("deathdate", "2026-05", EN)) == ["05.2026"]
         assert list(lines_of("deathdate", "2026", EN)) == ["2026"]
 
+    def test_list_of_nobody_is_no_empty_line(self) -> None:
+        assert list(lines_of("parents", [], EN)) == ["—"]
+
     def test_postal_code_is_not_written_twice(self) -> None:
         assert list(lines_of("stay_address", VALUES["stay_address"], RU)) == [
             "300000, г. Тула, ул. Мира, 1"
