@@ -11,12 +11,14 @@ from typing import Any, Final, LiteralString
 from uuid import UUID
 
 import psycopg
-from psycopg import Connection
 from psycopg.adapt import Dumper
+from psycopg.errors import UniqueViolation
 from psycopg.pq import Format
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Connection,
+    Executable,
     FromClause,
     Integer,
     LargeBinary,
@@ -34,6 +36,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine, UserDefinedType
 from typing_extensions import override
 
+from kernel.behind import at_once, later
+
 _COPY_TYPES: Final = {
     "uuid": "uuid",
     "bytea": "bytea",
@@ -49,18 +53,48 @@ _COPY_TYPES: Final = {
 def copy_rows(session: Session, table: Table, rows: Iterable[Sequence[object]]) -> None:
     """Insert many rows in the order of the table's columns, by COPY in the session's transaction.
 
-    A violated constraint ends the transaction, as with INSERT.
+    A violated constraint ends the transaction, as with INSERT. Under `kernel.behind`, the rows are
+    written behind it.
     """
     rows = list(rows)
-    if not rows:
-        return
+    if rows:
+        later(session, partial(_copy, table, rows))
+
+
+def _copy(table: Table, rows: Iterable[Sequence[object]], on: Connection) -> None:
     statement, types = _copy_statement(table)
-    connection = session.connection().connection.driver_connection
-    assert isinstance(connection, Connection)
+    connection = on.connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)
+
+
+def copy_new_rows(session: Session, table: Table, rows: Iterable[Sequence[object]]) -> bool:
+    """Insert many rows as `copy_rows` does; tell whether all of them were new.
+
+    Transaction:
+        Waits for whoever is inserting one of them, in the order of the rows. If one is there
+        already, nothing goes until the caller's savepoint is rolled back.
+    """
+    rows = list(rows)
+    try:
+        if rows:
+            with at_once(session) as connection:
+                _copy(table, rows, connection)
+    except UniqueViolation:
+        return False
+    return True
+
+
+def execute_later(session: Session, statement: Executable) -> None:
+    """Run a statement of which no answer is wanted; under `kernel.behind`, behind the rest."""
+
+    def execute(on: Connection) -> None:
+        on.execute(statement)
+
+    later(session, execute)
 
 
 @lru_cache(64)

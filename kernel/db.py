@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
 
+from kernel.behind import at_once
 from kernel.errors import DomainError
 
 metadata = MetaData(
@@ -196,10 +197,11 @@ class HotStatement:
 
         For a rule that has a hot caller and an ordinary one: there is one statement of it.
         """
-        connection = session.connection().connection.driver_connection
-        assert isinstance(connection, psycopg.Connection)
-        with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
-            return cursor.execute(self.sql, self.arguments(values)).fetchone()
+        with at_once(session) as on:
+            connection = on.connection.driver_connection
+            assert isinstance(connection, psycopg.Connection)
+            with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
+                return cursor.execute(self.sql, self.arguments(values)).fetchone()
 
     def fixed(self, values: Mapping[str, object]) -> "FixedStatement":
         """Return the statement with some of its values given for good."""

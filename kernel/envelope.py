@@ -108,10 +108,14 @@ def unseal(key: bytes | AESGCM, envelope: bytes, *, associated_data: bytes) -> b
     Raises:
         Undecryptable: Wrong key, wrong place, changed or truncated; the caller cannot tell which.
     """
-    key_version_of(envelope)
+    if len(envelope) < OVERHEAD_BYTES or envelope[0] != SUITE_AES_256_GCM:
+        raise Undecryptable(reason="not an envelope", length=len(envelope))
     cipher = AESGCM(key) if isinstance(key, bytes) else key
-    place = envelope[:_HEADER_BYTES] + associated_data
     try:
-        return cipher.decrypt(envelope[_HEADER_BYTES:_BODY], envelope[_BODY:], place)
+        return cipher.decrypt(
+            envelope[_HEADER_BYTES:_BODY],
+            envelope[_BODY:],
+            envelope[:_HEADER_BYTES] + associated_data,
+        )
     except InvalidTag as error:
         raise Undecryptable(reason="tag") from error

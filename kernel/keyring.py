@@ -10,14 +10,15 @@ no other way to one, except for a key that was minted a moment ago and has seale
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Protocol, final
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session, sessionmaker
 from typing_extensions import override
@@ -32,6 +33,7 @@ from kernel.secret import b64url, random_bytes
 from kernel.tables import person_keys, zone_keys
 
 DEFAULT_ZONE = "main"
+_SHA256 = SHA256()
 _PERSON_KEY_VERSION = 1  # a person key is never replaced, only rewrapped or destroyed
 
 
@@ -121,8 +123,8 @@ class Keyring:
         self._index_master = root.derive("index")
         self._pseudonym_master = root.derive("pseudonym")
         # Derived once per kind or sector: they are few, and the result is a constant.
-        self._index_keys: dict[str, hmac.HMAC] = {}
-        self._sector_keys: dict[str, hmac.HMAC] = {}
+        self._index_keys: dict[str, HMAC] = {}
+        self._sector_keys: dict[str, HMAC] = {}
         self._zone_keys = _ZoneKeys({}, 0)
 
     @override
@@ -278,11 +280,19 @@ class Keyring:
         Returns:
             32 bytes: HMAC-SHA-256 under the index key of the kind.
         """
+        return _digest(self._index_key(kind), value.encode())
+
+    def blind_indexes(self, kind: str, values: Iterable[str]) -> list[bytes]:
+        """Return the digests of several values of one kind, in order; see `blind_index`."""
+        keyed = self._index_key(kind)
+        return [_digest(keyed, value.encode()) for value in values]
+
+    def _index_key(self, kind: str) -> HMAC:
         keyed = self._index_keys.get(kind)
         if keyed is None:
             key = hmac.digest(self._index_master, kind.encode(), "sha256")
-            keyed = self._index_keys[kind] = hmac.new(key, digestmod=sha256)
-        return _digest(keyed, value.encode())
+            keyed = self._index_keys[kind] = HMAC(key, _SHA256)
+        return keyed
 
     def pseudonym(self, sector: str, person_id: PersonId) -> str:
         """Return the person's pseudonym in `sector`: 43 base64url characters, always the same.
@@ -292,15 +302,18 @@ class Keyring:
         keyed = self._sector_keys.get(sector)
         if keyed is None:
             key = hmac.digest(self._pseudonym_master, sector.encode(), "sha256")
-            keyed = self._sector_keys[sector] = hmac.new(key, digestmod=sha256)
+            keyed = self._sector_keys[sector] = HMAC(key, _SHA256)
         return b64url(_digest(keyed, person_id.bytes))
 
 
-def _digest(keyed: hmac.HMAC, value: bytes) -> bytes:
-    """Return the keyed digest of a value; the key was taken in before, once for all values."""
+def _digest(keyed: HMAC, value: bytes) -> bytes:
+    """Return the keyed digest of a value; the key was taken in before, once for all values.
+
+    The standard library's copy of a keyed digest takes five times as long.
+    """
     digest = keyed.copy()
     digest.update(value)
-    return digest.digest()
+    return digest.finalize()
 
 
 def insert_person_key(session: Session, new: NewPersonKey, *, at: datetime) -> None:

@@ -1,25 +1,33 @@
 """Load a population as large as one likes, and tell what it took, part by part.
 
     python -m loadtests.population_load --people 200000
-    python -m loadtests.population_load --people 1000000 --feeds 1 --then 200000
+    python -m loadtests.population_load --people 1000000 --feeds 1 --data /tmp/million
+    python -m loadtests.population_load --people 1000000 --feeds 1 --then 200000 --data /tmp/copy
 
 The first loads five feeds about as many people. The second makes a register of a million persons
-from one feed, and then loads another agency's records about some of them: what a register does on
-most of its days.
+from one feed and keeps it. The third loads another agency's records about some of them into a copy
+of that register (`cp -a`): what a register does on most of its days. With `--data`, feeds that are
+in already are not loaded again.
 
 One process loads. Processor time is told apart: the loading process's, and that of all processes of
-the database. Nothing is pinned to a core, so that it can run beside other work.
+the database. Nothing is pinned to a core, so that it can run beside other work. Memory grows while
+what is remembered of names and days fills; so it is held against what it was after a fifth of a
+feed.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
+import psycopg
 
 import migrations
 from kernel.clock import SystemClock
@@ -36,6 +44,7 @@ from population_register.model import AgencyRole
 
 _MIB = 1 << 20
 _LINES_PER_FEED = 10
+_WARM = _LINES_PER_FEED // 5
 
 Feeds = list[tuple[AgencyRole, int]]
 
@@ -47,6 +56,7 @@ class Part:
     Attributes:
         feed: Whose they are.
         records: How many there are in the register now.
+        seconds: By the clock.
         rate: Records a second.
         loader_us: Processor time of the loading process for each record.
         database_us: Processor time of the database's processes for each record.
@@ -55,6 +65,7 @@ class Part:
 
     feed: str
     records: int
+    seconds: float
     rate: float
     loader_us: float
     database_us: float
@@ -71,10 +82,10 @@ class Part:
 class Watch:
     """Tells what records took since the watch was last read."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, records: int) -> None:
         self._url = url
         self._process = psutil.Process()
-        self.records = 0
+        self.records = records
         self._then = self._now()
 
     def _now(self) -> tuple[float, float, float]:
@@ -89,6 +100,7 @@ class Watch:
         return Part(
             feed=feed,
             records=records,
+            seconds=seconds,
             rate=new / seconds,
             loader_us=1e6 * loader / new,
             database_us=1e6 * database / new,
@@ -102,41 +114,80 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=20_000)
     parser.add_argument("--feeds", type=int, default=len(ROLES), help="how many agencies send one")
     parser.add_argument("--then", type=int, default=0, help="rows of the next agency's feed")
+    parser.add_argument("--data", type=Path, help="keep the register here, or load into it")
     parser.add_argument("--output", type=Path, default=RESULTS / "population_load.json")
     arguments = parser.parse_args()
     feeds = [(role, arguments.people) for role in ROLES[: arguments.feeds]]
     if arguments.then:
         feeds.append((ROLES[arguments.feeds], arguments.then))
     RESULTS.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=RESULTS) as name, EmbeddedPostgres(Path(name) / "data") as server:
+    with (
+        TemporaryDirectory(dir=RESULTS) as name,
+        EmbeddedPostgres(arguments.data or Path(name) / "data") as server,
+    ):
         folder = Path(name)
+        migrations.upgrade(server.url)
+        feeds = [(role, rows) for role, rows in feeds if role not in loaded_already(server.url)]
         for role, rows in feeds:
             Country().write(folder / f"{role.value}.ndjson", role, range(rows))
-        migrations.upgrade(server.url)
-        parts = load(server.url, folder, feeds)
+        parts = load(server.url, folder, feeds, (arguments.data or folder) / KEY_FILE)
         size = stored_bytes(server.url)
-    print(f"{size:,} bytes, {size / arguments.people:,.0f} a person")  # noqa: T201
+    whole, growth = parts[-1], memory_growth(parts)
+    both = whole.loader_us + whole.database_us
+    print(  # noqa: T201
+        f"{whole.records:,} records in the register; {whole.seconds:,.0f} s, {whole.rate:,.0f}/s;"
+        f" {both:.0f} us of both, {1e6 / both:,.0f} a second and core\n"
+        f"memory after a fifth of a feed times {growth:.2f} at most\n"
+        f"{size:,} bytes, {size / arguments.people:,.0f} a person"
+    )
     document = {
         "people": arguments.people,
         "bytes": size,
+        "memory_growth": growth,
         "parts": [asdict(part) for part in parts],
     }
     arguments.output.write_text(json.dumps(document, indent=1) + "\n")
 
 
-def load(url: str, folder: Path, feeds: Feeds) -> list[Part]:
+def loaded_already(url: str) -> set[AgencyRole]:
+    """Return whose feeds are in a register."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT agency_id FROM feeds WHERE finished_at IS NOT NULL")
+        return {AgencyRole(agency_id) for (agency_id,) in rows}
+
+
+def memory_growth(parts: Sequence[Part]) -> float:
+    """Return how many times the memory after a fifth of a feed there is at most later in it."""
+    growth = 1.0
+    for _, part in groupby(parts[:-1], attrgetter("feed")):
+        of_feed = [one.memory_mib for one in part]
+        warm = of_feed[min(_WARM, len(of_feed)) - 1]
+        growth = max(growth, max(of_feed[_WARM - 1 :], default=warm) / warm)
+    return growth
+
+
+def already(url: str) -> int:
+    """Return how many records a register has."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT count(*) FROM record_links").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def load(url: str, folder: Path, feeds: Feeds, key_file: Path) -> list[Part]:
     """Load feeds that lie in a folder, and tell of each part as it is done."""
     clock = SystemClock()
     engine = make_engine(url)
     sessions = make_sessions(engine)
-    LocalKeyFile.create(folder / KEY_FILE)
-    keyring = Keyring.open(LocalKeyFile.open(folder / KEY_FILE), sessions, at=clock.now())
+    if not key_file.exists():
+        LocalKeyFile.create(key_file)
+    keyring = Keyring.open(LocalKeyFile.open(key_file), sessions, at=clock.now())
     with unit_of_work_of(sessions) as session:
         for role, _ in feeds:
             add_agency(session, agency_of(role), datetime.now(UTC))
     parts: list[Part] = []
-    whole, watch = Watch(url), Watch(url)
-    loaded = 0
+    loaded = already(url)
+    whole, watch = Watch(url, loaded), Watch(url, loaded)
     for role, rows in feeds:
         step = max(1, rows // _LINES_PER_FEED)
 

@@ -13,6 +13,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import psycopg
 
 import migrations
@@ -23,7 +24,7 @@ from kernel.root_keys import LocalKeyFile
 from loadtests.figures import Figure
 from loadtests.machine import ROOT, Machine, database_cpu_seconds
 from loadtests.register_feeds import ROLES, Country, agency_of
-from population_register.api import FeedFormat, add_agency, load_feed
+from population_register.api import FeedFormat, FeedReport, add_agency, load_feed
 
 PEOPLE = 20_000
 QUICK_PEOPLE = 500
@@ -51,10 +52,9 @@ def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
         done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"The measurement failed:\n{done.stderr[-4000:]}")
-    seconds, cpu, memory, first, last = map(float, done.stdout.splitlines()[-1].split())
+    seconds, cpu, memory, growth, pace = map(float, done.stdout.splitlines()[-1].split())
     database = database_cpu_seconds(url) - database_before
-    records = people * len(ROLES)
-    rate = records / seconds
+    rate = (records := people * len(ROLES)) / seconds
     return [
         Figure(
             name="register.load",
@@ -77,11 +77,17 @@ def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
         ),
         Figure(
             name="register.load_growth",
-            value=last / first,
+            value=pace,
             unit="x",
             against="a new person in the last tenth of the first feed and in the first",
         ),
         Figure(name="register.load_memory", value=memory / _MIB, unit="MiB", against="peak"),
+        Figure(
+            name="register.load_memory_growth",
+            value=growth,
+            unit="x",
+            against="most of a feed's last four fifths, and at their beginning",
+        ),
         Figure(
             name="register.bytes_per_person",
             value=stored_bytes(url) / people,
@@ -101,7 +107,7 @@ def stored_bytes(url: str) -> int:
 
 
 def main() -> None:
-    """Load the feeds of a folder; print seconds, processor time, peak memory, and two paces."""
+    """Load the feeds of a folder; print seconds, processor time, memory and growth, pace."""
     url, folder, people = sys.argv[1:]
     clock = SystemClock()
     sessions = make_sessions(make_engine(url))
@@ -111,7 +117,15 @@ def main() -> None:
             add_agency(session, agency_of(role), datetime.now(UTC))
     begun, begun_cpu = time.perf_counter(), time.process_time()
     paces: list[tuple[int, float]] = [(0, begun)]
+    process = psutil.Process()
+    growth = 1.0
     for role in ROLES:
+        held: list[int] = []
+
+        def tell(report: FeedReport, held: list[int] = held) -> None:
+            paces.append((report.lines, time.perf_counter()))
+            held.append(process.memory_info().rss)
+
         with (Path(folder) / f"{role.value}.ndjson").open("rb") as file:
             load_feed(
                 sessions,
@@ -120,8 +134,10 @@ def main() -> None:
                 agency_id=agency_of(role).agency_id,
                 file=file,
                 feed_format=FeedFormat.NDJSON,
-                progress=lambda report: paces.append((report.lines, time.perf_counter())),
+                progress=tell,
             )
+        warm = len(held) // 5
+        growth = max(growth, max(held[warm:]) / held[warm])
     seconds, cpu = time.perf_counter() - begun, time.process_time() - begun_cpu
     first = [pace for pace in paces if pace[0] <= int(people)]
     first = first[: next((n for n, pace in enumerate(first) if pace[0] == int(people)), 1) + 1]
@@ -130,8 +146,8 @@ def main() -> None:
         seconds,
         cpu,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        _pace(first[: tenth + 1]),
-        _pace(first[-tenth - 1 :]),
+        growth,
+        _pace(first[-tenth - 1 :]) / _pace(first[: tenth + 1]),
     )
 
 

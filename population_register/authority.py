@@ -69,6 +69,8 @@ AUTHORITY: Mapping[str, tuple[AgencyRole, ...]] = {
 }
 """Who answers for an attribute, strongest first; a role that is not named comes after all named."""
 
+_PLACES = {name: place for place, name in enumerate(ATTRIBUTES)}
+_MANY = frozenset(name for name, attribute in ATTRIBUTES.items() if attribute.is_many)
 _LAST_RANK = len(AgencyRole)
 _RANKS: Mapping[AgencyRole, Mapping[str, int]] = {
     role: {
@@ -203,6 +205,14 @@ def derive_history(
     return history
 
 
+def begin_history(
+    record: SourceRecord, roles: Mapping[AgencyId, AgencyRole]
+) -> dict[str, tuple[AttributeValue, ...]]:
+    """Return what `derive_history` would make of a statement alone: the first about somebody."""
+    said = add_statement({}, record, roles)
+    return {name: said[name] for name in sorted(said, key=_PLACES.__getitem__)}
+
+
 def add_statement(
     history: History, record: SourceRecord, roles: Mapping[AgencyId, AgencyRole]
 ) -> dict[str, tuple[AttributeValue, ...]]:
@@ -218,26 +228,27 @@ def add_statement(
     """
     changed: dict[str, tuple[AttributeValue, ...]] = {}
     ranks = _RANKS[roles[record.agency_id]]
+    since = -record.valid_from.toordinal()
+    days = record.valid_from, record.valid_to
     for name, value in record.attributes.items():
-        is_many = ATTRIBUTES[name].is_many
-        known = history.get(name, ())
-        ours = ranks[name], -record.valid_from.toordinal(), record.agency_id
-        place = 0
-        while place < len(known) and _strength(known[place], name, roles) < ours:
-            place += 1
-        stronger, weaker = known[:place], known[place:]
-        days = record.valid_from, record.valid_to
-        if not is_many:
-            if any(
-                word.value == value and _covers(word.valid_from, word.valid_to, *days)
-                for word in stronger
-            ):
-                continue
-            weaker = tuple(
-                word
-                for word in weaker
-                if word.value != value or not _covers(*days, word.valid_from, word.valid_to)
-            )
+        is_many = name in _MANY
+        stronger = weaker = known = history.get(name, ())
+        if known:
+            ours = ranks[name], since, record.agency_id
+            place = 0
+            while place < len(known) and _strength(known[place], name, roles) < ours:
+                place += 1
+            stronger, weaker = known[:place], known[place:]
+            if not is_many:
+                if _says(stronger, value, *days):
+                    continue
+                weaker = tuple(
+                    [
+                        word
+                        for word in weaker
+                        if word.value != value or not _covers(*days, word.valid_from, word.valid_to)
+                    ]
+                )
         said = tuple(
             AttributeValue(
                 value=item,
@@ -253,6 +264,14 @@ def add_statement(
         if said:
             changed[name] = (*stronger, *said, *weaker)
     return changed
+
+
+def _says(words: Iterable[AttributeValue], value: JSONValue, start: date, end: date | None) -> bool:
+    """Tell whether one of the words says the value of all these days."""
+    for word in words:
+        if word.value == value and _covers(word.valid_from, word.valid_to, start, end):
+            return True
+    return False
 
 
 def _strength(

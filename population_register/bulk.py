@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, LargeBinary, Uuid
 
 from kernel.bulk import any_of as any_of_kind
-from kernel.bulk import copy_rows, rows_of
+from kernel.bulk import copy_new_rows, copy_rows, execute_later, rows_of
 from kernel.ids import PersonId
 
 
@@ -25,4 +25,12 @@ def any_key_of(keys: Iterable[int]) -> ColumnElement[Any]:
     return any_of_kind(BigInteger, keys)
 
 
-__all__ = ["any_id_of", "any_key_of", "any_of", "copy_rows", "rows_of"]
+__all__ = [
+    "any_id_of",
+    "any_key_of",
+    "any_of",
+    "copy_new_rows",
+    "copy_rows",
+    "execute_later",
+    "rows_of",
+]

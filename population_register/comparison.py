@@ -19,7 +19,7 @@ from rapidfuzz.fuzz import token_sort_ratio
 from population_register.names import is_short_form, latin_fold, sound_key
 
 MISSING: Final = -1
-_CACHED_PAIRS = 1 << 17
+_CACHED_PAIRS = 1 << 14
 
 Profile: TypeAlias = Mapping[str, tuple[str, ...]]
 """Values by feature, in the forms that `profiles` makes; a feature without a value is absent."""

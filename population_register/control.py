@@ -4,7 +4,7 @@
 the calendar: nobody dies before being born, and no passport is issued to a child.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeAlias
 
@@ -32,6 +32,9 @@ AHEAD = timedelta(days=366)
 """How far in the future a record may begin: a decision taken today, and not a typing error."""
 
 Attributes: TypeAlias = Mapping[str, JSONValue]
+
+_SHAPES = {name: attribute.shape for name, attribute in ATTRIBUTES.items()}
+_PLACES = {name: place for place, name in enumerate(ATTRIBUTES)}
 
 
 def read_record(
@@ -134,16 +137,16 @@ def _read_attributes(row: Mapping[str, JSONValue], problems: Problems) -> dict[s
     for name, value in row.items():
         if name in ENVELOPE_FIELDS or value is None or value == "":
             continue
-        attribute = ATTRIBUTES.get(name)
-        if attribute is None:
+        shape = _SHAPES.get(name)
+        if shape is None:
             problems.add(
                 safe_field(name), "unknown_field", "There is no such field; map or ignore it."
             )
             continue
-        canonical = attribute.shape.read(value, name, problems)
+        canonical = shape.read(value, name, problems)
         if canonical is not None:
             read[name] = canonical
-    return {name: read[name] for name in ATTRIBUTES if name in read}
+    return {name: read[name] for name in sorted(read, key=_PLACES.__getitem__)}
 
 
 # Logic
@@ -170,15 +173,17 @@ def _check_attributes(record: SourceRecord, today: date, problems: Problems) -> 
         problems.add(
             "birthdate", "not_recognisable", "Send an identifier, or a name with the birth date."
         )
-    for check in (_check_life, _check_documents, _check_periods, _check_zone, _check_kin):
-        check(attributes, today, problems)
+    said = attributes.keys()
+    for check, about in _CHECKS:
+        if not about.isdisjoint(said):
+            check(attributes, today, problems)
 
 
 def is_recognisable(attributes: Attributes) -> bool:
     """Tell whether the attributes can be about one person: a number, or a name and a birth date."""
-    if identifiers_in(attributes.items()):
+    if "birthdate" in attributes and ("family_name" in attributes or "given_name" in attributes):
         return True
-    return "birthdate" in attributes and bool({"family_name", "given_name"} & attributes.keys())
+    return bool(identifiers_in(attributes.items()))
 
 
 def _check_life(attributes: Attributes, today: date, problems: Problems) -> None:
@@ -190,9 +195,12 @@ def _check_life(attributes: Attributes, today: date, problems: Problems) -> None
         problems.add("deathdate", "before_birth", "Nobody dies before being born; check both.")
 
 
+_DOCUMENTS = ("passport", "foreign_passport", "birth_certificate", "residence_permit")
+
+
 def _documents(attributes: Attributes) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Return every document with the field it stands in."""
-    for name in ("passport", "foreign_passport", "birth_certificate", "residence_permit"):
+    for name in _DOCUMENTS:
         if name in attributes:
             yield name, attributes[name]
     for index, document in enumerate(attributes.get("identity_documents", ())):
@@ -288,3 +296,13 @@ def _check_kin(attributes: Attributes, today: date, problems: Problems) -> None:
                     "impossible_kinship",
                     "A parent is born before the child; check both dates.",
                 )
+
+
+_CHECKS: Sequence[tuple[Callable[[Attributes, date, Problems], None], frozenset[str]]] = (
+    (_check_life, frozenset(("birthdate", "deathdate"))),
+    (_check_documents, frozenset((*_DOCUMENTS, "identity_documents", "arrivals"))),
+    (_check_periods, frozenset(name for name, _, _ in _PERIODS)),
+    (_check_zone, frozenset(("foreign_passport",))),
+    (_check_kin, frozenset(("children", "parents"))),
+)
+"""What is checked of which attributes: most rows have few of them."""

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from kernel.db import Instant
 from kernel.ids import AgencyId, PersonId
 from kernel.tables import person_keys
-from population_register.bulk import any_id_of, any_of, rows_of
+from population_register.bulk import any_id_of, any_of, execute_later, rows_of
 from population_register.life_events import LifeEventKind
 from population_register.tables import (
     changed_persons,
@@ -45,12 +45,13 @@ def note_changed(session: Session, person_ids: Iterable[PersonId], at: datetime)
     wanted = sorted(set(person_ids), key=attrgetter("int"))  # as UUIDs sort, and ten times faster
     if wanted:
         named = rows_of(person_id=(Uuid, wanted))
-        session.execute(
+        execute_later(
+            session,
             upsert(changed_persons)
             .from_select(
                 ["person_id", "changed_at"], select(named.c.person_id, literal(at, Instant))
             )
-            .on_conflict_do_nothing()
+            .on_conflict_do_nothing(),
         )
 
 

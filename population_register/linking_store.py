@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, Text, Uuid, and_, bindparam, delete, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import LargeBinary, Text, Uuid, and_, delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId, PersonId
-from population_register.bulk import any_id_of, any_of, copy_rows, rows_of
+from population_register.bulk import any_id_of, any_of, copy_new_rows, copy_rows, rows_of
 from population_register.tables import (
     early_withdrawals,
     link_decisions,
@@ -50,31 +49,15 @@ def find_homes(session: Session, records: Mapping[bytes, AgencyId]) -> dict[byte
     return {row.record_digest: PersonId(row.person_id) for row in rows}
 
 
-def insert_links(session: Session, agency_id: AgencyId, links: Mapping[bytes, PersonId]) -> int:
-    """Store whom new records of an agency are about; return how many were new indeed.
+def insert_links(session: Session, agency_id: AgencyId, links: Mapping[bytes, PersonId]) -> bool:
+    """Store whom new records of an agency are about; tell whether all of them were new indeed.
 
     Transaction:
-        In ascending order; waits for whoever is inserting one of them.
+        In ascending order; waits for whoever is inserting one of them. Within a savepoint that is
+        rolled back if one was there.
     """
-    if not links:
-        return 0
-    ordered = sorted(links)
-    new = rows_of(
-        record_digest=(LargeBinary, ordered),
-        person_id=(Uuid, [links[digest] for digest in ordered]),
-    )
-    done = session.execute(
-        upsert(record_links)
-        .from_select(
-            ["agency_id", "record_digest", "person_id"],
-            select(
-                bindparam("agency_id", agency_id, Text), new.c.record_digest, new.c.person_id
-            ).order_by(new.c.record_digest),
-        )
-        .on_conflict_do_nothing()
-        .execution_options(preserve_rowcount=True)
-    )
-    return int(done.rowcount)  # type: ignore[attr-defined]
+    rows = ((agency_id, digest, links[digest]) for digest in sorted(links))
+    return copy_new_rows(session, record_links, rows)
 
 
 def move_links(session: Session, moves: Iterable[tuple[AgencyId, bytes, PersonId]]) -> None:

@@ -10,7 +10,14 @@ from sqlalchemy.orm import Session
 
 from kernel.ids import PersonId
 from kernel.tables import person_keys
-from population_register.bulk import any_id_of, any_key_of, copy_rows, rows_of
+from population_register.bulk import (
+    any_id_of,
+    any_key_of,
+    copy_new_rows,
+    copy_rows,
+    execute_later,
+    rows_of,
+)
 from population_register.standings import Ref
 from population_register.tables import account_holders, linking_keys, match_pairs, persons
 
@@ -30,25 +37,14 @@ def find_bearers(session: Session, keys: Iterable[int]) -> dict[int, bytes]:
     return dict(map(tuple, rows))
 
 
-def insert_keys(session: Session, bearers: Mapping[int, bytes]) -> int:
-    """Store keys that nobody had; return how many nobody had indeed.
+def insert_keys(session: Session, bearers: Mapping[int, bytes]) -> bool:
+    """Store keys that nobody had; tell whether nobody had any of them indeed.
 
     Transaction:
-        In ascending order; waits for whoever is inserting one of them.
+        In ascending order; waits for whoever is inserting one of them. Within a savepoint that is
+        rolled back if somebody had one.
     """
-    if not bearers:
-        return 0
-    ordered = sorted(bearers)
-    new = rows_of(
-        key=(BigInteger, ordered), bearers=(LargeBinary, [bearers[key] for key in ordered])
-    )
-    done = session.execute(
-        upsert(linking_keys)
-        .from_select(["key", "bearers"], select(new).order_by(new.c.key))
-        .on_conflict_do_nothing()
-        .execution_options(preserve_rowcount=True)
-    )
-    return int(done.rowcount)  # type: ignore[attr-defined]
+    return copy_new_rows(session, linking_keys, sorted(bearers.items()))
 
 
 def are_as_read(session: Session, bearers: Mapping[int, bytes]) -> bool:
@@ -89,10 +85,11 @@ def update_keys(session: Session, bearers: Mapping[int, bytes]) -> None:
         now = rows_of(
             key=(BigInteger, ordered), bearers=(LargeBinary, [kept[key] for key in ordered])
         )
-        session.execute(
+        execute_later(
+            session,
             update(linking_keys)
             .where(linking_keys.c.key == now.c.key)
-            .values(bearers=now.c.bearers)
+            .values(bearers=now.c.bearers),
         )
     if len(kept) < len(bearers):
         gone = [key for key in bearers if key not in kept]

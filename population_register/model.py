@@ -27,6 +27,7 @@ LEGAL_TIME = timezone(timedelta(hours=3), "Europe/Moscow")
 _PARTIAL_DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?")
 
 
+@lru_cache(64)  # a batch is of one instant
 def civil_date(at: datetime) -> date:
     """Return the calendar day of an instant, in `LEGAL_TIME`."""
     return at.astimezone(LEGAL_TIME).date()
@@ -82,8 +83,7 @@ class RecordKind(StrEnum):
     WITHDRAWAL = "withdrawal"  # everything said under this record number was a mistake
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRecord:
+class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What one agency said about one person at one time. Immutable.
 
     Attributes:
@@ -198,8 +198,7 @@ class FieldProblem:
     advice: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """The record is kept, linked to a person, and written in the access log."""
 
     person_id: PersonId

@@ -17,6 +17,7 @@ import iuliia
 from population_register.errors import ValueRefused
 
 MAX_NAME_LENGTH = 128
+_NAMES_REMEMBERED = 1 << 15  # all but a few in a hundred of those that a country's records say
 # Each separator in one way only: of two ways, forty hyphens make more than anybody can wait for.
 _NAME = re.compile(r"[^\W\d_]+(?:(?:[-’' ]|\. ?)[^\W\d_]+)*\.?")
 _PLAIN_RUSSIAN = re.compile("[А-Яа-яЁё]+(?:[- ][А-Яа-яЁё]+)*")  # nothing to normalise or refuse
@@ -47,7 +48,7 @@ _SCHEMES = {
 }
 
 
-@lru_cache(1 << 16)
+@lru_cache(_NAMES_REMEMBERED)
 def parse_name(text: str) -> str:
     """Return the name as it is kept: NFC, single spaces, plain hyphens, its own case.
 
@@ -76,7 +77,7 @@ def parse_name(text: str) -> str:
     return name
 
 
-@lru_cache(1 << 16)
+@lru_cache(_NAMES_REMEMBERED)
 def comparison_key(name: str) -> str:
     """Return the form in which two spellings of one name are equal."""
     key = unicodedata.normalize("NFC", name).translate(_DASHES).translate(_APOSTROPHES)
@@ -108,7 +109,7 @@ def _script(character: str) -> str:
 # Names as others heard and spelled them
 
 
-@lru_cache(1 << 16)
+@lru_cache(_NAMES_REMEMBERED)
 def latin_fold(key: str) -> str:
     """Write a comparison key in plain Latin letters in which the eras of passports do not differ.
 
@@ -133,7 +134,7 @@ _REPEATED = re.compile(r"(.)\1+")
 _SOUNDS = str.maketrans("bdgvzqcx", "ptkfskkk", "aeiouhw")
 
 
-@lru_cache(1 << 16)
+@lru_cache(_NAMES_REMEMBERED)
 def sound_key(key: str) -> str:
     """Return how a name sounds, roughly: its first letter and the consonants that follow."""
     text = latin_fold(key)

@@ -16,8 +16,8 @@ from population_register.names import comparison_key, patronymic_key
 
 DateOrder: TypeAlias = Literal["ymd", "dmy", "mdy"]
 
-_WORD = re.compile(r"[^\W\d_]+")
-_NUMBERED = re.compile(r"[^\W_]*\d[^\W_]*")
+_WORDS = re.compile(r"[^\W_]+")
+_DIGIT = re.compile(r"\d")
 _NOT_NUMBER = re.compile(r"[^0-9A-Za-zА-Яа-яЁё]")
 # What nearly every address has, and says nothing about it.
 _STREET_WORDS = frozenset((
@@ -56,7 +56,7 @@ _LAST_TWO_DIGIT_YEAR = 30  # 00 to 30 are of this century
 _PHONE_DIGITS = 10  # without the country's code
 
 
-@lru_cache(1 << 16)
+@lru_cache(1 << 15)  # as many as `names` remembers
 def name_form(text: str) -> str:
     """Return a name as it is compared: case, ё, hyphens and dots forgotten."""
     return " ".join(comparison_key(text).replace(",", " ").split())
@@ -179,7 +179,7 @@ def phone_form(text: str) -> str:
 
 def text_form(text: str) -> str:
     """Return a text as it is compared: case, punctuation and ё forgotten."""
-    return " ".join(re.findall(r"[^\W_]+", text.casefold().replace("ё", "е")))
+    return " ".join(_WORDS.findall(text.casefold().replace("ё", "е")))
 
 
 def place_form(postal_code: str, locality: str, region: str) -> str:
@@ -190,9 +190,13 @@ def place_form(postal_code: str, locality: str, region: str) -> str:
 
 def dwelling_form(*parts: str) -> str:
     """Return street, house and flat as they are compared: their words, then their numbers."""
-    text = text_form(" ".join(parts))
-    numbers = _NUMBERED.findall(text)
-    words = [word for word in _WORD.findall(_NUMBERED.sub(" ", text)) if word not in _STREET_WORDS]
+    words: list[str] = []
+    numbers: list[str] = []
+    for word in text_form(" ".join(parts)).split():
+        if not word.isalpha() and _DIGIT.search(word):
+            numbers.append(word)
+        elif word not in _STREET_WORDS:
+            words.append(word)
     return f"{' '.join(words)}|{' '.join(numbers)}" if words or numbers else ""
 
 
@@ -213,23 +217,28 @@ def profile_of(attributes: Iterable[tuple[str, JSONValue]]) -> Profile:
 
     Former names count as names. Of an address its parts count, or else its line.
     """
-    values: dict[str, dict[str, None]] = {}
+    profile: dict[str, tuple[str, ...]] = {}
 
     def add(feature: str, value: str) -> None:
         if value:
-            values.setdefault(feature, {})[value] = None
+            known = profile.get(feature)
+            if known is None:
+                profile[feature] = (value,)
+            elif value not in known:
+                profile[feature] = (*known, value)
 
     stated = list(attributes)
     for name, value in stated:
-        if name in _FORMS:
-            add(name, _FORMS[name](value))
+        form = _FORMS.get(name)
+        if form is not None:
+            add(name, form(value))
         elif name == "former_names":
             _add_former_names(add, value)
         elif name in ("registration_address", "stay_address"):
             _add_address(add, value)
     for identifier in identifiers_in(stated):
         add(identifier.kind.value, identifier.value)
-    return {feature: tuple(found) for feature, found in values.items()}
+    return profile
 
 
 def _add_former_names(add: _Add, value: JSONValue) -> None:

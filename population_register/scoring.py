@@ -95,8 +95,8 @@ class Comparison(dict[tuple[Values, Values], tuple[int, float]]):
     """
 
     __slots__ = (
-        "_comparator", "_crowded", "_frequencies", "_is_mailbox", "_is_name", "_rarest", "_usual",
-        "most_common",
+        "_comparator", "_crowded", "_frequencies", "_is_mailbox", "_is_name", "_most", "_rarest",
+        "_usual", "most_common",
     )  # fmt: skip
 
     def __init__(self, feature: Feature) -> None:
@@ -108,16 +108,16 @@ class Comparison(dict[tuple[Values, Values], tuple[int, float]]):
         self._crowded = feature.crowded
         self._is_mailbox = feature.kind == "mailbox"
         self._is_name = feature.kind == "name" and bool(feature.frequencies)
+        self._most = 1 if feature.kind == "number" else _MOST_REMEMBERED  # each person has another
         self.most_common = 0.0
         if feature.frequencies:
             most = max(*feature.frequencies.values(), feature.rarest)
             self.most_common = log(most) - self._usual[0]
 
     def __missing__(self, both: tuple[Values, Values]) -> tuple[int, float]:
-        if len(self) >= _MOST_REMEMBERED:
+        if len(self) >= self._most:
             self.clear()
-        found = self[both] = self.fresh(*both)
-        return found
+        return self.setdefault(both, self.fresh(*both))
 
     def fresh(self, ours: Values, theirs: Values) -> tuple[int, float]:
         """Compare, and remember nothing."""

@@ -6,6 +6,7 @@ Comparing opens one small value of each candidate, never what agencies sent. Key
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from struct import Struct
 from typing import Final, Literal
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from kernel.envelope import associated_data
 from kernel.ids import PersonId
 from kernel.keyring import Keyring, PersonKey
-from population_register.blocking import register_keys
+from population_register.blocking import Key, register_keys
 from population_register.comparison import Profile
 from population_register.standings import FEATURES, Ref, Standing
 
@@ -26,15 +27,24 @@ class _StoredAll(msgspec.Struct, frozen=True, array_like=True):
     records: tuple[Standing, ...]
 
 
+_begins_with = Struct(">q").unpack_from
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_StoredAll)
 
 
 def key_digest(keyring: Keyring, kind: str, value: str) -> int:
     """Return the digest under which a blocking key is found: 64 bits, keyed."""
-    return int.from_bytes(
-        keyring.blind_index("matching_key", f"{kind}\x1f{value}")[:8], "big", signed=True
-    )
+    return key_digests(keyring, ((kind, value),))[0]
+
+
+def key_digests(keyring: Keyring, keys: Iterable[Key]) -> list[int]:
+    """Return the digests of several keys, in order; see `key_digest`."""
+    return [
+        _begins_with(digest)[0]
+        for digest in keyring.blind_indexes(
+            "matching_key", [f"{kind}\x1f{value}" for kind, value in keys]
+        )
+    ]
 
 
 def standing_of(
@@ -44,14 +54,14 @@ def standing_of(
     return Standing(
         ref,
         tuple([profile.get(name, ()) for name in FEATURES]) if profile else (),
-        frozenset([key_digest(keyring, kind, value) for kind, value in register_keys(profile)]),
+        frozenset(key_digests(keyring, register_keys(profile))),
         _mark(profile),
         apart,
     )
 
 
 def _mark(profile: Profile) -> int:
-    said = "\x1f".join("\x1e".join(sorted(profile.get(name, ()))) for name in _IDENTITY)
+    said = "\x1f".join(["\x1e".join(sorted(profile.get(name, ()))) for name in _IDENTITY])
     return int.from_bytes(blake2b(said.encode(), digest_size=4).digest(), "big")
 
 

@@ -5,9 +5,8 @@ A standing depends on its record alone. No I/O: `sealed_standings` makes, seals 
 
 from collections.abc import Collection, Iterable
 from typing import Final, TypeAlias
-from uuid import UUID
 
-from kernel.ids import PersonId
+from kernel.ids import PersonId, uuid_of
 from kernel.secret import Unprinted
 from population_register.blocking import MOST_BEARERS
 from population_register.comparison import Profile
@@ -75,7 +74,7 @@ def bearer(person_id: PersonId, mark: int) -> Bearer:
 
 def person_in(entry: Bearer) -> PersonId:
     """Return the person of an entry."""
-    return PersonId(UUID(bytes=entry[:16]))
+    return PersonId(uuid_of(entry[:16]))
 
 
 def bearers_in(stored: bytes) -> list[Bearer]:
@@ -94,6 +93,10 @@ def is_closed(entries: Collection[Bearer]) -> bool:
     return len(entries) >= MOST_ENTRIES or len({entry[16:] for entry in entries}) > MOST_BEARERS
 
 
-def borne(standings: Iterable[Standing]) -> set[tuple[int, int]]:
-    """Return the keys and marks of records."""
-    return {(key, standing.mark) for standing in standings for key in standing.keys}
+def borne(standings: Iterable[Standing]) -> dict[int, frozenset[int]]:
+    """Return the keys of records by the marks under which they are borne."""
+    found: dict[int, frozenset[int]] = {}
+    for standing in standings:
+        known = found.get(standing.mark)
+        found[standing.mark] = standing.keys if known is None else known | standing.keys
+    return found

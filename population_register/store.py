@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId, PersonId
 from kernel.tables import person_keys
-from population_register.bulk import any_id_of, any_of, copy_rows, rows_of
+from population_register.bulk import any_id_of, any_of, copy_rows, execute_later, rows_of
 from population_register.model import Agency, AgencyRole
 from population_register.tables import (
     agencies,
@@ -171,7 +171,8 @@ def update_persons(session: Session, rows: Sequence[DerivedRow], at: datetime) -
             standings_sealed=(LargeBinary, standings),
             group_id=(Uuid, groups),
         )
-        session.execute(
+        execute_later(
+            session,
             update(persons)
             .where(persons.c.person_id == now.c.person_id)
             .values(
@@ -180,7 +181,7 @@ def update_persons(session: Session, rows: Sequence[DerivedRow], at: datetime) -
                 record_sealed=now.c.record_sealed,
                 standings_sealed=now.c.standings_sealed,
                 group_id=now.c.group_id,
-            )
+            ),
         )
 
 

@@ -21,6 +21,8 @@ MAX_ITEMS = 64
 
 _DAYS_REMEMBERED = 1 << 16  # more than anybody who lives has seen
 
+# Words in letters that have one form, one space between them: nothing to normalise or refuse.
+_PLAIN_TEXT = re.compile("[0-9A-Za-zА-Яа-яЁё.,/№-]+(?: [0-9A-Za-zА-Яа-яЁё.,/№-]+)*")
 _COUNTRY = re.compile("[A-Z]{3}|D")
 _ZONE = re.compile("P[A-Z0-9<]{87}")  # ICAO 9303-4, 4.2: two lines of 44
 
@@ -73,14 +75,17 @@ class Composite:
 
     def read(self, value: JSONValue, where: str, problems: Problems) -> JSONValue | None:
         """Return the object with its parts in canonical form, in the order of the definition."""
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             problems.add(where, "not_an_object", "Send this field as an object of its parts.")
             return None
         before = len(problems.found)
-        for name in value.keys() - self.parts.keys():
-            problems.add(
-                f"{where}.{safe_field(name)}", "unknown_field", "There is no such field; remove it."
-            )
+        if not value.keys() <= self.parts.keys():
+            for name in value.keys() - self.parts.keys():
+                problems.add(
+                    f"{where}.{safe_field(name)}",
+                    "unknown_field",
+                    "There is no such field; remove it.",
+                )
         read: dict[str, JSONValue] = {}
         for name, shape in self.parts.items():
             given = value.get(name)
@@ -127,6 +132,8 @@ def text(limit: int) -> Scalar:
     """Free text of one line, at most `limit` characters, in NFC."""
 
     def parse(given: str) -> str:
+        if len(given) <= limit and _PLAIN_TEXT.fullmatch(given):
+            return given
         clean = " ".join(unicodedata.normalize("NFC", given).split())
         if not clean:
             raise ValueRefused("empty", "Leave the field out when there is nothing to say.")

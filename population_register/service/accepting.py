@@ -13,6 +13,7 @@ A batch is one transaction:
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from audit.api import Actor, NewEntry, RecordedEntry, record_accesses
@@ -160,10 +161,18 @@ class _Batch:
         self._scorer = scorer
         self._incoming = incoming
         self._at = at
-        self._request_id = request_id
         self._fragments = Fragments(session, keyring, self._compared)
         self._entries: dict[tuple[bytes, int], RecordedEntry] = {}
         self._subjects: dict[PersonId, str] = {}
+        self._like = NewEntry(
+            entry_id=EntryId(new_id(at)),
+            action=RecordAccepted.action,
+            outcome="allowed",
+            actor=Actor(kind="agency", id=agency_id),
+            subject="",
+            request_id=request_id,
+            occurred_at=at,
+        )
         self._clear()
 
     def _clear(self) -> None:
@@ -308,8 +317,9 @@ class _Batch:
             for ref, home in settling.settlement.homes.items()
             if ref in settling.settlement.outcomes
         }
-        inserted = linking_store.insert_links(self._session, self._agency_id, new)
-        if inserted != len(new) or not settling.claim():
+        if not linking_store.insert_links(self._session, self._agency_id, new):
+            return False
+        if not settling.claim():
             return False
         known = [ref for ref in self._taken if ref in self._links]
         return not known or self._find_links(known) == {ref: self._links[ref] for ref in known}
@@ -356,19 +366,12 @@ class _Batch:
         subject = self._subjects.get(person_id)
         if subject is None:
             subject = self._subjects[person_id] = self._keyring.pseudonym("audit", person_id)
-        return NewEntry(
+        return msgspec.structs.replace(
+            self._like,
             entry_id=EntryId(new_id(self._at)),
             action=action,
-            outcome="allowed",
-            reason=None,
-            actor=Actor(kind="agency", id=self._agency_id),
-            purpose=None,
             items=items,
-            consent_id=None,
-            client_id=None,
             subject=subject,
-            request_id=self._request_id,
-            occurred_at=self._at,
         )
 
     def _row(self, person_id: PersonId, item: Incoming) -> store.SourceRecordRow:

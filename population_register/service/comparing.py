@@ -1,7 +1,9 @@
 """Compare records that are new or changed with everybody whom they may be about."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from math import inf
 
 from sqlalchemy.orm import Session
@@ -109,29 +111,51 @@ class Comparison:
         come: dict[int, set[Bearer]] = {}
         gone: dict[int, set[Bearer]] = {}
         known: set[PersonId] = set()
+        new: list[Standing] = []
         for change in changes:
             if change.home is None:
-                entry = change.ref[:16] + change.standing.mark.to_bytes(4, "big")
-                for key in change.standing.keys:
-                    come.setdefault(key, set()).add(entry)
+                new.append(change.standing)
             else:
                 self._fragments.put(change.standing, change.home)
                 known.add(change.home)
         for person_id in known:
-            left, taken = self._fragments[person_id].key_changes()
-            for sort, borne in ((gone, left), (come, taken)):
-                for key, mark in borne:
-                    sort.setdefault(key, set()).add(bearer(person_id, mark))
-        turned: set[int] = set()
-        for key in come.keys() | gone.keys():
-            stored = self.bearers[key]
-            new = come.get(key, set())
-            if len(stored) + ENTRY_BYTES * len(new) > _FEW:
-                now = set(bearers_in(stored)).difference(gone.get(key, ())) | new
-                if is_closed(now) != (key in self.closed):
-                    turned.add(key)
+            for sort, borne in zip(
+                (gone, come), self._fragments[person_id].key_changes(), strict=True
+            ):
+                for mark, keys in borne.items():
+                    for key in keys:
+                        sort.setdefault(key, set()).add(bearer(person_id, mark))
+        for standing, crowded in self._crowding(new, come):
+            entry = standing.ref[:16] + standing.mark.to_bytes(4, "big")
+            for key in crowded:
+                come.setdefault(key, set()).add(entry)
+        turned = {
+            key
+            for key in come.keys() | gone.keys()
+            if self._turns(key, come.get(key, set()), gone.get(key, set()))
+        }
         self.closed ^= turned
         return turned
+
+    def _turns(self, key: int, come: set[Bearer], gone: set[Bearer]) -> bool:
+        """Tell whether a key opens or closes when some come to bear it and others go."""
+        stored = self.bearers[key]
+        if len(stored) + ENTRY_BYTES * len(come) <= _FEW:
+            return False
+        now = set(bearers_in(stored)).difference(gone) | come
+        return is_closed(now) != (key in self.closed)
+
+    def _crowding(
+        self, new: Sequence[Standing], come: Mapping[int, Collection[Bearer]]
+    ) -> list[tuple[Standing, frozenset[int]]]:
+        """Return the new records with keys of so many that these could close: nearly none."""
+        bearers = self.bearers
+        crowded = {
+            key
+            for key, many in _counted(new).items()
+            if len(bearers[key]) + ENTRY_BYTES * (many + len(come.get(key, ()))) > _FEW
+        }
+        return [(standing, standing.keys & crowded) for standing in new] if crowded else []
 
     def _reopen(self, turned: set[int]) -> None:
         """Take every record that bears a key which opened or closed for a changed one."""
@@ -171,6 +195,8 @@ class Comparison:
 
     def _meet_everybody(self, candidates: dict[Ref, set[PersonId]]) -> None:
         by_key: dict[int, list[Change]] = {}
+        counted = _counted(change.standing for change in self.changes.values())
+        shared = {key for key, many in counted.items() if many > 1}
         for ref, change in self.changes.items():
             opened = change.standing.keys
             if self.closed:
@@ -183,7 +209,7 @@ class Comparison:
                 elif change.home is None and self._is_about(change.standing, person_id):
                     self.erased.add(ref)
             near: dict[Ref, Change] = {}
-            for key in opened:
+            for key in opened & shared:
                 others = by_key.setdefault(key, [])
                 near.update((other.ref, other) for other in others)
                 others.append(change)
@@ -230,6 +256,11 @@ class Comparison:
             if any(entry[:16] == person_id.bytes for entry in bearers_in(self.bearers[key]))
         }
         return bool(shared & numbers) and bool(shared - numbers)
+
+
+def _counted(standings: Iterable[Standing]) -> Counter[int]:
+    """Return how many of the records bear each key."""
+    return Counter(chain.from_iterable([standing.keys for standing in standings]))
 
 
 def _node(change: Change) -> object:

@@ -15,7 +15,7 @@ from kernel.ids import AgencyId, PersonId
 from kernel.jobs import enqueue
 from kernel.keyring import Keyring, PersonKey, insert_person_keys
 from population_register import finding_store, life_store, linking_store, store
-from population_register.authority import add_statement, derive_history
+from population_register.authority import add_statement, begin_history, derive_history
 from population_register.blocking import NUMBERS
 from population_register.model import AgencyRole, SourceRecord
 from population_register.sealed_forms import (
@@ -93,6 +93,10 @@ class PersonChanges:
         self._derived.append((fragment, history.changed(changes), said_by | {record.agency_id}))
         return True
 
+    def begin(self, fragment: Fragment, record: SourceRecord) -> None:
+        """Derive the record of a new person from a statement, the only word about them."""
+        self._derived.append((fragment, begin_history(record, self.roles), {record.agency_id}))
+
     def derive(self, members: Sequence[Fragment], said: Sequence[SourceRecord]) -> None:
         """Derive one person's record.
 
@@ -127,15 +131,15 @@ class PersonChanges:
             else:
                 new.append(row)
                 keys.append(fragment.new_key)
+        for person_id in finding_store.people_to_look_at_again(
+            self.session, (row[0] for row in changed)
+        ):
+            enqueue(self.session, RECHECK_TASK, person_id=str(person_id))
         insert_person_keys(self.session, keys, at=self.at)
         store.insert_persons(self.session, new, self.at)
         store.update_persons(self.session, changed, self.at)
         # Whose life events are to be derived; see `service/life.py`.
         life_store.note_changed(self.session, (row[0] for row in (*new, *changed)), self.at)
-        for person_id in finding_store.people_to_look_at_again(
-            self.session, (row[0] for row in changed)
-        ):
-            enqueue(self.session, RECHECK_TASK, person_id=str(person_id))
 
     def write_identifiers(self, fragments: Fragments) -> None:
         """Replace the numbers by which persons are found."""

@@ -19,6 +19,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from kernel.behind import Writer
 from kernel.clock import Clock
 from kernel.db import commit_lazily, unit_of_work_of
 from kernel.ids import AgencyId, new_id
@@ -158,22 +159,29 @@ def continue_feed(
     Raises:
         FeedRefused: 400. The header can't be read; no row was taken.
     """
-    reader = FeedReader(
-        keyring=keyring,
-        clock=clock,
-        agency_id=report.agency_id,
-        mapping=mapping,
-        file=file,
-        feed_format=feed_format,
-        most_rows=BATCH_ROWS,
-    )
-    with _collections_between() as collect:
+    with Writer.start() as writer, _collections_between() as collect:
+        reader = FeedReader(
+            keyring=keyring,
+            clock=clock,
+            agency_id=report.agency_id,
+            mapping=mapping,
+            file=file,
+            feed_format=feed_format,
+            most_rows=BATCH_ROWS,
+            idle=writer.idle,
+        )
         while report.finished_at is None:
             start = Position(report.offset, report.lines)
             with closing(reader.batches(start)) as batches:
                 for batch in batches:
                     report = _load_batch(
-                        sessions, keyring, clock, mapping=mapping, report=report, batch=batch
+                        sessions,
+                        keyring,
+                        clock,
+                        mapping=mapping,
+                        report=report,
+                        batch=batch,
+                        writer=writer,
                     )
                     collect()
                     if progress is not None:
@@ -215,13 +223,14 @@ def _load_batch(
     mapping: FeedMapping,
     report: FeedReport,
     batch: Batch,
+    writer: Writer,
 ) -> FeedReport:
     """Accept a batch and store the progress with it; return how far the feed is now.
 
     Transaction:
         One. Locks the feed first: a batch that another process has loaded already is left out.
     """
-    with unit_of_work_of(sessions) as session:
+    with unit_of_work_of(sessions) as session, writer.behind(session):
         now = feed_store.lock_feed(session, report.feed_id)
         if (now.offset, now.finished_at) != (report.offset, None):
             return now

@@ -48,18 +48,14 @@ class Fragment:
         """Tell whether the person's data was destroyed."""
         return self.key is None
 
-    def key_changes(self) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
-        """Return the keys and marks that the person no longer bears, and those borne now."""
-        before, now = self.changes()
-        left, taken = borne(before), borne(now)
-        kept: dict[int, set[int]] = {}
-        for standing in self.kept() if before or now else ():
-            kept.setdefault(standing.mark, set()).update(standing.keys)
-        gone, come = (
-            {(key, mark) for key, mark in changed if key not in kept.get(mark, ())}
-            for changed in (left - taken, taken - left)
+    def key_changes(self) -> tuple[dict[int, frozenset[int]], dict[int, frozenset[int]]]:
+        """Return by mark the keys that the person no longer bears, and those borne from now on."""
+        before, now = borne(self.were.values()), borne(self.standings.values())
+        none = frozenset[int]()
+        return (
+            {mark: keys - now.get(mark, none) for mark, keys in before.items()},
+            {mark: keys - before.get(mark, none) for mark, keys in now.items()},
         )
-        return gone, come
 
     def changes(self) -> tuple[list[Standing], list[Standing]]:
         """Return how records stood that stand otherwise, or elsewhere, now; and how they do now."""

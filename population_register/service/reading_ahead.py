@@ -1,14 +1,15 @@
 """Read a feed in batches: rows through control, records with all that can be known of each alone.
 
-The next batch is made in a thread of its own while the database works on the one before. Which
+The next batch is made in a thread of its own, while whoever loads waits for the database. Which
 record is about whom is not decided here, nothing is read but the file, and nothing is written.
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from kernel.behind import Idle
 from kernel.clock import Clock
 from kernel.ids import AgencyId
 from kernel.keyring import Keyring
@@ -40,6 +41,7 @@ class FeedReader:
         agency_id: Who sends it.
         file: Seekable; its position is moved, by another thread.
         most_rows: In a batch.
+        idle: Open while whoever loads waits.
     """
 
     keyring: Keyring
@@ -49,6 +51,7 @@ class FeedReader:
     file: BinaryIO
     feed_format: FeedFormat
     most_rows: int
+    idle: Idle
 
     def batches(self, start: Position) -> Generator[Batch, None, None]:
         """Return the rest of a feed in batches; the last one may be empty.
@@ -60,15 +63,23 @@ class FeedReader:
         """
         batches = self._batches(start)
         with ThreadPoolExecutor(1, "feed-reader") as thread:
-            following = thread.submit(next, batches, None)
-            while (batch := following.result()) is not None:
+            try:
                 following = thread.submit(next, batches, None)
-                yield batch
+                while (batch := self._wait_for(following)) is not None:
+                    following = thread.submit(next, batches, None)
+                    yield batch
+            finally:
+                self.idle.open()  # or the thread would not end
+
+    def _wait_for(self, following: "Future[Batch | None]") -> Batch | None:
+        with self.idle.while_waiting():
+            return following.result()
 
     def _batches(self, start: Position) -> Iterator[Batch]:
         rows: list[RawRow] = []
         begin = start
         for row in read_rows(self.file, self.feed_format, self.mapping, start):
+            self.idle.wait()
             rows.append(row)
             if len(rows) >= self.most_rows or row.end.offset - begin.offset >= MOST_BYTES:
                 yield self._controlled(rows, begin=begin, is_last=False)
@@ -82,6 +93,7 @@ class FeedReader:
         rejected: list[tuple[int, tuple[FieldProblem, ...]]] = []
         is_ours = self.feed_format is FeedFormat.NDJSON and self.mapping.is_identity
         for row in rows:
+            self.idle.wait()
             if row.cells is None:
                 assert row.problem is not None
                 rejected.append((row.line, (row.problem,)))

@@ -4,7 +4,7 @@ A *claim* takes the locks and sees that nothing has changed since it was read; w
 it is right. Both accepting records and deciding by hand come through here.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -69,7 +69,7 @@ class Settling:
         known = self.matcher.comparison.bearers
         self._keys = self._changed_keys()
         new = {key: stored for key, stored in self._keys.items() if not known[key]}
-        if matching_store.insert_keys(self.session, new) != len(new):
+        if not matching_store.insert_keys(self.session, new):
             return False
         old = self._keys.keys() - new.keys()
         if old and matching_store.lock_keys(self.session, old) != {k: known[k] for k in old}:
@@ -84,26 +84,22 @@ class Settling:
         gone: dict[int, list[bytes]] = {}
         come: dict[int, list[bytes]] = {}
         for fragment in self.fragments.by_id.values():
-            if fragment.standings == fragment.were:
-                continue
-            entries: dict[int, bytes] = {}
-            for changes, borne in zip((gone, come), fragment.key_changes(), strict=True):
-                for key, mark in borne:
-                    if mark not in entries:
-                        entries[mark] = bearer(fragment.person_id, mark)
-                    changes.setdefault(key, []).append(entries[mark])
+            if fragment.standings != fragment.were:
+                for changes, borne in zip((gone, come), fragment.key_changes(), strict=True):
+                    for mark, keys in borne.items():
+                        _add_bearer(changes, keys, fragment.person_id, mark)
         self.matcher.comparison.look_up(gone.keys() | come.keys())
         known = self.matcher.comparison.bearers
         found: dict[int, bytes] = {}
-        for key in gone.keys() | come.keys():
-            stored, new = known[key], come.get(key, [])
-            if len(stored) >= MOST_ENTRIES * ENTRY_BYTES:
-                continue  # closed for ever
-            kept = bearers_in(stored)
-            if key in gone:
-                kept = [entry for entry in kept if entry not in gone[key]]
-            kept += sorted(entry for entry in new if entry not in kept)
-            found[key] = b"".join(kept)[: MOST_ENTRIES * ENTRY_BYTES]
+        for key, new in come.items():
+            stored = known[key]
+            if not stored:
+                found[key] = b"".join(sorted(new))[: MOST_ENTRIES * ENTRY_BYTES]
+            elif len(stored) < MOST_ENTRIES * ENTRY_BYTES:  # or closed for ever
+                found[key] = _borne_by(stored, gone.get(key, ()), new)
+        for key, old in gone.items():
+            if key not in come and len(known[key]) < MOST_ENTRIES * ENTRY_BYTES:
+                found[key] = _borne_by(known[key], old, ())
         return found
 
     # Writing
@@ -208,11 +204,12 @@ class Settling:
         Returns:
             Whose records are derived by that.
         """
+        begun: set[PersonId] = set()
         news: dict[PersonId, SourceRecord] = {}
         for person_id in alone:
             fragment = self.fragments[person_id]
             said = incoming.get(person_id, ())
-            if fragment.new_key is not None or fragment.key is None or len(said) != 1:
+            if fragment.key is None or len(said) != 1:
                 continue
             ((record, row),) = said
             left, taken = fragment.changes()
@@ -221,9 +218,13 @@ class Settling:
                 and not left
                 and [standing.ref for standing in taken] == [row.record_digest]
             ):
-                news[person_id] = record
+                if fragment.new_key is None:
+                    news[person_id] = record
+                else:
+                    changes.begin(fragment, record)
+                    begun.add(person_id)
         stored = store.find_records(self.session, news)
-        return {
+        return begun | {
             person_id
             for person_id, record in news.items()
             if changes.extend(self.fragments[person_id], stored[person_id], record)
@@ -322,6 +323,25 @@ class Settling:
         return LinkDecision(
             person_id, decision_id, agency_id, ref, self.at, outcome, other, evidence
         )
+
+
+def _add_bearer(
+    bearers: dict[int, list[bytes]], keys: Iterable[int], person_id: PersonId, mark: int
+) -> None:
+    entry = bearer(person_id, mark)
+    for key in keys:
+        known = bearers.get(key)
+        if known is None:
+            bearers[key] = [entry]
+        else:
+            known.append(entry)
+
+
+def _borne_by(stored: bytes, gone: Collection[bytes], come: Collection[bytes]) -> bytes:
+    """Return who bears a key from now on, as it is stored."""
+    kept = [entry for entry in bearers_in(stored) if entry not in gone]
+    kept += sorted(entry for entry in come if entry not in kept)
+    return b"".join(kept)[: MOST_ENTRIES * ENTRY_BYTES]
 
 
 def settle(

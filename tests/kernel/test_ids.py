@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.ids import new_id, random_uuid
+from kernel.ids import new_id, random_uuid, uuid_of
 
 instants = st.datetimes(
     min_value=datetime(1971, 1, 1),  # noqa: DTZ001  # Hypothesis wants naive bounds
@@ -29,6 +29,15 @@ def test_version_variant_and_instant_are_where_the_specification_puts_them(at: d
 @given(instants)
 def test_a_later_identifier_sorts_after(at: datetime) -> None:
     assert new_id(at) < new_id(at + timedelta(milliseconds=2))
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_sixteen_bytes_are_the_uuid_that_the_standard_library_makes(data: bytes) -> None:
+    ours, theirs = uuid_of(data), UUID(bytes=data)
+
+    assert (ours, ours.bytes, hash(ours), ours.is_safe) == (
+        theirs, data, hash(theirs), theirs.is_safe,
+    )  # fmt: skip
 
 
 def test_identifiers_of_one_instant_differ() -> None:

@@ -1,5 +1,6 @@
 """The key hierarchy on the real database (promises 1, 4 and 5)."""
 
+import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -177,6 +178,19 @@ class TestDigests:
             "snils", "112-233-445 95"
         )
         assert keyring.blind_index("snils", "1") != keyring.blind_index("inn", "1")
+
+    def test_several_are_digested_as_each_alone(self, keyring: Keyring) -> None:
+        assert keyring.blind_indexes("inn", ["1", "", "2"]) == [
+            keyring.blind_index("inn", value) for value in ("1", "", "2")
+        ]
+
+    def test_digests_are_what_they_always_were(self, sessions: Sessions) -> None:
+        """What lies in databases is found by them: HMAC-SHA-256 under keys derived by HMAC."""
+        root = LocalKeyFile(bytes(range(32)))
+        keyring = Keyring(root, sessions)
+        key = hmac.digest(root.derive("index"), b"snils", "sha256")
+
+        assert keyring.blind_index("snils", "1") == hmac.digest(key, b"1", "sha256")
 
     def test_two_sectors_see_different_pseudonyms_of_one_person(self, keyring: Keyring) -> None:
         person_id = PersonId(new_id(AT))

@@ -124,6 +124,20 @@ def test_snils_up_to_001_001_998_has_no_check() -> None:
         parse(SNILS, "001-001-999 99")
 
 
+def test_enp_agrees_with_python_stdnum() -> None:
+    numbers = [f"77831000{number:08d}" for number in range(0, 10**8, 777_777)]
+
+    accepted = []
+    for number in numbers:
+        try:
+            accepted.append(parse(ENP, number).value)
+        except ValueRefused:
+            continue
+
+    assert accepted == [number for number in numbers if luhn.is_valid(number)]
+    assert len(accepted) > 5
+
+
 def test_inn_agrees_with_python_stdnum() -> None:
     numbers = [f"5001007322{check:02d}" for check in range(100)]
 

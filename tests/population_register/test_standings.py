@@ -11,7 +11,7 @@ from population_register.grouping import Judge
 from population_register.model_files import register_scorer
 from population_register.service import deriving
 from population_register.service.fragments import Fragment
-from population_register.standings import FEATURES, Standing, borne
+from population_register.standings import FEATURES, Standing
 
 REFS = st.sampled_from([bytes([number]) * 32 for number in range(4)])
 KEYS = st.frozensets(st.integers(0, 6), max_size=4)
@@ -61,8 +61,12 @@ def test_keys_change_hands_by_what_changed_alone(
 
     gone, come = fragment.key_changes()
 
-    before, after = borne(fragment.were.values()), borne(fragment.standings.values())
-    assert (gone, come) == (before - after, after - before)
+    before, after = (
+        {(key, standing.mark) for standing in standings.values() for key in standing.keys}
+        for standings in (fragment.were, fragment.standings)
+    )
+    changed = [{(key, mark) for mark, keys in one.items() for key in keys} for one in (gone, come)]
+    assert changed == [before - after, after - before]
 
 
 @given(two_standings())

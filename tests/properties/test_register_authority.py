@@ -1,7 +1,6 @@
 """Derivation knows no order: the same records in any order give the same person."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from kernel.ids import AgencyId, PersonId
 from kernel.keyring import PersonKey
 from population_register.authority import (
     add_statement,
+    begin_history,
     derive_history,
     live_versions,
     rank,
@@ -124,13 +124,21 @@ def test_statement_of_a_new_agency_is_added_as_if_all_were_derived_anew(
     assert set(said_by) == known
 
 
+@given(versions())
+def test_first_statement_about_somebody_is_their_history(records: list[SourceRecord]) -> None:
+    for record in records:
+        if record.kind is RecordKind.STATEMENT:
+            history = begin_history(record, ROLES)
+            assert list(history.items()) == list(derive_history([record], ROLES).items())
+
+
 @given(st.data(), versions(), DAYS)
 def test_record_does_not_depend_on_when_things_arrived(
     data: st.DataObject, records: list[SourceRecord], day: date
 ) -> None:
 
     arrived = [
-        replace(record, arrived_at=NOON + timedelta(minutes=data.draw(st.integers(0, 9))))
+        structs.replace(record, arrived_at=NOON + timedelta(minutes=data.draw(st.integers(0, 9))))
         for record in records
     ]
 
