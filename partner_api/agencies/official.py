@@ -124,7 +124,7 @@ class Officials:
             )
         try:
             claims = _decode_claims(self._keys.verify(assertion))  # 1
-        except (NotVerified, ValueError) as error:  # msgspec's own are ValueErrors
+        except (NotVerified, ValueError, RecursionError) as error:  # msgspec's are ValueErrors
             raise OfficialUnproven(reason=str(error)) from error
         if claims.iss != self._agency_id or claims.aud not in (audience, (audience,)):  # 2
             raise OfficialUnproven(

@@ -74,6 +74,52 @@ class TestDefaults:
         assert metadata_of(as_json(metadata)) == metadata
 
 
+class TestStored:
+    @pytest.mark.spec("RFC7591-3.2.1")
+    def test_what_is_not_said_is_not_told(self) -> None:
+        """What stands there is what was said, and the defaults that a client could not guess."""
+        assert as_json(accept(client_uri=None, default_max_age=None, contacts=["a@x.example"])) == {
+            "contacts": ["a@x.example"],
+            "redirect_uris": [REDIRECT_URI],
+        } | {name: value for name, value in as_json(accept()).items() if name != "redirect_uris"}
+        assert not {"client_uri", "jwks", "scope", "request_uris", "contacts"} & set(
+            as_json(accept())
+        )
+
+    def test_client_without_response_types_stays_without(self) -> None:
+        metadata = accept(grant_types=["client_credentials"], response_types=[], redirect_uris=[])
+
+        assert as_json(metadata)["response_types"] == []
+        assert metadata_of(as_json(metadata)).response_types == ()
+
+    @pytest.mark.spec("RFC7591-2.2")
+    def test_names_in_languages_are_kept_and_others_are_not(self) -> None:
+        said: dict[str, Any] = {
+            "client_name#ru": "Банк",
+            "contacts": ["a@x.example"],
+            "colour": "red",
+        }
+
+        assert accept(**said).descriptive == {
+            "client_name#ru": "Банк", "contacts": ["a@x.example"],
+        }  # fmt: skip
+
+    def test_field_has_up_to_2048_characters(self) -> None:
+        longest = "https://rp.example/".ljust(2048, "x")
+
+        assert accept(policy_uri=longest).policy_uri == longest
+        with pytest.raises(InvalidClientMetadata, match="policy_uri"):
+            accept(policy_uri=f"{longest}x")
+
+    @pytest.mark.spec("RFC7591-2")
+    def test_keys_lie_in_one_place(self) -> None:
+        uri = "https://rp.example/jwks"
+
+        assert accept(jwks=JWKS).jwks == JWKS
+        assert accept(jwks_uri=uri).jwks_uri == uri
+        assert accept(token_endpoint_auth_method="private_key_jwt", jwks_uri=uri).jwks is None
+
+
 class TestRedirectUris:
     @pytest.mark.spec("RFC8252-7.1")
     @pytest.mark.parametrize(
@@ -152,6 +198,13 @@ class TestRefusals:
             {"token_endpoint_auth_method": "client_secret_jwt"},
             {"token_endpoint_auth_method": ["none"]},
             {"token_endpoint_auth_method": 1},
+            {"client_uri": ["https://rp.example"]},
+            {"default_acr_values": {"a": 1}},
+            {"request_uris": "https://rp.example/request"},
+            {"post_logout_redirect_uris": ["https://rp.example/bye", 1]},
+            {"tls_client_certificate_bound_access_tokens": True},
+            {"token_endpoint_auth_method": "tls_client_auth"},
+            {"tls_client_auth_san_dns": "rp.example"},
             {"token_endpoint_auth_signing_alg": "none"},
             {"token_endpoint_auth_signing_alg": "HS256"},
             {"token_endpoint_auth_signing_alg": ["ES256"]},
@@ -201,7 +254,7 @@ class TestRefusals:
             {"authorization_details_types": ["payment"]},
             {"policy_uri": "https://rp.example/" + "x" * 2048},
         ],
-        ids=range(48),
+        ids=range(55),
     )
     def test_field_that_is_not_acceptable_is_named(self, asked: dict[str, Any]) -> None:
         with pytest.raises((InvalidClientMetadata, InvalidRedirectUri)) as refused:

@@ -3,10 +3,18 @@
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.envelope import OVERHEAD_BYTES, associated_data, key_version_of, seal, unseal
+from kernel.envelope import (
+    OVERHEAD_BYTES,
+    associated_data,
+    cipher_of,
+    key_version_of,
+    seal,
+    unseal,
+)
 from kernel.errors import Undecryptable
 
 KEY = bytes(range(32))
@@ -87,3 +95,42 @@ def test_two_places_never_give_the_same_associated_data(
     same = associated_data("t", "c", *left) == associated_data("t", "c", *right)
 
     assert same == (as_bytes[0] == as_bytes[1])
+
+
+def test_form_of_what_lies_in_databases_is_this_one() -> None:
+    """Whoever changes it can open nothing that was sealed before."""
+    row = UUID(int=7)
+    place = bytes.fromhex(
+        "000000017400000001630000001000000000000000000000000000000007"
+        "000000016100000002313200000002ff00"
+    )  # fmt: skip
+    header, nonce = bytes.fromhex("0100000102"), bytes(range(12))
+    envelope = header + nonce + AESGCM(KEY).encrypt(nonce, b"plain", header + place)
+
+    assert associated_data("t", "c", row, "a", 12, b"\xff\x00") == place
+    assert unseal(KEY, envelope, associated_data=place) == b"plain"
+    assert key_version_of(envelope) == 258
+    assert seal(KEY, b"", key_version=258, associated_data=place)[:5] == header
+
+
+def test_key_made_ready_seals_and_opens_what_its_bytes_do() -> None:
+    sealed = seal(cipher_of(KEY), b"x", key_version=1, associated_data=PLACE)
+
+    assert unseal(KEY, sealed, associated_data=PLACE) == b"x"
+    assert unseal(cipher_of(KEY), sealed, associated_data=PLACE) == b"x"
+
+
+@pytest.mark.parametrize("suite", [0, 2, 255])
+def test_envelope_of_a_suite_that_is_not_ours_names_no_key(suite: int) -> None:
+    sealed = seal(KEY, b"x", key_version=1, associated_data=PLACE)
+
+    with pytest.raises(Undecryptable):
+        key_version_of(bytes([suite]) + sealed[1:])
+
+
+def test_shortest_envelope_is_of_nothing() -> None:
+    sealed = seal(KEY, b"", key_version=1, associated_data=PLACE)
+
+    assert unseal(KEY, sealed, associated_data=PLACE) == b""
+    with pytest.raises(Undecryptable):
+        key_version_of(sealed[:-1])

@@ -8,6 +8,7 @@ from datetime import timedelta
 from threading import Event, Thread
 from time import monotonic
 
+import httpx
 import httpx2
 import pytest
 
@@ -179,3 +180,68 @@ class TestUpstream:
 
         assert (response.status_code, response.headers["x-of"]) == (201, "them")
         assert response.json() == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("uri", "asked", "called"),
+    [
+        ("https://a.example/x?y", ("a.example", 443), "https://93.184.216.34/x?y"),
+        ("http://a.example/", ("a.example", 80), "http://93.184.216.34/"),
+        ("https://a.example:8443/", ("a.example", 8443), "https://93.184.216.34:8443/"),
+    ],
+)
+def test_what_is_called_is_the_address_that_was_looked_at(
+    uri: str, asked: tuple[str, int], called: str
+) -> None:
+    """And it is told whom we meant: no answer of another look-up comes between."""
+    looked_up, received = [], []
+
+    def resolve(host: str, port: int) -> list[str]:
+        looked_up.append((host, port))
+        return ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        received.append(request)
+        return httpx.Response(204)
+
+    sender = Sender(allow_local=False, resolve=resolve, transport=httpx.MockTransport(answer))
+
+    assert sender.send(uri, b"body", {"content-type": "text/plain"}) == 204
+    (request,) = received
+    assert looked_up == [asked]
+    assert str(request.url) == called
+    assert request.headers["host"] == httpx.URL(uri).netloc.decode()
+    assert request.extensions["sni_hostname"] == "a.example"
+    assert request.content == b"body"
+
+
+def test_address_of_version_6_is_called_in_brackets() -> None:
+    received = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        received.append(request.url)
+        return httpx.Response(200)
+
+    sender = Sender(
+        allow_local=False,
+        resolve=lambda _host, _port: ["2606:2800:220:1:248:1893:25c8:1946"],
+        transport=httpx.MockTransport(answer),
+    )
+
+    assert sender.send("https://a.example/", b"", {}) == 200
+    assert received[0].host == "2606:2800:220:1:248:1893:25c8:1946"
+
+
+@pytest.mark.parametrize("addresses", [["10.0.0.1"], ["93.184.216.34", "127.0.0.1"]])
+@pytest.mark.parametrize("uri", ["https://a.example/", "https:///", "https://a.example:x/"])
+def test_nothing_is_called_where_one_address_is_not_public(uri: str, addresses: list[str]) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(request.url)
+
+    sender = Sender(
+        allow_local=False,
+        resolve=lambda _host, _port: addresses,
+        transport=httpx.MockTransport(answer),
+    )
+
+    assert sender.send(uri, b"", {}) is None

@@ -121,3 +121,39 @@ def test_half_of_tls_is_refused(
 
     with pytest.raises(ValidationError, match=named):
         settings_from(monkeypatch, environment)
+
+
+@pytest.mark.parametrize("issuer", ["id.example", "ftp://id.example", "http://id.example/", ""])
+def test_issuer_is_an_address_in_a_demonstration_too(
+    monkeypatch: pytest.MonkeyPatch, issuer: str
+) -> None:
+    with pytest.raises(ValidationError, match="issuer"):
+        settings_from(monkeypatch, {"CIVITAS_ISSUER": issuer})
+
+
+@pytest.mark.parametrize("missing", ["CIVITAS_PKCS11_MODULE", "CIVITAS_PKCS11_PIN_FILE"])
+def test_production_needs_the_module_and_its_pin(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    environment = {name: value for name, value in PRODUCTION.items() if name != missing}
+
+    with pytest.raises(ValidationError, match="PKCS11"):
+        settings_from(monkeypatch, environment)
+
+
+def test_module_may_sign_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings_from(
+        monkeypatch, PRODUCTION | {"CIVITAS_PKCS11_SIGNING": "true"}
+    ).pkcs11_signing
+
+
+def test_port_for_certificates_may_be_the_only_one_that_speaks_tls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = {"CIVITAS_MTLS_CERTIFICATE_FILE": "own.pem", "CIVITAS_MTLS_KEY_FILE": "own.key"}
+    without = {name: value for name, value in TLS_PORT.items() if "_TLS_" not in name}
+
+    settings = settings_from(monkeypatch, without | own)
+
+    assert settings.tls_files is None
+    assert [str(file) for file in settings.mtls_files] == ["own.pem", "own.key"]

@@ -6,10 +6,10 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from kernel.errors import InvalidRequest, PayloadTooLarge
-from kernel.strict_json import parse_json
+from kernel.strict_json import LONGEST, parse_json
 from kernel.web import (
     FORM_TYPE,
     LONGEST_VALUE,
@@ -146,6 +146,13 @@ class TestJSON:
         assert orjson.dumps(parse_json(text)) == text.encode()
         assert parse_json(text.encode()) == parse_json(text)
 
+    def test_text_has_up_to_256_kibibytes(self) -> None:
+        longest = f'"{"a" * (LONGEST - 2)}"'
+
+        assert len(str(parse_json(longest))) == LONGEST - 2
+        with pytest.raises(InvalidRequest):
+            parse_json(f"{longest} ")
+
     def test_bytes_that_are_not_utf_8_are_refused(self) -> None:
         with pytest.raises(InvalidRequest):
             parse_json(b'"\xff"')
@@ -155,6 +162,42 @@ class TestJSON:
     async def test_body_is_an_object(self, body: bytes) -> None:
         with pytest.raises(InvalidRequest):
             await read_json(a_request(body, content_type="application/json"))
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize(
+        "kind", ["", "text/plain", "application/json+x", FORM_TYPE, "application/jsonp"]
+    )
+    async def test_body_of_another_kind_is_not_read(self, kind: str) -> None:
+        with pytest.raises(InvalidRequest):
+            await read_json(a_request(b"{}", content_type=kind))
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize(
+        "kind", ["application/json", "Application/JSON", "application/json ; charset=utf-8"]
+    )
+    async def test_kind_may_be_spelled_and_followed_as_one_likes(self, kind: str) -> None:
+        assert await read_json(a_request(b'{"a":1}', content_type=kind)) == {"a": 1}
+
+    @pytest.mark.anyio
+    async def test_body_that_ends_with_the_connection_is_none(self) -> None:
+        """Half of a request may be a request, and another one than was meant."""
+
+        async def receive() -> dict[str, object]:
+            return parts.pop(0)
+
+        parts: list[dict[str, object]] = [
+            {"type": "http.request", "body": b"a=1", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+        scope = {"type": "http", "headers": [(b"content-type", FORM_TYPE.encode())]}
+        with pytest.raises(ClientDisconnect):
+            await read_form(Request(scope, receive))
+
+    @pytest.mark.anyio
+    async def test_body_has_up_to_its_limit(self) -> None:
+        assert await read_body(a_request(b"a" * 10), limit=10) == b"a" * 10
+        with pytest.raises(PayloadTooLarge):
+            await read_body(a_request(b"a" * 11), limit=10)
 
     @pytest.mark.spec("RFC6749-5.1")
     def test_answer_is_not_stored(self) -> None:

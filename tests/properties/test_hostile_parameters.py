@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
@@ -35,10 +35,13 @@ from idp.policy import Policy
 from idp.request_objects import read_parameters
 from idp.user_codes import ALPHABET, LENGTH, MalformedUserCode, mint_user_code, parse_user_code
 from kernel.errors import DomainError, InvalidRequest
+from kernel.ids import AgencyId
 from kernel.languages import choose, parse_accept_language, parse_ui_locales
 from kernel.secret import Secret, b64url, b64url_decode, parse_token, token_of
 from kernel.strict_json import parse_json
 from kernel.web import parse_form
+from partner_api.agencies.errors import OfficialUnproven
+from partner_api.agencies.official import ASSERTION_TYPE, Officials
 from partner_api.agencies.questions import read_batch_line, read_conversion, read_question
 from partner_api.selection import parse_query
 from partner_api.webhooks import format_secret, parse_secret
@@ -288,17 +291,28 @@ def test_jws_of_any_text(compact: str) -> None:
 def test_proof_with_claims_that_are_nested_deeply_is_refused(claim: str, deep: str) -> None:
     """Anybody can send one: whoever has a key of their own."""
     jwk = {name: public_jwk(EC_KEY)[name] for name in ("kty", "crv", "x", "y")}
-    proof = _signed_text(f'{{"htm":"POST","htu":"https://x/","iat":1,"{claim}":{deep}}}', jwk)
+    payload = f'{{"htm":"POST","htu":"https://x/","iat":1,"{claim}":{deep}}}'
+    proof = _signed_text(payload, typ="dpop+jwt", jwk=jwk)
 
     with pytest.raises(OAuthError) as refused:
         verify_proof(proof, method="POST", uris=["https://x/"], at=NOON, policy=Policy())
     assert refused.value.code == "invalid_dpop_proof"
 
 
-def _signed_text(payload: str, jwk: Mapping[str, Any]) -> str:
-    return jwt.api_jws.encode(
-        payload.encode(), EC_KEY, algorithm="ES256", headers={"typ": "dpop+jwt", "jwk": dict(jwk)}
-    )
+@pytest.mark.parametrize("deep", [DEEP, DEEP_FOR_WRITING], ids=["to read", "to write"])
+@pytest.mark.parametrize("claim", ["sub", "name", "more"])
+def test_official_with_claims_that_are_nested_deeply_is_refused(claim: str, deep: str) -> None:
+    officials = Officials(AgencyId("tax"), [public_jwk(EC_KEY)])
+    at = int(NOON.timestamp())
+    said = f'"iss":"tax","aud":"a","jti":"j","iat":{at},"exp":{at + 60}'
+    assertion = _signed_text(f'{{{said},"{claim}":{deep}}}', typ=ASSERTION_TYPE)
+
+    with pytest.raises(OfficialUnproven):
+        officials.verify(assertion, audience="a", at=NOON)
+
+
+def _signed_text(payload: str, **header: object) -> str:
+    return jwt.api_jws.encode(payload.encode(), EC_KEY, algorithm="ES256", headers=header)
 
 
 MEMBERS = ("kty", "crv", "x", "y", "n", "e", "alg", "use", "kid", "keys", "x5c")
@@ -341,6 +355,12 @@ def test_token_that_differs_in_a_character_is_not_looked_up(place: int) -> None:
     with pytest.raises(DomainError) as refused:
         parse_token(changed, "cva")
     assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("content", [b"", b"k", b"k" * 31, b"k" * 33], ids=len)
+def test_token_of_another_length_is_not_looked_up(content: bytes) -> None:
+    with pytest.raises(DomainError):
+        parse_token(token_of("cva", content).token.reveal(), "cva")
 
 
 @FEW
