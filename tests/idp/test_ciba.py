@@ -1,6 +1,5 @@
 """Client-Initiated Backchannel Authentication: poll, ping, push; FAPI-CIBA."""
 
-import json
 from typing import Any
 
 import httpx
@@ -32,6 +31,7 @@ from tests.idp.idp_world import (
 )
 from tests.idp.test_device import decide, signed_in
 from tests.idp.test_token_endpoint import error as status_and_error
+from tests.receiver import Receiver
 
 GRANTS = ["authorization_code", "refresh_token", CIBA_GRANT]
 ENDPOINT = "https://rp.example/ciba"
@@ -106,26 +106,6 @@ def signed(client: RelyingParty, *, alg: str = "ES256", key: Any = None, **chang
     )
 
 
-class Receiver:
-    """The client's notification endpoint."""
-
-    def __init__(self, *statuses: int | None) -> None:
-        self.statuses = list(statuses)
-        self.got: list[httpx.Request] = []
-
-    def handle(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        self.got.append(request)
-        status = self.statuses.pop(0) if self.statuses else 204
-        if status is None:
-            raise httpx.ReadTimeout("no answer")
-        return httpx.Response(status, headers={"location": "https://rp.example/other"})
-
-    @property
-    def bodies(self) -> list[dict[str, Any]]:
-        return [json.loads(request.content) for request in self.got]
-
-
 def tell(world: IdpWorld, receiver: Receiver) -> None:
     """Do the one job that waits."""
     with world.session() as session:
@@ -136,11 +116,7 @@ def tell(world: IdpWorld, receiver: Receiver) -> None:
     notify(
         world.app.state.sessions,
         world.provider,
-        Sender(
-            allow_local=False,
-            resolve=lambda _host, _port: ["93.184.216.34"],
-            transport=httpx.MockTransport(receiver.handle),
-        ),
+        receiver.sender(Sender),
         RingToken(slot=job["slot"], digest=bytes.fromhex(job["digest"])),
         at=world.clock.now(),
     )

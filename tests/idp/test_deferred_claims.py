@@ -16,6 +16,7 @@ from tests.idp.test_device import decide, signed_in
 from tests.idp.test_resources import withdraw_all
 from tests.idp.test_verified_claims import ask
 from tests.idp.test_verified_claims_flow import reads
+from tests.receiver import Receiver
 
 ASKED = json.dumps(
     {
@@ -65,7 +66,7 @@ def by_push(world: IdpWorld, person: Person, before_tokens: Callable[[], None]) 
     )
     test_ciba.answer_it(world, person)
     before_tokens()
-    receiver = test_ciba.Receiver()
+    receiver = Receiver()
     test_ciba.tell(world, receiver)
     (body,) = receiver.bodies
     return body
