@@ -199,6 +199,18 @@ class Browser:
         )
         return self._go(request, came_from=page.url)
 
+    def sign_in(self, page: Page, username: str, password: str) -> Page:
+        """Fill in the sign-in form of a page and send it."""
+        form = page.form_with("current-password")
+        fields = form.by_autocomplete
+        typed = {fields["username"]: username, fields["current-password"]: password}
+        return self.send(page, form, values=typed)
+
+    def decide(self, page: Page, decision: str) -> Page:
+        """Press `allow` or `deny`."""
+        form = page.form_with_button("decision", decision)
+        return self.send(page, form, Button(name="decision", value=decision))
+
     def download(self, url: str) -> httpx2.Response:
         """Fetch a file whole."""
         response = self._client.get(url)

@@ -22,7 +22,7 @@ import httpx2
 
 from app.demo.bank import DISCLOSURE
 from app.demo.bank_words import WORDS
-from app.demo.browser import Browser, Button, Page
+from app.demo.browser import Browser, Page
 from app.demo.wire import describe
 from consent.api import ITEMS
 
@@ -116,12 +116,8 @@ class Journey:
         self.show_bank()
         if any("current-password" in form.by_autocomplete for form in page.forms):
             self.expect(self.words["bank"] in page.text, "the sign-in page says who asks")
-            form = page.form_with("current-password")
-            typed = {
-                form.by_autocomplete["username"]: self.person["username"],
-                form.by_autocomplete["current-password"]: self.person["password"],
-            }
-            page = self.browser.send(page, form, values=typed)
+            person = self.person
+            page = self.browser.sign_in(page, person["username"], person["password"])
         self.expect(page.url.startswith(self.issuer), "the consent page is Civitas's")
         return page
 
@@ -130,8 +126,7 @@ class Journey:
         self.step("The person signs in, sees what is asked, and says no")
         page = self.go_to_consent()
         self.check_consent_page(page)
-        form = page.form_with_button("decision", "deny")
-        page = self.browser.send(page, form, Button(name="decision", value="deny"))
+        page = self.browser.decide(page, "deny")
         self.expect(page.url.startswith(f"{self.bank}/callback"), "the bank has the person back")
         self.expect("access_denied" in page.text, "the bank is told that it was denied")
         page = self.browser.open(f"{self.bank}/application")
@@ -148,8 +143,7 @@ class Journey:
         """Say yes; return the bank's page with the data."""
         self.step("The person comes again, and allows it")
         page = self.go_to_consent()
-        form = page.form_with_button("decision", "allow")
-        page = self.browser.send(page, form, Button(name="decision", value="allow"))
+        page = self.browser.decide(page, "allow")
         self.show_bank()
         self.expect(page.url == f"{self.bank}/application", "the bank has the person back")
         self.expect(page.status == HTTPStatus.OK, "the bank has read the data")

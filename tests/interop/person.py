@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from app.demo.browser import Arrived, Browser, Button, Form, Page
+from app.demo.browser import Arrived, Browser, Form, Page
 from tests.idp.idp_world import PASSWORD
 
 CLIENT_ADDRESS = "http://localhost:9/"
@@ -48,7 +48,7 @@ class Visitor:
         page = self.visit(url)
         form = page.form_to("/device")
         page = self.browser.send(page, form, values={"user_code": user_code})
-        return self._decide(page, decision)
+        return self.browser.decide(page, decision)
 
     def decide_request(self, message: str, decision: Decision = "allow") -> Page:
         """Find the request that shows `message` among those that wait, and decide."""
@@ -57,7 +57,7 @@ class Visitor:
         for link in waiting:
             asked = self.browser.open(self.issuer + link.href)
             if message in asked.text:
-                return self._decide(asked, decision)
+                return self.browser.decide(asked, decision)
         raise AssertionError(f"{message} does not wait: {page.text}")
 
     def _answer(self, page: Page, decision: Decision) -> Page | None:
@@ -66,20 +66,12 @@ class Visitor:
             return None
         for form in page.forms:
             if "current-password" in form.by_autocomplete:
-                typed = {
-                    form.by_autocomplete["username"]: self.username,
-                    form.by_autocomplete["current-password"]: PASSWORD,
-                }
-                return self.browser.send(page, form, values=typed)
+                return self.browser.sign_in(page, self.username, PASSWORD)
             if any(button.name == "decision" for button in form.buttons):
-                return self._decide(page, decision)
+                return self.browser.decide(page, decision)
             if page.url.startswith(f"{self.issuer}/end-session") or _is_answer(form):
                 return self.browser.send(page, form)
         return None
-
-    def _decide(self, page: Page, decision: Decision) -> Page:
-        form = page.form_with_button("decision", decision)
-        return self.browser.send(page, form, Button(name="decision", value=decision))
 
 
 def _is_answer(form: Form) -> bool:

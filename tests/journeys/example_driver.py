@@ -3,7 +3,7 @@
 import subprocess
 from collections.abc import Sequence
 
-from app.demo.browser import Browser, Button
+from app.demo.browser import Browser, Page
 from app.demo.instance import Instance
 
 
@@ -21,18 +21,16 @@ def sign_in_with_example(command: Sequence[str], instance: Instance, port: int) 
         address = said.rpartition("Open ")[2].strip()
         browser = Browser(language="en")
         page = browser.open(address)
-        form = page.form_with("current-password")
-        person = instance.people[0]
-        typed = {
-            form.by_autocomplete["username"]: str(person["username"]),
-            form.by_autocomplete["current-password"]: str(person["password"]),
-        }
-        page = browser.send(page, form, values=typed)
-        if page.url.startswith(instance.issuer):
-            form = page.form_with_button("decision", "allow")
-            page = browser.send(page, form, Button(name="decision", value="allow"))
+        page = sign_in_and_allow(browser, page, instance)
         browser.close()
         rest, _ = example.communicate(timeout=30)
         assert page.response.text == "You are signed in.", said + rest
         assert example.returncode == 0, said + rest
         return said + rest
+
+
+def sign_in_and_allow(browser: Browser, page: Page, instance: Instance) -> Page:
+    """Sign the first demo person in on the page, and agree unless that was done before."""
+    person = instance.people[0]
+    page = browser.sign_in(page, str(person["username"]), str(person["password"]))
+    return browser.decide(page, "allow") if page.url.startswith(instance.issuer) else page

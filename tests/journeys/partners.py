@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from joserfc.jwk import ECKey
 
-from app.demo.browser import Arrived, Browser, Button
+from app.demo.browser import Arrived, Browser
 from app.demo.instance import Instance
 from app.demo.relying_party import RelyingParty, SignedIn
 from app.ports import free_port
@@ -45,14 +45,8 @@ class Partner:
         browser = Browser(stops_at=self.redirect_uri)
         try:
             page = browser.open(begun.url)
-            form = page.form_with("current-password")
-            typed = {
-                form.by_autocomplete["username"]: str(person["username"]),
-                form.by_autocomplete["current-password"]: str(person["password"]),
-            }
-            page = browser.send(page, form, values=typed)
-            form = page.form_with_button("decision", decision)
-            browser.send(page, form, Button(name="decision", value=decision))
+            page = browser.sign_in(page, str(person["username"]), str(person["password"]))
+            browser.decide(page, decision)
         except Arrived as arrived:
             answer = dict(parse_qsl(urlsplit(arrived.url).query))
         else:

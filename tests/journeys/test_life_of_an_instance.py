@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.demo.browser import Browser, Button
+from app.demo.browser import Browser
 from app.demo.instance import Instance, InstanceFailed, start
 from app.ports import free_port
+from tests.journeys.example_driver import sign_in_and_allow
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -50,16 +51,7 @@ def allow_the_bank(instance: Instance) -> Browser:
     browser = Browser(language="ru")
     home = browser.open(f"{instance.bank}/")
     page = browser.send(home, home.form_to("/sign-in"))
-    form = page.form_with("current-password")
-    person = instance.people[0]
-    typed = {
-        form.by_autocomplete["username"]: str(person["username"]),
-        form.by_autocomplete["current-password"]: str(person["password"]),
-    }
-    page = browser.send(page, form, values=typed)
-    if page.url.startswith(instance.issuer):
-        form = page.form_with_button("decision", "allow")
-        page = browser.send(page, form, Button(name="decision", value="allow"))
+    page = sign_in_and_allow(browser, page, instance)
     assert page.url == f"{instance.bank}/application"
     assert page.status == 200
     return browser

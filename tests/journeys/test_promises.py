@@ -148,13 +148,8 @@ def signed_in_at(instance: Instance, path: str) -> Iterator[tuple[Browser, Page]
     """Open a page of the portal in a new browser, and sign the first person in."""
     browser = Browser()
     page = browser.open(f"{instance.issuer}{path}")
-    form = page.form_with("current-password")
     person = instance.people[0]
-    typed = {
-        form.by_autocomplete["username"]: str(person["username"]),
-        form.by_autocomplete["current-password"]: str(person["password"]),
-    }
-    page = browser.send(page, form, values=typed)
+    page = browser.sign_in(page, str(person["username"]), str(person["password"]))
     assert page.url == f"{instance.issuer}{path}"
     yield browser, page
     browser.close()

@@ -178,6 +178,19 @@ def a_client(world: World, agency_id: AgencyId | None) -> ClientId:
     return client_id
 
 
+def set_mapping(world: World, asker: Asker, mapping: dict[str, Any]) -> None:
+    """Let an agency's records come under its own names."""
+    with world.session() as session:
+        agency = Agency(
+            agency_id=asker.agency_id,
+            role=AgencyRole.TAX,
+            name_ru="Инспекция",
+            name_en="Inspection",
+            mapping=mapping,
+        )
+        add_agency(session, agency, world.clock.now())
+
+
 def an_asker(
     world: World, *, fields: Sequence[str] = FIELDS, sector: str = "", role: str = "tax"
 ) -> Asker:

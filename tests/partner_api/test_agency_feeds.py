@@ -15,12 +15,11 @@ from sqlalchemy import select
 
 from kernel.clock import Clock, FrozenClock
 from kernel.jobs import JobContext
-from population_register.api import FeedFormat, add_agency, begin_upload
+from population_register.api import FeedFormat, begin_upload
 from population_register.jobs import load, sweep
-from population_register.model import Agency, AgencyRole
 from population_register.service.uploads import ABANDONED_AFTER, CHUNK_BYTES
 from population_register.tables import feed_chunks, feed_rejections, feed_uploads, source_records
-from tests.partner_api.agency_world import Asker, an_asker, an_inn
+from tests.partner_api.agency_world import Asker, an_asker, an_inn, set_mapping
 from tests.partner_api.partner_world import World
 
 pytestmark = pytest.mark.db
@@ -147,23 +146,12 @@ def test_same_file_again_is_the_same_feed(world: World, asker: Asker) -> None:
 def test_csv_is_read_with_the_mapping_of_the_time_when_it_was_sent(
     world: World, asker: Asker
 ) -> None:
-    def map_by(mapping: dict[str, Any]) -> None:
-        with world.session() as session:
-            agency = Agency(
-                agency_id=asker.agency_id,
-                role=AgencyRole.TAX,
-                name_ru="Инспекция",
-                name_en="Inspection",
-                mapping=mapping,
-            )
-            add_agency(session, agency, world.clock.now())
-
-    map_by({"delimiter": ";", "fields": {"ИНН": "inn"}})
+    set_mapping(world, asker, {"delimiter": ";", "fields": {"ИНН": "inn"}})
     inn = an_inn()
     table = f"record_number;version;valid_from;birthdate;ИНН\n1;1;2020-01-01;1986-03-14;{inn}\n"
 
     asker.post(FEEDS, table.encode(), official=None, headers=CSV)
-    map_by({})
+    set_mapping(world, asker, {})
     work(world)
 
     assert asker.ask(identifiers={"inn": inn}).json()["outcome"] == "match"

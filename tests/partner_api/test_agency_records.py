@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from population_register.api import IdentifierKind, add_agency, find_person
-from population_register.model import Agency, AgencyRole
+from population_register.api import IdentifierKind, find_person
 from population_register.sector_pseudonyms import sector_pseudonym
-from tests.partner_api.agency_world import RECORDS, Asker, an_asker, an_inn
+from tests.partner_api.agency_world import RECORDS, Asker, an_asker, an_inn, set_mapping
 from tests.partner_api.partner_world import World
 
 pytestmark = pytest.mark.db
@@ -133,15 +132,7 @@ def test_bad_record_is_told_every_problem_and_leaves_nothing(world: World, asker
 def test_row_is_read_under_the_agencys_own_names(world: World, asker: Asker) -> None:
     inn = an_inn()
     mapping = {"fields": {"ИНН_ФЛ": "inn", "ФАМ": "family_name"}, "date_format": "dd.mm.yyyy"}
-    with world.session() as session:
-        agency = Agency(
-            agency_id=asker.agency_id,
-            role=AgencyRole.TAX,
-            name_ru="Инспекция",
-            name_en="Inspection",
-            mapping=mapping,
-        )
-        add_agency(session, agency, world.clock.now())
+    set_mapping(world, asker, mapping)
     row = {
         "record_number": 7,
         "version": 1,

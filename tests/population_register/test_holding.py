@@ -41,7 +41,14 @@ from tests.population_register.register_builders import (
     read,
     values_of,
 )
-from tests.population_register.test_orders import batches, feeds, over_database, silent, state
+from tests.population_register.test_orders import (
+    assert_alike,
+    batches,
+    feeds,
+    over_database,
+    silent,
+    state,
+)
 
 pytestmark = [pytest.mark.db]
 
@@ -357,12 +364,7 @@ def test_no_order_decides_and_no_records_put_two_holders_together(
             assert_apart(session, held)
             session.rollback()
 
-    left_out = silent(keyring, records)
-    (one, one_asks), (other, other_asks) = found
-    assert {group - left_out for group in one} - {frozenset()} == {
-        group - left_out for group in other
-    } - {frozenset()}
-    assert one_asks == other_asks
+    assert_alike(*found, left_out=silent(keyring, records))
 
 
 def confirm(session: Session, keyring: Keyring, numbers: Sequence[str]) -> list[PersonId]:

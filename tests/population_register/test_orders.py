@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -69,6 +69,10 @@ def feeds(draw: st.DrawFn) -> list[SourceRecord]:
     return records
 
 
+State: TypeAlias = tuple[set[frozenset[bytes]], set[tuple[bytes, bytes, float]]]
+"""Who is together, and which pairs are a question."""
+
+
 def over_database(examples: int) -> settings:
     """Take as many examples, each in a transaction that its test rolls back."""
     return settings(
@@ -87,9 +91,7 @@ def batches(records: Sequence[SourceRecord], sizes: Sequence[int]) -> Iterator[l
         start, turn = start + size, turn + 1
 
 
-def loaded(
-    session: Session, keyring: Keyring, parts: Iterator[list[SourceRecord]]
-) -> tuple[set[frozenset[bytes]], set[tuple[bytes, bytes, float]]]:
+def loaded(session: Session, keyring: Keyring, parts: Iterator[list[SourceRecord]]) -> State:
     """Load records; return who is together, and which pairs are a question."""
     for part in parts:
         outcomes = accept_records(session, keyring, AgencyId("pension"), part, at=NOON)
@@ -97,7 +99,7 @@ def loaded(
     return state(session)
 
 
-def state(session: Session) -> tuple[set[frozenset[bytes]], set[tuple[bytes, bytes, float]]]:
+def state(session: Session) -> State:
     groups = {
         row.person_id: row.group_id or row.person_id for row in session.execute(select(persons))
     }
@@ -133,12 +135,15 @@ def test_neither_order_nor_size_of_batches_decides(
             found.append(loaded(session, keyring, batches(order, sizes)))
             session.rollback()
 
-    left_out = silent(keyring, records)
-    (one, one_asks), (other, other_asks) = found
-    assert {group - left_out for group in one} - {frozenset()} == {
-        group - left_out for group in other
+    assert_alike(*found, left_out=silent(keyring, records))
+
+
+def assert_alike(one: State, other: State, *, left_out: set[bytes]) -> None:
+    """Hold the same records to be together, and the same to be asked about, in both."""
+    assert {group - left_out for group in one[0]} - {frozenset()} == {
+        group - left_out for group in other[0]
     } - {frozenset()}
-    assert one_asks == other_asks
+    assert one[1] == other[1]
 
 
 def silent(keyring: Keyring, records: Sequence[SourceRecord]) -> set[bytes]:
