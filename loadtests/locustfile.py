@@ -24,7 +24,7 @@ from locust import LoadTestShape, User, between, task
 from locust.exception import StopUser
 from typing_extensions import override
 
-from app.demo.browser import Browser, Button, Page
+from app.demo.browser import Browser, Page
 
 ISSUER = os.environ.get("CIVITAS_ISSUER", "http://localhost:8000")
 BANK = os.environ.get("BANK", "http://localhost:8001")
@@ -61,15 +61,8 @@ class Citizen(User):
         person = next(PEOPLE)
         home = self.browser.open(f"{BANK}/")
         page = self.browser.send(home, home.form_to("/sign-in"))
-        form = page.form_with("current-password")
-        fields = form.by_autocomplete
-        typed = {
-            fields["username"]: person["username"],
-            fields["current-password"]: person["password"],
-        }
-        page = self.browser.send(page, form, values=typed)
-        form = page.form_with_button("decision", "allow")
-        page = self.browser.send(page, form, Button(name="decision", value="allow"))
+        page = self.browser.sign_in(page, person["username"], person["password"])
+        page = self.browser.decide(page, "allow")
         if page.status != HTTPStatus.OK:
             raise StopUser
 
