@@ -95,6 +95,10 @@ TITLES = {
     "RFC9162": "Certificate Transparency 2.0",
     "RFC9325": "Recommendations for TLS",
     "RFC9440": "The Client-Cert header",
+    "RFC9530": "Digest Fields",
+    "RFC6266": "Content-Disposition in HTTP",
+    "RFC6585": "Additional HTTP Status Codes",
+    "RFC8176": "Authentication Method Reference Values",
     "RFC9701": "Signed Token Introspection",
     "RFC9728": "Protected Resource Metadata",
     "StandardWebhooks": "Standard Webhooks",
@@ -175,7 +179,11 @@ def _marks(expressions: list[ast.expr]) -> Iterator[str]:
 
 
 def page() -> str:
-    """Write docs/specs.md."""
+    """Write docs/specs.md.
+
+    Raises:
+        LookupError: A test names a specification that `TITLES` does not know.
+    """
     tests: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for clause, test in clauses():
         specification, _, number = clause.partition("-")
@@ -187,6 +195,8 @@ def page() -> str:
         "",
     ]
     for specification in sorted(tests):
+        if specification not in TITLES:
+            raise LookupError(f"say in TITLES what {specification} is called")
         lines += [f"## {specification}: {TITLES[specification]}", ""]
         lines += ["| clause | tests |", "| --- | --- |"]
         for number in sorted(tests[specification], key=_in_order):
@@ -205,7 +215,8 @@ def _not_supported() -> list[str]:
 
 CITATION = re.compile(
     r"(RFC \d{4}|OpenID Connect (?:Core|Discovery|Registration)|(?:RP-Initiated|Back-Channel"
-    r"|Front-Channel) Logout|Session Management 1\.0|(?<!FAPI-)CIBA|JARM), (\d+(?:\.\d+)*)"
+    r"|Front-Channel) Logout|Session Management 1\.0|(?<!FAPI-)CIBA|JARM), "
+    r"(\d{1,2}(?:\.\d+)*)(?!\d)"
 )
 """How our code names the clause that it follows: `RFC 9126, 2.1`, `OpenID Connect Core, 5.5`."""
 

@@ -58,6 +58,7 @@ def verify(proof: str, **change: Any) -> Any:  # noqa: ANN401
 
 
 class TestVerifyProof:
+    @pytest.mark.spec("RFC8037-2")
     @pytest.mark.spec("RFC9449-4.3")
     @pytest.mark.parametrize(
         ("key", "alg"),

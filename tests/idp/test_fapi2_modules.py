@@ -182,6 +182,7 @@ PUSHED = [
 ]
 
 
+@pytest.mark.spec("RFC8705-3.3")
 @pytest.mark.spec("FAPI2-SP-FINAL-5.4.1")
 @pytest.mark.spec("RFC8705-5")
 @pytest.mark.parametrize("name", ["openid-configuration", "oauth-authorization-server"])

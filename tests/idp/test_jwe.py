@@ -64,6 +64,9 @@ def signed_in(found: jwe.CompactEncryption) -> dict[str, Any]:
 
 
 @pytest.mark.spec("OIDCC-10.2")
+@pytest.mark.spec("RFC7518-4.3")
+@pytest.mark.spec("RFC7518-4.6")
+@pytest.mark.spec("RFC7519-5.2")
 @pytest.mark.parametrize(("key", "alg", "enc"), PAIRS)
 def test_id_token(world: IdpWorld, key: Any, alg: str, enc: str) -> None:  # noqa: ANN401
     client = a_client(world, key, "id_token", alg=alg, enc=enc)

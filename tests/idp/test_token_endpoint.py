@@ -36,6 +36,7 @@ class TestCode:
             "access_token", "grant_id", "token_type", "expires_in", "scope", "id_token"
         }  # fmt: skip
 
+    @pytest.mark.spec("RFC8176-2")
     @pytest.mark.spec("OIDCC-2")
     def test_id_token_says_who_signed_in_when_and_how(self, world: IdpWorld) -> None:
         client, person = world.a_relying_party(), world.someone()

@@ -227,6 +227,7 @@ def test_worker_that_dies_is_followed_without_doubling_or_losing_a_row(
 
 
 class TestRefusals:
+    @pytest.mark.spec("RFC9530-2")
     def test_digest_is_held_against_the_file(self, world: World, asker: Asker) -> None:
         data = lines(a_row(1))
         right = base64.b64encode(hashlib.sha256(data).digest()).decode()

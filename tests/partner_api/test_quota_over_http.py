@@ -7,6 +7,7 @@ from tests.partner_api.partner_world import DOCUMENTS, PERSON, World
 pytestmark = pytest.mark.db
 
 
+@pytest.mark.spec("RFC6585-4")
 @pytest.mark.parametrize("path", [PERSON, DOCUMENTS], ids=["person", "documents"])
 def test_partner_is_told_when_to_come_back(world: World, path: str) -> None:
     access = world.a_grant()

@@ -354,6 +354,7 @@ class TestUpload:
 
 
 class TestDownload:
+    @pytest.mark.spec("RFC6266-4")
     def test_the_whole_with_its_headers(
         self, app: Starlette, client: httpx.Client, vault: Vault
     ) -> None:
@@ -375,6 +376,8 @@ class TestDownload:
             f"attachment; filename*=UTF-8''{name}%3B%20x%3D1.pdf"
         )
 
+    @pytest.mark.spec("RFC9110-14.1.1")
+    @pytest.mark.spec("RFC9110-14.4")
     @pytest.mark.spec("RFC9110-15.3.7")
     def test_a_part(self, app: Starlette, client: httpx.Client, vault: Vault) -> None:
         content = a_pdf(2 * MIB)
