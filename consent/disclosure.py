@@ -31,7 +31,7 @@ def parse_disclosure(details: Mapping[str, object]) -> Disclosure:
         RFC 9396, 2 and 5.
     """
     if details.get("type") != AUTHORIZATION_DETAILS_TYPE:
-        raise InvalidDisclosure(f"type is {AUTHORIZATION_DETAILS_TYPE}.")
+        raise InvalidDisclosure(f"The one type there is is {AUTHORIZATION_DETAILS_TYPE}.")
     unknown = details.keys() - _MEMBERS  # RFC 9396, 5: unknown fields are refused
     if unknown:
         raise InvalidDisclosure(

@@ -235,7 +235,10 @@ def check_field(name: str) -> None:
     if not name.startswith(_PSEUDONYM_OF) or not _SECTOR.fullmatch(
         name.removeprefix(_PSEUDONYM_OF)
     ):
-        raise MandateRefused("A mandate names a field of the register, or pseudonym:SECTOR.")
+        raise MandateRefused(
+            "A mandate names an attribute or a predicate of the register (docs/feeds.md), "
+            "pseudonym, or pseudonym:SECTOR."
+        )
 
 
 def check_legal_basis(code: str) -> None:

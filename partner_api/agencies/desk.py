@@ -100,10 +100,10 @@ class Desk:
         at: datetime = request.app.state.clock.now()
         token = self.entrance.verify(request, at=at)
         if token.grant_id is not None or scope not in token.scope:
-            raise _insufficient(token, reason="scope")
-        agency_id = self._agency_of.get(token.client_id) or await self._agency(token)
+            raise _insufficient(token, scope, reason="scope")
+        agency_id = self._agency_of.get(token.client_id) or await self._agency(token, scope)
         if (agency_id is None) is not (scope == MANDATES):
-            raise _insufficient(token, reason="agency")
+            raise _insufficient(token, scope, reason="agency")
         if not self.entrance.has_counted(token.partner_id, at=at):
             await self.entrance.count(token.partner_id, at=at)
         return Call(
@@ -114,11 +114,11 @@ class Desk:
             at=at,
         )
 
-    async def _agency(self, token: VerifiedToken) -> AgencyId | None:
+    async def _agency(self, token: VerifiedToken, scope: str) -> AgencyId | None:
         """Find whom a client speaks for; the statement asks again."""
         bound = await run_in_threadpool(self._find_binding, token.client_id)
         if bound is None:
-            raise _insufficient(token, reason="bound to no agency")
+            raise _insufficient(token, scope, reason="bound to no agency")
         if bound.agency_id is not None:
             self._agency_of.put(token.client_id, bound.agency_id)
         return bound.agency_id
@@ -263,9 +263,12 @@ def _assertions_in(request: Request) -> list[str]:
     ]
 
 
-def _insufficient(token: VerifiedToken, *, reason: str) -> InsufficientScope:
+def _insufficient(token: VerifiedToken, scope: str, *, reason: str) -> InsufficientScope:
+    whose = "the administration" if scope == MANDATES else "an agency"
+    scheme = "bearer" if token.jkt is None else "dpop"
     return InsufficientScope(
-        headers=challenge("bearer" if token.jkt is None else "dpop", "insufficient_scope"),
+        f"This takes a token of scope {scope} and of no person, of a client bound to {whose}.",
+        headers=challenge(scheme, "insufficient_scope", {"scope": scope}),
         reason=reason,
         client=token.client_id,
     )

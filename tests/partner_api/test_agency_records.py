@@ -187,6 +187,8 @@ def test_scope_for_feeds_is_needed(asker: Asker, scope: list[str]) -> None:
     refused = asker.with_token(scope=scope).post(RECORDS, a_row())
 
     assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+    assert "register.feed" in refused.json()["detail"]
+    assert 'scope="register.feed"' in refused.headers["www-authenticate"]
 
 
 def test_anonymous_and_partner_are_refused(world: World, asker: Asker) -> None:
