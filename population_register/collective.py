@@ -24,6 +24,8 @@ NEIGHBOUR_BITS = -4.0
 _MOST_COMPARED = 64
 """Pairs that speak for two large clusters; of more, so many are drawn evenly."""
 
+_LARGE = 64  # records of a cluster
+
 _PARTS = 5  # of each feature: how many pairs know it, and the sums of four logarithms
 _DIGITS = 6  # of a score: beyond, the order of additions shows
 
@@ -79,41 +81,56 @@ class Collective:
                     self._push(one, other, bits)
         while self._heap:
             _, one, other, size, other_size = heapq.heappop(self._heap)
-            if (len(self._members[one]), len(self._members[other])) == (size, other_size):
+            if (self._size(one), self._size(other)) == (size, other_size):
+                if len(self._members[one]) < len(self._members[other]):
+                    one, other = other, one
                 self._merge(one, other)
         return sorted(sorted(members) for members in self._members if members)
 
+    def _size(self, index: int) -> int:
+        """Return how large a cluster is, which says whether it has changed since it was weighed."""
+        return min(len(self._members[index]), _LARGE)
+
     def _push(self, one: int, other: int, bits: float) -> None:
         one, other = (one, other) if one < other else (other, one)
-        sizes = len(self._members[one]), len(self._members[other])
+        sizes = self._size(one), self._size(other)
         heapq.heappush(self._heap, (-round(bits, _DIGITS), one, other, *sizes))
 
     def _may_be_one(self, one: int, other: int) -> bool:
         return self._sources is None or self._sources[one].isdisjoint(self._sources[other])
 
     def _merge(self, one: int, other: int) -> None:
-        """Put the second cluster into the first, and compare it with its neighbours anew."""
+        """Put the second cluster into the first, and compare it with its neighbours anew.
+
+        Of a large cluster, one record more changes little: only its new neighbours are looked at.
+        """
+        if not self._may_be_one(one, other):
+            return
         near = self._near[one]
         gone, self._near[other] = self._near[other], {}
         near.pop(other, None)
         gone.pop(one, None)
-        joined: dict[int, Evidence | None] = {}
-        for third in sorted({*near, *gone}):
-            del_from = self._near[third]
-            del_from.pop(other, None)
-            del_from.pop(one, None)
-            joined[third] = self._joined(one, other, third, near.get(third), gone.get(third))
+        weighed_anew = gone.keys() - near.keys()
+        if len(self._members[one]) < _LARGE:
+            weighed_anew |= near.keys()
+        joined = {
+            third: self._joined(one, other, third, near.get(third), gone.get(third))
+            for third in sorted(weighed_anew)
+        }
+        for third in gone:
+            self._near[third].pop(other, None)
         self._members[one] += self._members[other]
         self._members[other] = []
         if self._sources is not None:
             self._sources[one] |= self._sources[other]
-        self._near[one] = {}
         for third, evidence in joined.items():
-            if not self._may_be_one(one, third):
-                continue
-            self._near[one][third] = self._near[third][one] = evidence
-            if evidence is not None and (bits := self._bits(evidence)) > 0:
-                self._push(one, third, bits)
+            if self._may_be_one(one, third):
+                near[third] = self._near[third][one] = evidence
+                if (bits := self._bits(evidence)) > 0:
+                    self._push(one, third, bits)
+            else:
+                near.pop(third, None)
+                self._near[third].pop(one, None)
 
     def _joined(
         self, one: int, other: int, third: int, ours: Evidence | None, theirs: Evidence | None

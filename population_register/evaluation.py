@@ -16,6 +16,7 @@ from population_register.collective import NEIGHBOUR_BITS, Collective
 from population_register.common_values import without_defaults
 from population_register.comparison import Levels, Profile
 from population_register.learning import learn
+from population_register.mailbox_names import with_names_of_mailboxes
 from population_register.matching_model import Model
 from population_register.maximisation import Patterns
 from population_register.scoring import Scorer, odds_bits
@@ -88,6 +89,8 @@ def match(
     """
     order = sorted(range(len(profiles)), key=_said_by(profiles, sources))
     profiles = without_defaults([profiles[index] for index in order], kinds)
+    if {"email", "given_name", "family_name"} <= kinds.keys():
+        profiles = with_names_of_mailboxes(profiles)
     sources = None if sources is None else [sources[index] for index in order]
     report = BlockingReport()
     found = ScoredPairs(*pairs(profiles, report, sources=sources))

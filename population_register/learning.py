@@ -18,12 +18,10 @@ from population_register.comparison import MISSING, Levels, Profile
 from population_register.matching_model import Feature, Model
 from population_register.maximisation import Learned, Patterns, maximise
 from population_register.scoring import Scorer
-from population_register.starting_points import KIN, starting_features
+from population_register.starting_points import KIN, PLACES, starting_features
 
 MOST_RANDOM_PAIRS = 80_000
 _RANDOM_PAIRS_PER_RECORD = 60
-
-_PLACES = frozenset(("place", "dwelling", "phone"))
 
 
 def learn(
@@ -48,7 +46,7 @@ def learn(
         total_pairs = max(1.0, len(profiles) * (len(profiles) - 1) / 2)
     likely = min(0.05, 0.5 * len(profiles) / total_pairs)
     features = tuple(with_values(feature, profiles) for feature in starting_features(kinds))
-    has_kin = bool(_PLACES & set(kinds)) and "given_name" in kinds
+    has_kin = bool(PLACES & set(kinds)) and "given_name" in kinds
     start = Model(
         version=version,
         features=features,

@@ -12,7 +12,7 @@ from population_register.common_values import NUMBERED
 from population_register.comparison import MISSING, Levels
 from population_register.matching_model import Feature, Model
 from population_register.scoring import TWINS, log_add
-from population_register.starting_points import TWIN
+from population_register.starting_points import PLACES, TWIN
 
 Patterns = Mapping[tuple[Levels, int], float]
 """How many candidate pairs have these levels and this rounded sum of rarities."""
@@ -218,7 +218,20 @@ def _with_kin(feature: Feature, kin: tuple[float, ...]) -> Feature:
     """Return the feature with what a household was found to be like, where that may be learned."""
     if feature.name in _FIXED_KIN or feature.kind == "number" or feature.has_fixed_u:
         return feature
+    if feature.name in PLACES:
+        kin = _at_least_as_different(kin, feature.m[-1])
     return replace(feature, kin=kin, twin=feature.twin if feature.name in TWIN else kin)
+
+
+def _at_least_as_different(kin: tuple[float, ...], least: float) -> tuple[float, ...]:
+    """Return shares of which the last is not less than it is of one person.
+
+    Who moves is at two addresses, and two of a household are so at least as often.
+    """
+    if kin[-1] >= least:
+        return kin
+    rest = 1 - kin[-1]
+    return (*(share * (1 - least) / rest for share in kin[:-1]), least)
 
 
 def _shares(counts: Sequence[float], start: Sequence[float], smoothing: float) -> tuple[float, ...]:

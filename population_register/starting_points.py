@@ -47,6 +47,9 @@ _GIVEN_NAME_M = (0.87, 0.05, 0.025, 0.02, 0.005, 0.015, 0.009, 0.006)
 
 _STARTING_M = {"given_name": _GIVEN_NAME_M, SOURCE: (0.5, 0.5)}
 
+PLACES = frozenset(("place", "dwelling", "phone"))
+"""Features that a household shares, and leaves behind when it moves."""
+
 _KIN_NUMBER = (0.003, 0.01, 0.003, 0.003, 0.981)
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from itertools import groupby
 from math import log2
 from pathlib import Path
@@ -21,6 +22,7 @@ from population_register.comparison import DATE, Profile
 from population_register.errors import FeedRefused, MappingRefused
 from population_register.labelled_tables import TruthColumn
 from population_register.matching_model import Feature, Model
+from population_register.maximisation import Patterns, maximise
 from population_register.model_files import register_scorer
 from population_register.profiles import (
     DateOrder,
@@ -32,6 +34,7 @@ from population_register.profiles import (
 )
 from population_register.scoring import Scorer
 from population_register.service.evaluating import MatchingReport, evaluate_matching
+from population_register.starting_points import starting_features
 from population_register.table_mapping import ProfileReader, parse_table_mapping
 
 PERSON = TruthColumn(name="person")
@@ -415,3 +418,17 @@ class TestNamesOneLetterOff:
 
         assert bits("whitbury", "whitbry") > log2(0.1 / 0.02) > bits("smith", "smithe")
         assert bits("smith", "smithe") == pytest.approx(bits("smithe", "smith"))
+
+
+def test_a_household_moves_at_least_as_often_as_one_person() -> None:
+    features = starting_features({"given_name": "name", "place": "place"})
+    features = tuple(replace(feature, u=feature.m[::-1]) for feature in features)
+    start = Model(version="x", features=features, prior=0.1, kin_prior=0.1)
+    moved: Patterns = {((0, 6), 0): 40.0, ((0, 0), 0): 60.0, ((7, 0), 0): 50.0, ((7, 6), 0): 900.0}
+
+    learned = maximise(start, moved, total_pairs=1050, known=[1.0, 1.0]).model
+
+    place = learned.features[1]
+    assert place.m[-1] > 0.1
+    assert place.kin[-1] >= place.m[-1]
+    assert sum(place.kin) == pytest.approx(1)
