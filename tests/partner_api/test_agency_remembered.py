@@ -1,7 +1,9 @@
 """What a process remembers of an agency's questions decides nothing: the next one is asked anew."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import jwt
@@ -14,7 +16,12 @@ from kernel.errors import Undecryptable
 from kernel.secret import sha256
 from partner_api.agencies.service import answering
 from partner_api.events import PersonResolved
-from population_register.api import Condition, add_official_key, revoke_mandate
+from population_register.api import (
+    Condition,
+    add_official_key,
+    find_outcomes,
+    revoke_mandate,
+)
 from tests.partner_api.agency_world import (
     BASIS,
     CONVERT,
@@ -244,6 +251,27 @@ class TestTogether:
         again = [asker.ask(**asked).status_code for _ in range(2)]
 
         assert (failed.status_code, again) == (500, [200, 403])
+        assert resolved(world, person) == 1
+
+    def test_of_many_at_once_whose_first_fails_one_is_answered(
+        self, world: World, asker: Asker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        person, made = someone(world), asker.official()
+        question = {"legal_basis": BASIS, "purpose": PURPOSE, **LANES["compared"](person)}
+        more = {"Civitas-Official": made, "Content-Type": "application/json"}
+        calls = count()
+
+        def damaged_once(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            if next(calls) == 0:
+                raise Undecryptable(reason="test")
+            return find_outcomes(*args, **kwargs)
+
+        monkeypatch.setattr(answering, "find_outcomes", damaged_once)
+        headers = [asker.headers(RESOLVE) | more for _ in range(12)]
+        answers = world.post_at_once(RESOLVE, json.dumps(question).encode(), headers)
+
+        statuses = sorted(each.status_code for each in answers)
+        assert statuses == [200] + [403] * 10 + [500]
         assert resolved(world, person) == 1
 
     def test_refused_conversion_spends_nothing(self, world: World, asker: Asker) -> None:
