@@ -119,6 +119,44 @@ class TestForm:
         with pytest.raises(PayloadTooLarge):
             await read_body(a_request(b"x" * 11), limit=10)
 
+    @pytest.mark.anyio
+    @pytest.mark.parametrize(
+        ("headers", "asked"),
+        [
+            ({"content-length": "4"}, 2),
+            ({}, 3),
+            ({"content-length": "3"}, 3),
+            ({"content-length": "٤"}, 3),
+            ({"content-length": "4", "transfer-encoding": "chunked"}, 3),
+            ({"transfer-encoding": "chunked", "content-length": "2"}, 3),
+        ],
+        ids=str,
+    )
+    async def test_server_is_not_asked_again_for_a_body_that_is_whole(
+        self, headers: dict[str, str], asked: int
+    ) -> None:
+        parts = [b"ab", b"cd", b""]
+
+        async def receive() -> dict[str, object]:
+            part = parts.pop(0)
+            return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": sent}
+
+        assert await read_body(Request(scope, receive), limit=10) == b"abcd"
+        assert 3 - len(parts) == asked
+
+    @pytest.mark.anyio
+    async def test_body_of_somebody_who_went_away_is_none(self) -> None:
+        async def receive() -> dict[str, object]:
+            return {"type": "http.disconnect"}
+
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+
+        with pytest.raises(ClientDisconnect):
+            await read_body(Request(scope, receive), limit=10)
+
     def test_query_is_read_alike(self) -> None:
         assert dict(read_query(a_request(query=b"a=1&b="))) == {"a": "1"}
 
