@@ -7,10 +7,11 @@ more is compared as records are, by the same scorer: one person who is alike eno
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from kernel.ids import PersonId
+from kernel.secret import Unprinted
 from population_register.attributes import ATTRIBUTES
 from population_register.errors import QuestionRefused, ValueRefused
 from population_register.identifiers import Identifier, IdentifierKind, parse
@@ -33,9 +34,8 @@ _KINDS: Mapping[str, IdentifierKind] = {kind.value: kind for kind in IdentifierK
 MOST_IDENTIFIERS = len(IdentifierKind)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
-    """What a question says of the person. `repr` names the fields only.
+class Description(Unprinted, frozen=True, kw_only=True):
+    """What a question says of the person.
 
     Attributes:
         identifiers: In canonical form, each kind at most once.
@@ -44,8 +44,8 @@ class Description:
     """
 
     identifiers: tuple[Identifier, ...] = ()
-    attributes: Mapping[str, JSONValue] = field(default_factory=dict, repr=False)
-    pseudonym: str | None = field(default=None, repr=False)
+    attributes: Mapping[str, JSONValue] = {}  # msgspec makes each its own
+    pseudonym: str | None = None
 
     @property
     def is_by_name(self) -> bool:

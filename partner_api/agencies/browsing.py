@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 
 class Pattern(StrEnum):
     """What looks like browsing."""
@@ -16,8 +18,7 @@ class Pattern(StrEnum):
     MANY_NUMBERS = "many_numbers"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """Questions of one official in one hour, and how many of them met exactly one person."""
 
     by_name: int = 0

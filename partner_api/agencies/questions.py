@@ -27,8 +27,7 @@ _PURPOSE: Final = re.compile(r"[\w .,:;/()№-]{1,100}")
 _LEGAL_BASIS: Final = re.compile("[a-z][a-z0-9_.-]{1,63}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """What a question rests on; a batch has one for all of its questions.
 
     Attributes:
