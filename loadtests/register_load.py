@@ -97,10 +97,11 @@ def run(machine: Machine, _earlier: dict[str, Figure]) -> list[Figure]:
     ]
 
 
-def stored_bytes(url: str) -> int:
-    """Return how much the database holds once nothing dead is in it."""
+def stored_bytes(url: str, *, is_packed: bool = True) -> int:
+    """Return how much the database holds; packed, once nothing dead is in it."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("VACUUM FULL")
+        if is_packed:
+            connection.execute("VACUUM FULL")
         row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
     assert row is not None
     return int(row[0])

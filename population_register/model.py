@@ -298,7 +298,7 @@ class Rejection:
     problem: FieldProblem
 
 
-@lru_cache(1 << 16)  # as many as there are days in the lives of those who live
+@lru_cache(1 << 14)  # the days of forty years
 def partial_date_range(text: str) -> tuple[date, date]:
     """Return the first and the last day that a date known to the year, month or day may mean.
 

@@ -17,7 +17,8 @@ import iuliia
 from population_register.errors import ValueRefused
 
 MAX_NAME_LENGTH = 128
-_NAMES_REMEMBERED = 1 << 15  # all but a few in a hundred of those that a country's records say
+_SOUNDS_REMEMBERED = 1 << 15  # all but a few in a hundred of those that a country's records say
+_FORMS_REMEMBERED = 1 << 13  # soon found again
 # Each separator in one way only: of two ways, forty hyphens make more than anybody can wait for.
 _NAME = re.compile(r"[^\W\d_]+(?:(?:[-’' ]|\. ?)[^\W\d_]+)*\.?")
 _PLAIN_RUSSIAN = re.compile("[А-Яа-яЁё]+(?:[- ][А-Яа-яЁё]+)*")  # nothing to normalise or refuse
@@ -48,7 +49,7 @@ _SCHEMES = {
 }
 
 
-@lru_cache(_NAMES_REMEMBERED)
+@lru_cache(_FORMS_REMEMBERED)
 def parse_name(text: str) -> str:
     """Return the name as it is kept: NFC, single spaces, plain hyphens, its own case.
 
@@ -77,7 +78,7 @@ def parse_name(text: str) -> str:
     return name
 
 
-@lru_cache(_NAMES_REMEMBERED)
+@lru_cache(_FORMS_REMEMBERED)
 def comparison_key(name: str) -> str:
     """Return the form in which two spellings of one name are equal."""
     key = unicodedata.normalize("NFC", name).translate(_DASHES).translate(_APOSTROPHES)
@@ -109,19 +110,30 @@ def _script(character: str) -> str:
 # Names as others heard and spelled them
 
 
-@lru_cache(_NAMES_REMEMBERED)
+@lru_cache(_SOUNDS_REMEMBERED)
 def latin_fold(key: str) -> str:
     """Write a comparison key in plain Latin letters in which the eras of passports do not differ.
 
     «юлия», «yuliya», «iuliia» and «julija» all become one word. Names that differ only in what
     transliteration confuses become equal too; that is what the fold is for.
     """
-    text = key if key.isascii() else str(iuliia.ICAO_DOC_9303.translate(key)).casefold()
-    text = unicodedata.normalize("NFKD", text)
-    text = "".join(letter for letter in text if letter.isascii() and letter.isalpha())
+    text = key
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text.translate(_latin_letters()).casefold())
+    text = _NOT_LATIN.sub("", text)
     for spelled, folded in _FOLDS:
         text = text.replace(spelled, folded)
     return _REPEATED.sub(r"\1", text)
+
+
+_NOT_LATIN = re.compile("[^A-Za-z]+")
+
+
+@lru_cache(1)
+def _latin_letters() -> dict[int, str]:
+    """Return the letters of ICAO 9303, which knows no rule for what stands beside a letter."""
+    letters = map(chr, range(0x400, 0x530))
+    return {ord(letter): str(iuliia.ICAO_DOC_9303.translate(letter)) for letter in letters}
 
 
 _FOLDS = (
@@ -134,7 +146,7 @@ _REPEATED = re.compile(r"(.)\1+")
 _SOUNDS = str.maketrans("bdgvzqcx", "ptkfskkk", "aeiouhw")
 
 
-@lru_cache(_NAMES_REMEMBERED)
+@lru_cache(_SOUNDS_REMEMBERED)
 def sound_key(key: str) -> str:
     """Return how a name sounds, roughly: its first letter and the consonants that follow."""
     text = latin_fold(key)

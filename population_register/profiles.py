@@ -56,7 +56,7 @@ _LAST_TWO_DIGIT_YEAR = 30  # 00 to 30 are of this century
 _PHONE_DIGITS = 10  # without the country's code
 
 
-@lru_cache(1 << 15)  # as many as `names` remembers
+@lru_cache(1 << 13)
 def name_form(text: str) -> str:
     """Return a name as it is compared: case, ё, hyphens and dots forgotten."""
     return " ".join(comparison_key(text).replace(",", " ").split())

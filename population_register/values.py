@@ -19,7 +19,7 @@ EARLIEST_DAY = date(1850, 1, 1)
 MAX_ITEMS = 64
 """Most values of one many-valued attribute in one record."""
 
-_DAYS_REMEMBERED = 1 << 16  # more than anybody who lives has seen
+_DAYS_REMEMBERED = 1 << 14  # the days of forty years
 
 # Words in letters that have one form, one space between them: nothing to normalise or refuse.
 _PLAIN_TEXT = re.compile("[0-9A-Za-zА-Яа-яЁё.,/№-]+(?: [0-9A-Za-zА-Яа-яЁё.,/№-]+)*")
