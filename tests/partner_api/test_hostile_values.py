@@ -41,6 +41,7 @@ VALUES: dict[str, Any] = TEXTS | {
     "less than any": -(2**63) - 1,
     "no number": float("nan"),
     "object": {"a": {"b": "\0"}},
+    "nested deeply": json.loads("[" * 300 + "]" * 300),
 }
 
 
