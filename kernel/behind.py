@@ -8,7 +8,6 @@ While the transaction's own thread waits for the database, an `Idle` is open: wh
 comes next, in yet another thread, runs then. Before, it would only take turns with the others.
 """
 
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,8 +22,6 @@ from sqlalchemy.orm import Session
 
 _INFO: Final = "civitas.behind"
 _THREAD: Final = "written-behind"
-_TURN_SECONDS: Final = 0.001
-"""How long a thread runs that others wait for: whoever has the database's answer has it soon."""
 
 
 class Idle:
@@ -118,13 +115,8 @@ class Writer:
     @contextmanager
     def start(cls) -> Iterator[Self]:
         """Have a writer; its thread ends with this."""
-        usual = sys.getswitchinterval()
-        sys.setswitchinterval(_TURN_SECONDS)
-        try:
-            with ThreadPoolExecutor(1, _THREAD) as thread:
-                yield cls(thread)
-        finally:
-            sys.setswitchinterval(usual)
+        with ThreadPoolExecutor(1, _THREAD) as thread:
+            yield cls(thread)
 
     @contextmanager
     def behind(self, session: Session) -> Iterator[None]:
