@@ -13,6 +13,8 @@ RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
 INTEROP := $(if $(wildcard tests/interop/package-lock.json),tests/interop/node_modules/.installed)
 WORKERS ?= 2
+PICTURES ?=
+export PICTURES
 ARGS ?=
 
 ##@ Use it
@@ -35,7 +37,7 @@ migrate: $(RUNTIME) ## Bring the database of CIVITAS_DATABASE_URL to the newest 
 setup: $(DEVELOPMENT) $(INTEROP) ## Make .venv with everything for development
 
 .PHONY: test
-test: $(DEVELOPMENT) $(INTEROP) chromium ## Run all tests (WORKERS=2, ARGS="-k consent")
+test: $(DEVELOPMENT) $(INTEROP) chromium ## Run all tests (WORKERS=2, ARGS="-k consent", PICTURES=yes)
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not conformance and not interop" $(ARGS)
 
 .PHONY: test-all

@@ -7,13 +7,23 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Route,
+    sync_playwright,
+)
 
 from tests.asgi import client_of
 from tests.browser.gallery import make_gallery
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
+PICTURES = bool(os.environ.get("PICTURES"))
+"""Whether a picture of every page is taken for whoever wants to look at them."""
+
 AXE = Path(__file__).parents[1] / "interop" / "node_modules" / "axe-core" / "axe.min.js"
 
 # Without these Chromium looks up its maker's hosts at every start; as root it needs the first.
@@ -50,43 +60,82 @@ def gallery() -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture
-def new_page(chromium: Browser, gallery: httpx.Client) -> Iterator[NewPage]:
-    """Open pages of the gallery: what the browser asks for is answered without a network.
+class Window:
+    """Opens pages of the gallery: what the browser asks for is answered without a network."""
 
-    What went wrong in the browser (a blocked script, a missing file) fails the test at its end.
-    """
-    contexts = []
-    complaints: list[str] = []
+    def __init__(self, chromium: Browser, gallery: httpx.Client) -> None:
+        self.chromium = chromium
+        self.gallery = gallery
+        self.complaints: list[str] = []
+        self.contexts: list[BrowserContext] = []
 
-    def answer(route: Route) -> None:
+    def open(self, *, width: int = 1100, javascript: bool = True, bypass_csp: bool = False) -> Page:
+        """Open a page in a context of its own."""
+        context = self.chromium.new_context(
+            viewport={"width": width, "height": 800},
+            java_script_enabled=javascript,
+            bypass_csp=bypass_csp,
+            base_url="http://localhost:8000",
+        )
+        self.contexts.append(context)
+        context.route("**/*", self._answer)
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._hear)
+        return page
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for context in self.contexts:
+            context.close()
+
+    def check(self) -> None:
+        """Fail if something went wrong in the browser: a blocked script, a missing file."""
+        # The gallery's refusal is a 404, which the browser mentions.
+        said = [text for text in self.complaints if not re.search(r"status of 404", text)]
+        self.complaints.clear()
+        assert said == []
+
+    def _answer(self, route: Route) -> None:
         request = route.request
-        response = gallery.request(
+        response = self.gallery.request(
             request.method, request.url, headers=request.headers, content=request.post_data_buffer
         )
         route.fulfill(
             status=response.status_code, headers=dict(response.headers), body=response.content
         )
 
-    def open_page(*, width: int = 1100, javascript: bool = True, bypass_csp: bool = False) -> Page:
-        context = chromium.new_context(
-            viewport={"width": width, "height": 800},
-            java_script_enabled=javascript,
-            bypass_csp=bypass_csp,
-            base_url="http://localhost:8000",
-        )
-        contexts.append(context)
-        context.route("**/*", answer)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda message: complaints.append(message.text) if message.type == "error" else None,
-        )
-        return page
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    # The gallery's refusal is a 404, which the browser mentions.
-    assert [text for text in complaints if not re.search(r"status of 404", text)] == []
+
+@pytest.fixture
+def new_page(chromium: Browser, gallery: httpx.Client) -> Iterator[NewPage]:
+    """Open pages of the gallery; what goes wrong in the browser fails the test at its end."""
+    window = Window(chromium, gallery)
+    yield window.open
+    window.close()
+    window.check()
+
+
+@pytest.fixture(scope="module")
+def _window_of_the_module(
+    chromium: Browser, gallery: httpx.Client, axe_source: str
+) -> Iterator[Window]:
+    window = Window(chromium, gallery)
+    # axe runs from text, which our own policy rightly forbids.
+    page = window.open(bypass_csp=True)
+    page.add_init_script(axe_source)
+    yield window
+    window.close()
+
+
+@pytest.fixture
+def page_with_axe(_window_of_the_module: Window) -> Iterator[Page]:
+    """A page that axe looks at: one for all tests of a module, emptied of cookies."""
+    (context,) = _window_of_the_module.contexts
+    (page,) = context.pages
+    context.clear_cookies()
+    yield page
+    _window_of_the_module.check()

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ARTEFACTS, NewPage
+from tests.browser.conftest import ARTEFACTS, PICTURES, NewPage
 from tests.browser.gallery import SAMPLES, hostile_samples
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(60)]
@@ -36,16 +36,15 @@ def violations(page: Page) -> list[dict[str, object]]:
 @pytest.mark.spec("WCAG22-AA")
 @pytest.mark.spec("WCAG22-1.4.10")
 @pytest.mark.parametrize("name", NAMES)
-def test_page_has_no_accessibility_violation(new_page: NewPage, axe_source: str, name: str) -> None:
-    # axe runs from text, which our own policy rightly forbids.
-    page = new_page(bypass_csp=True)
-    page.add_init_script(axe_source)
+def test_page_has_no_accessibility_violation(page_with_axe: Page, name: str) -> None:
+    page = page_with_axe
 
     for code, width in LOOKS:
         page.set_viewport_size({"width": width, "height": 800})
         page.goto(f"/page/{name}?ui_locales={code}")
-        folder = ARTEFACTS / "pages"
-        page.screenshot(path=folder / f"{name}-{code}-{width}.png", full_page=True)
+        if PICTURES:
+            folder = ARTEFACTS / "pages"
+            page.screenshot(path=folder / f"{name}-{code}-{width}.png", full_page=True)
         assert violations(page) == [], (name, code, width)
         page.set_viewport_size({"width": NARROWEST, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROWEST, (name, code)
