@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 import pytest
 from click.testing import CliRunner
 
-from app.cli.matching import matching
+from app.cli import main
 from population_register.errors import FeedRefused, MappingRefused
 from population_register.labelled_tables import Labelled, TruthColumn, TruthPairs, read_tables
 from population_register.mapping_guess import suggest_mapping
 from population_register.service.evaluating import MatchingReport, evaluate_matching
 from population_register.table_mapping import ProfileReader, parse_table_mapping
+from tests.commands import logging_kept
 
 MAPPING: dict[str, Any] = {
     "columns": {"family_name": "name", "given_name": "given", "phone": "phone"}
@@ -261,7 +262,8 @@ class TestGuessedMapping:
 
 class TestCommand:
     def run(self, *said: str, code: int = 0) -> str:
-        result = CliRunner().invoke(matching, ["evaluate", *said])
+        with logging_kept():
+            result = CliRunner().invoke(main, ["matching", "evaluate", *said])
         assert result.exit_code == code, result.output
         return result.output
 
