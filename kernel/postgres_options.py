@@ -15,6 +15,10 @@ _ALWAYS = {
 }
 _MOST_SHARED_BYTES = 1 << 30
 _LEAST_SHARED_BYTES = 128 << 20  # PostgreSQL's own default
+_MOST_LOG = "4GB"
+"""Of the write-ahead log between two checkpoints. After each, a page that changes is logged whole
+once: with PostgreSQL's default, a register that is loaded logs most of its pages every few seconds.
+"""
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -26,7 +30,8 @@ def options_of(name: str, sockets: Path, *, durable: bool) -> dict[str, str]:
         sockets: The folder for its socket.
         durable: False for tests: nothing need survive a crash of the machine.
     """
-    options = _ALWAYS | ({"shared_buffers": shared_buffers()} if durable else _FORGETFUL)
+    kept = {"shared_buffers": shared_buffers(), "max_wal_size": _MOST_LOG}
+    options = _ALWAYS | (kept if durable else _FORGETFUL)
     return options | {"cluster_name": name, "unix_socket_directories": str(sockets)}
 
 
