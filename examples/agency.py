@@ -42,21 +42,32 @@ SCOPE = "register.feed register.feed.report register.resolve register.events reg
 
 @dataclass(frozen=True)
 class Key:
-    """A P-256 key and its name."""
+    """A P-256 key. Its name is its thumbprint (RFC 7638): the next key has another."""
 
     private: Any
-    kid: str
 
     @classmethod
     def load(cls, path: Path) -> "Key":
-        """Read a key that `make_keys` wrote; it is named after its file."""
-        return cls(load_pem_private_key(path.read_bytes(), None), path.stem)
+        """Read a key that `make_keys` wrote."""
+        return cls(load_pem_private_key(path.read_bytes(), None))
 
     @property
-    def jwk(self) -> dict[str, Any]:
+    def public(self) -> dict[str, str]:
+        """The public key and nothing else, in the order of the thumbprint."""
+        key = ECAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
+        return {name: key[name] for name in ("crv", "kty", "x", "y")}
+
+    @property
+    def kid(self) -> str:
+        """The name of the key."""
+        canonical = json.dumps(self.public, separators=(",", ":")).encode()
+        digest = hashlib.sha256(canonical).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    @property
+    def jwk(self) -> dict[str, str]:
         """The public key, as Civitas registers it."""
-        public = ECAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
-        return {**public, "kid": self.kid, "alg": "ES256", "use": "sig"}
+        return {**self.public, "kid": self.kid, "alg": "ES256", "use": "sig"}
 
     def sign(self, claims: Mapping[str, Any], **header: Any) -> str:  # noqa: ANN401
         """Sign a JWT that is made now and used once."""
@@ -109,9 +120,8 @@ class Agency:
 
     def proof(self, method: str, uri: str, **more: str) -> str:
         """Prove possession of the client's key for one request (RFC 9449, 4.2)."""
-        public = {name: self.client_key.jwk[name] for name in ("kty", "crv", "x", "y")}
         claims = {"htm": method, "htu": uri.partition("?")[0], **more}
-        return self.client_key.sign(claims, typ="dpop+jwt", jwk=public)
+        return self.client_key.sign(claims, typ="dpop+jwt", jwk=self.client_key.public)
 
     def headers(self, method: str, path: str, *, token: str, official: str) -> dict[str, str]:
         """Return the headers of one request to the register; no other can use them again."""

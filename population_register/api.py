@@ -47,6 +47,7 @@ from population_register.mandate import (
     NotMandated,
     given_fields,
 )
+from population_register.mandate import any_holds as any_condition_holds
 from population_register.mandate import decide as decide_mandate
 from population_register.mandate_store import AgencyChange
 from population_register.match_quality import Quality as MatchingQuality
@@ -337,6 +338,7 @@ __all__ = [
     "add_official_key",
     "add_recipient",
     "answer_work",
+    "any_condition_holds",
     "ask_about_case",
     "ask_agency",
     "attributes_of",

@@ -7,11 +7,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     Uuid,
     delete,
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
@@ -251,12 +253,24 @@ def replace_parents(
     return {PersonId(parent_id) for parent_id in come}
 
 
+def _told_by() -> ColumnElement[bool]:
+    """Tell that a person answers for all whom the person is merged with.
+
+    Kinship of the others is as it was before they were merged: unmerging finds it again.
+    """
+    return or_(persons.c.group_id.is_(None), persons.c.group_id == persons.c.person_id)
+
+
 def find_parents(session: Session, child_ids: Iterable[PersonId]) -> dict[PersonId, list[PersonId]]:
-    """Return the parents of persons whom the register knows, each list sorted."""
+    """Return the parents of persons whom the register knows, each list sorted.
+
+    Of persons who are merged, those of the one who answers for all.
+    """
     table = kinships.c
     rows = session.execute(
         select(table.person_id, table.parent_id)
-        .where(table.person_id == any_id_of(child_ids))
+        .join(persons, persons.c.person_id == table.person_id)
+        .where(table.person_id == any_id_of(child_ids), _told_by())
         .order_by(table.person_id, table.parent_id)
     )
     found: dict[PersonId, list[PersonId]] = {}
@@ -266,11 +280,21 @@ def find_parents(session: Session, child_ids: Iterable[PersonId]) -> dict[Person
 
 
 def list_children(session: Session, parent_ids: Iterable[PersonId]) -> list[PersonId]:
-    """Return the children of a person and of whom the person is merged with."""
+    """Return the children of a person and of whom the person is merged with.
+
+    Of children who are merged, the one who answers for all; those whose data was destroyed are
+    absent.
+    """
     table = kinships.c
     rows = session.scalars(
         select(table.person_id)
-        .where(table.parent_id == any_id_of(parent_ids))
+        .join(persons, persons.c.person_id == table.person_id)
+        .join(person_keys, person_keys.c.person_id == table.person_id)
+        .where(
+            table.parent_id == any_id_of(parent_ids),
+            person_keys.c.wrapped_key.is_not(None),
+            _told_by(),
+        )
         .distinct()
         .order_by(table.person_id)
     )

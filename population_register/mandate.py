@@ -113,9 +113,12 @@ class Mandated:
             return self.values
         return tuple(name for name in self.values if name in asked)
 
-    def gives_pseudonym_of(self, sector: str) -> bool:
-        """Tell whether the person's pseudonym in another sector may be given."""
-        return _PSEUDONYM_OF + sector in self.conditions
+    def pseudonym_of(self, sector: str) -> frozenset[Condition]:
+        """Return the conditions of giving a person's pseudonym in another sector; one must hold.
+
+        None if nobody's may be given.
+        """
+        return self.conditions.get(_PSEUDONYM_OF + sector, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +227,15 @@ def given_fields(
     return given
 
 
-def check_field(name: str) -> None:
-    """Hold a field's name against what there is.
+def check_field(name: str, condition: Condition) -> None:
+    """Hold a field's name against what there is, and its condition against the field.
 
     Raises:
-        MandateRefused: 400. Neither a value of the register nor a pseudonym.
+        MandateRefused: 400. Neither a value of the register nor a pseudonym; or a condition on who
+            may be found: that somebody is meant is told before their record is looked at.
     """
+    if name == PSEUDONYM and condition is not Condition.ALWAYS:
+        raise MandateRefused("pseudonym is given with every match: it has no condition.")
     if name in FIELDS or name == PSEUDONYM:
         return
     if not name.startswith(_PSEUDONYM_OF) or not _SECTOR.fullmatch(

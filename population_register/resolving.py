@@ -57,7 +57,7 @@ def read_description(document: Mapping[str, JSONValue]) -> Description:
     """Read the members `identifiers`, `attributes` and `pseudonym` of a question.
 
     Raises:
-        QuestionRefused: 400. Every problem with its field: a number with a wrong check digit, an
+        QuestionRefused: 422. Every problem with its field: a number with a wrong check digit, an
             attribute that is none, a name without a birth date, nothing at all.
     """
     problems = Problems()

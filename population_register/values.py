@@ -16,6 +16,9 @@ from population_register.model import FieldProblem, JSONValue, partial_date_rang
 EARLIEST_DAY = date(1850, 1, 1)
 """Nobody in the register was born before, and no act registered: an older date is mistyped."""
 
+MAX_PROBLEMS_PER_ROW = 20
+"""Most problems that are told of one row or question: a list of thousands helps nobody."""
+
 MAX_ITEMS = 64
 """Most values of one many-valued attribute in one record."""
 
@@ -28,7 +31,10 @@ _ZONE = re.compile("P[A-Z0-9<]{87}")  # ICAO 9303-4, 4.2: two lines of 44
 
 
 class Problems:
-    """Collects what is wrong with one row, so that the sender sees all of it at once."""
+    """Collects what is wrong with one row, so that the sender sees it at once.
+
+    The same problem counts once, and what comes after `MAX_PROBLEMS_PER_ROW` is left out.
+    """
 
     __slots__ = ("found",)
 
@@ -37,7 +43,9 @@ class Problems:
 
     def add(self, where: str, reason: str, advice: str) -> None:
         """Note a problem of the field `where`."""
-        self.found.append(FieldProblem(field=where, reason=reason, advice=advice))
+        problem = FieldProblem(field=where, reason=reason, advice=advice)
+        if len(self.found) < MAX_PROBLEMS_PER_ROW and problem not in self.found:
+            self.found.append(problem)
 
 
 class Shape(Protocol):

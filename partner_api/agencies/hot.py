@@ -256,12 +256,13 @@ class _Line:
 
     Attributes:
         line_id: The caller's own; None where it can't be read.
-        asked: Who is meant, or why that can't be read.
+        asked: Who is meant; or, where that can't be read, the members of the answer: an exception
+            would keep all that was read with it.
         digest: SHA-256 of the line as it came, without its end.
     """
 
     line_id: object
-    asked: Description | DomainError
+    asked: Description | bytes
     digest: bytes
 
 
@@ -297,7 +298,7 @@ def _read_into(lines: list[_Line], raw: list[bytes]) -> None:
         try:
             line_id, asked = read_batch_line(line)
         except DomainError as refusal:
-            lines.append(_Line(_id_of(line), refusal, b""))
+            lines.append(_Line(_id_of(line), _refusal(refusal), b""))
         else:
             lines.append(_Line(line_id, asked, sha256(line)))
 
@@ -359,8 +360,8 @@ def _answer_chunk(
     answered = iter(answers)
     written = []
     for number, line in enumerate(chunk, start=signed_from or 0):
-        if isinstance(line.asked, DomainError):
-            members = _refusal(line.asked)
+        if isinstance(line.asked, bytes):
+            members = line.asked
         elif signed_from is None:
             members = encode(next(answered))
         else:

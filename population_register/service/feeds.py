@@ -43,11 +43,11 @@ from population_register.model import (
 from population_register.service.accepting import accept_incoming
 from population_register.service.agencies import get_agency
 from population_register.service.reading_ahead import Batch, FeedReader
+from population_register.values import MAX_PROBLEMS_PER_ROW
 
 BATCH_ROWS = 1_000
 """Rows per transaction: enough to make a commit cheap, few enough to hold locks for a moment."""
 
-MAX_PROBLEMS_PER_ROW = 20
 _CHUNK_BYTES = 1 << 20
 
 Progress = Callable[[FeedReport], None]

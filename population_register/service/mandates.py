@@ -65,12 +65,13 @@ def grant_mandate(
 
     Raises:
         UnknownAgency: 404. No such agency.
-        MandateRefused: 400. No such field or basis, the period has no day, or it stands already.
+        MandateRefused: 400. No such field or basis, a condition that the field can't have, the
+            period has no day, or it stands already.
 
     Transaction:
         Counts the agency's revision, so that every process asks anew.
     """
-    check_field(field)
+    check_field(field, condition)
     valid_from = valid_from or civil_date(at)
     if valid_to is not None and valid_to <= valid_from:
         raise MandateRefused("valid_to is the first day on which the mandate is over.")

@@ -96,6 +96,16 @@ def test_each_line_is_answered_in_order_and_by_itself(world: World, asker: Asker
     assert resolved(world, one)[0].entry_id.hex == answers[0]["entry_id"].replace("-", "")
 
 
+def test_line_of_nothing_but_mistakes_is_answered_shortly(asker: Asker) -> None:
+    """A question of 16 KiB held 25 times as much memory, until all of the batch was answered."""
+    line = {"id": "a", "attributes": {f"x{n}": 1 for n in range(1000)}}
+
+    answered = send(asker, [line] * 3)
+
+    assert [each["error"] for each in read(answered)] == ["question_refused"] * 3
+    assert len(answered.content) < 3 * 500
+
+
 def test_answers_are_signed_line_by_line(world: World, asker: Asker) -> None:
     person = someone(world)
     lines = [

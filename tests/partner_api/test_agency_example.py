@@ -57,6 +57,19 @@ def caller(world: World, examples: SimpleNamespace, tmp_path: Path) -> Any:  # n
     return examples.agency.Agency(ISSUER, agency_id, registered.client_id, *keys)
 
 
+def test_next_key_has_another_name(examples: SimpleNamespace, tmp_path: Path) -> None:
+    """An agency that follows its official key registers the new one beside the old one."""
+    for folder in ("old", "new"):
+        examples.agency.make_keys(tmp_path / folder)
+
+    kids = {
+        json.loads((tmp_path / folder / "official.json").read_text())["kid"]
+        for folder in ("old", "new")
+    }
+
+    assert len(kids) == 2
+
+
 def get_token(world: World, caller: Any) -> str:  # noqa: ANN401
     uri, form, headers = caller.token_request()
     answer = world.http.post(uri, data=form, headers=headers)

@@ -14,7 +14,7 @@ from kernel.ids import PartnerId
 from kernel.secret import b64url, sha256
 from kernel.tables import person_keys
 from partner_api.agencies.subjects import entry_subject
-from partner_api.events import PersonResolved, PseudonymConverted
+from partner_api.events import PersonConsidered, PersonResolved, PseudonymConverted
 from partner_api.store import save_limit
 from partner_api.tables import agency_clients
 from population_register.api import (
@@ -412,6 +412,31 @@ class TestConversion:
         }
         assert (entry.action, entry.items) == (PseudonymConverted.action, ("pseudonym:pension",))
         assert (refused.status_code, refused.json()["code"]) == (403, "mandate_missing")
+
+    def test_condition_of_the_mandate_is_looked_at_in_the_person(
+        self, world: World, asker: Asker
+    ) -> None:
+        living, dead = someone(world), someone(world, deathdate="2024-05-01")
+        asker.mandate("pseudonym:pension", condition=Condition.DECEASED)
+        asked = {"legal_basis": BASIS, "purpose": PURPOSE, "to_sector": "pension"}
+
+        answers = [
+            asker.post(
+                CONVERT,
+                {
+                    **asked,
+                    "pseudonym": asker.ask(identifiers={"inn": each.inn}).json()["pseudonym"],
+                },
+            ).json()
+            for each in (living, dead)
+        ]
+
+        assert answers[0] == {"outcome": "none"}
+        assert answers[1]["pseudonym"] == sector_pseudonym(world.keyring, "pension", dead.person_id)
+        assert [entry.action for entry in logged(world, living.person_id)][1:] == [
+            PersonConsidered.action
+        ]
+        assert PseudonymConverted.action in {e.action for e in logged(world, dead.person_id)}
 
     def test_invented_pseudonym_is_nobody(self, asker: Asker) -> None:
         asker.mandate("pseudonym:pension")

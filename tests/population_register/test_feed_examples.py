@@ -21,13 +21,12 @@ from population_register.mapping import ENVELOPE_FIELDS
 from population_register.model import AgencyRole, FeedCounts, LinkOutcome, RecordKind
 from population_register.service.agencies import add_agency, parse_agency
 from population_register.service.feeds import (
-    MAX_PROBLEMS_PER_ROW,
     guess_format,
     load_feed,
     write_rejections,
 )
 from population_register.service.persons import find_person
-from population_register.values import EARLIEST_DAY
+from population_register.values import EARLIEST_DAY, MAX_PROBLEMS_PER_ROW
 from tests.population_register.register_builders import NOON, read, values_of
 
 ROOT = Path(__file__).parents[2]

@@ -32,6 +32,7 @@ from population_register.service.feeds import (
 )
 from population_register.service.persons import find_person
 from population_register.tables import feed_rejections, persons, source_records
+from population_register.values import MAX_PROBLEMS_PER_ROW
 from tests.population_register.register_builders import (
     NOON,
     a_stranger,
@@ -228,7 +229,7 @@ class TestLoading:
         load(ndjson({f"unknown_{n}": 1 for n in range(1000)}))
 
         kept = session.scalar(select(func.count()).select_from(feed_rejections))
-        assert kept == service.MAX_PROBLEMS_PER_ROW
+        assert kept == MAX_PROBLEMS_PER_ROW
 
 
 class TestRepeating:

@@ -235,6 +235,65 @@ class TestDeriving:
         assert not any(b"2026" in (value or b"") for value in sealed)
 
 
+class TestKinship:
+    """Who is whose child, when the child turns out to be known twice, or not at all any more."""
+
+    BY = Decider(official="operator-1", reason="seen both", at=NOON)
+
+    def children_of(self, register: Register, parent: PersonId) -> list[PersonId]:
+        with register.sessions() as session:
+            return life_store.list_children(session, [parent])
+
+    def two_records_of_one_child(self, register: Register, **changed: object) -> list[PersonId]:
+        """Two persons who are one boy: with his number and his full name they are not alike."""
+        again = {**SON, "given_name": "Игнат", "middle_name": "Егорович", "family_name": "Орлов"}
+        return [
+            register.says("civil_registry", "2", attributes={**SON, **changed}),
+            register.says("health", "3", attributes={**again, **changed}),
+        ]
+
+    def test_child_who_was_known_twice_is_one(self, register: Register) -> None:
+        anna = register.says("civil_registry", "1")
+        children = self.two_records_of_one_child(register)
+        assert self.children_of(register, anna) == children
+        told = len(register.told().events)
+
+        with unit_of_work_of(register.sessions) as session:
+            merge = merge_persons(session, register.keyring, *children, by=self.BY)
+        register.derive()
+
+        assert self.children_of(register, anna) == [min(children)]
+
+        with unit_of_work_of(register.sessions) as session:
+            undo_merge(session, register.keyring, merge.merge_id, by=self.BY)
+        register.derive()
+
+        assert self.children_of(register, anna) == children
+        assert len(register.told().events) == told  # nobody was born again
+
+    def test_child_who_was_known_twice_is_of_age_once_for_all(self, register: Register) -> None:
+        anna = register.says("civil_registry", "1")
+        children = self.two_records_of_one_child(register, birthdate="2009-12-01")
+        with unit_of_work_of(register.sessions) as session:
+            merge_persons(session, register.keyring, *children, by=self.BY)
+        register.derive()
+
+        register.clock.advance(datetime(2027, 12, 1, 12, tzinfo=UTC) - register.clock.now())
+        with unit_of_work_of(register.sessions) as session:
+            note_birthdays(session, register.keyring, at=register.clock.now())
+        register.derive()
+
+        assert self.children_of(register, anna) == []
+
+    def test_parent_of_a_child_whose_data_was_destroyed(self, register: Register) -> None:
+        anna = register.says("civil_registry", "1")
+        child = register.says("civil_registry", "2", attributes=dict(SON))
+        with unit_of_work_of(register.sessions) as session:
+            shred_person_key(session, child, at=register.clock.now())
+
+        assert self.children_of(register, anna) == []
+
+
 class TestConsequences:
     """What other contexts are told to act upon; nobody else is told."""
 

@@ -133,8 +133,8 @@ class TestDecision:
 
         assert isinstance(decision, Mandated)
         assert decision.fields() == ()
-        assert decision.gives_pseudonym_of("pension")
-        assert not decision.gives_pseudonym_of("health")
+        assert decision.pseudonym_of("pension") == {Condition.ALWAYS}
+        assert decision.pseudonym_of("health") == set()
 
 
 days = st.dates(date(2026, 11, 20), date(2026, 11, 26))
@@ -224,7 +224,14 @@ class TestConditions:
 @pytest.mark.parametrize("name", ["shoe_size", "", "pseudonym:", "pseudonym:Tax", "inn "])
 def test_field_that_does_not_exist_is_refused(name: str) -> None:
     with pytest.raises(MandateRefused):
-        check_field(name)
+        check_field(name, Condition.ALWAYS)
+
+
+def test_match_is_told_before_a_record_is_looked_at_and_has_no_condition() -> None:
+    with pytest.raises(MandateRefused):
+        check_field("pseudonym", Condition.DECEASED)
+    check_field("pseudonym", Condition.ALWAYS)
+    check_field("pseudonym:pension", Condition.DECEASED)
 
 
 @pytest.mark.db

@@ -21,11 +21,13 @@ from partner_api.agencies.questions import Answer, Conversion, Converted, Matche
 from partner_api.agencies.statements import admit
 from partner_api.events import PersonResolved, PseudonymConverted
 from population_register.api import (
+    Condition,
     Description,
     MandateMissing,
     Match,
     Nobody,
     Outcome,
+    any_condition_holds,
     find_outcomes,
     given_fields,
     read_records,
@@ -155,14 +157,16 @@ def convert_pseudonym(desk: Desk, asking: Asking, conversion: Conversion) -> tup
     """Admit a request, and tell a person's pseudonym in another sector; see `admit_and`.
 
     Returns:
-        A match, or none: nobody, or somebody whose data was destroyed.
+        A match, or none: nobody, somebody whose data was destroyed, or somebody of whom the
+        mandate's condition does not hold. The three look the same.
 
     Raises:
         MandateMissing: 403. The legal basis gives no pseudonym of that sector.
     """
 
     def answer(session: Session, asking: Asking) -> Answer:
-        if not asking.mandated.gives_pseudonym_of(conversion.to_sector):
+        conditions = asking.mandated.pseudonym_of(conversion.to_sector)
+        if not conditions:
             raise MandateMissing(reason="sector", agency=asking.call.agency)
         (outcome,) = find_outcomes(
             session,
@@ -173,6 +177,8 @@ def convert_pseudonym(desk: Desk, asking: Asking, conversion: Conversion) -> tup
         )
         if not isinstance(outcome, Match):
             return unmatched(outcome)
+        if not _one_holds(session, desk.keyring, asking, conditions, outcome.person_id):
+            return unmatched(Nobody())
         entry = asking.entry_about(
             desk.keyring,
             outcome.person_id,
@@ -186,6 +192,21 @@ def convert_pseudonym(desk: Desk, asking: Asking, conversion: Conversion) -> tup
         )
 
     return admit_and(desk, asking, answer)
+
+
+def _one_holds(
+    session: Session,
+    keyring: Keyring,
+    asking: Asking,
+    conditions: frozenset[Condition],
+    person_id: "PersonId",
+) -> bool:
+    """Look whether one of a mandate's conditions holds of a person; the person sees the look."""
+    if Condition.ALWAYS in conditions:
+        return True
+    entry = asking.comparing(keyring, person_id)
+    records = read_records(session, keyring, record_accesses(session, [(entry, person_id)]))
+    return person_id in records and any_condition_holds(conditions, records[person_id])
 
 
 def counts_of(descriptions: Sequence[Description], answers: Sequence[Answer]) -> Counts:
