@@ -11,7 +11,9 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from kernel.errors import InvalidRequest
 from kernel.secret import Unprinted
+from kernel.strict_json import check_depth
 from population_register.errors import FeedRefused
 from population_register.mapping import ENVELOPE_FIELDS, FeedMapping, shape_of
 from population_register.model import FieldProblem, JSONValue
@@ -118,7 +120,8 @@ def _read_ndjson(file: BinaryIO, start: Position) -> Iterator[RawRow]:
             continue
         try:
             row = decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            check_depth(row, text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidRequest):
             problem = _unreadable("not_json", "Each line is one JSON object in UTF-8.")
             yield RawRow(end.lines, end, None, problem)
             continue

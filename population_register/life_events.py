@@ -9,7 +9,7 @@ Source:
     Government of the Russian Federation 828 of 8 July 1997, 7.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -125,14 +125,12 @@ def events_between(before: Facts | None, after: Facts) -> tuple[LifeEvent, ...]:
 
     Args:
         before: As remembered; None of a person who is looked at for the first time. Of them only
-            a birth of late is an event: everything else was so before we knew them.
+            how they came or left of late is an event, by birth or from abroad: everything else
+            was so before we knew them.
         after: Of today.
     """
     if before is None:
-        born = after.birthdate
-        if born is None or after.deathdate is not None or not is_news(born, after.looked_on):
-            return ()
-        return (LifeEvent(kind=LifeEventKind.BIRTH, occurred_on=born),)
+        return () if after.deathdate is not None else (*_birth(after), *_stays({}, after))
     return (*_birthdays(before, after), *_changes(before, after))
 
 
@@ -172,17 +170,28 @@ def _changes(before: Facts, after: Facts) -> Iterator[LifeEvent]:
     ):
         assert after.passport_on is not None
         yield LifeEvent(kind=LifeEventKind.PASSPORT_ISSUED, occurred_on=after.passport_on)
+    yield from _stays(before.stays, after)
+    if before.deathdate is None and after.deathdate is not None:
+        yield LifeEvent(kind=LifeEventKind.DEATH, occurred_on=after.deathdate)
+
+
+def _birth(after: Facts) -> Iterator[LifeEvent]:
+    """Return that somebody was born, of whom we hear for the first time."""
+    if after.birthdate is not None and is_news(after.birthdate, after.looked_on):
+        yield LifeEvent(kind=LifeEventKind.BIRTH, occurred_on=after.birthdate)
+
+
+def _stays(before: Mapping[str, str | None], after: Facts) -> Iterator[LifeEvent]:
+    """Return arrivals and departures that were not known, be it that the person was not."""
     for arrived_on, departed_on in after.stays.items():
-        if arrived_on not in before.stays and is_news(arrived_on, after.looked_on):
+        if arrived_on not in before and is_news(arrived_on, after.looked_on):
             yield LifeEvent(kind=LifeEventKind.ARRIVED, occurred_on=arrived_on)
         if (
             departed_on is not None
-            and before.stays.get(arrived_on) is None
+            and before.get(arrived_on) is None
             and is_news(departed_on, after.looked_on)
         ):
             yield LifeEvent(kind=LifeEventKind.DEPARTED, occurred_on=departed_on)
-    if before.deathdate is None and after.deathdate is not None:
-        yield LifeEvent(kind=LifeEventKind.DEATH, occurred_on=after.deathdate)
 
 
 def _birthdays(before: Facts, after: Facts) -> Iterator[LifeEvent]:

@@ -217,15 +217,19 @@ def _leaves(value: JSONValue, path: str = "") -> Iterator[tuple[str, JSONValue]]
 
 
 def _put(row: dict[str, JSONValue], path: str, value: JSONValue) -> None:
-    """Set a leaf, making the objects on the way; lists are objects with numbers for names here."""
+    """Set a leaf, making the objects on the way; lists are objects with numbers for names here.
+
+    What is given both whole and in parts becomes what no shape takes.
+    """
     *way, last = path.split(".")
     inner: dict[str, JSONValue] = row
     for part in way:
         following = inner.setdefault(part, {})
         if not isinstance(following, dict):
-            return  # the field was given both whole and in parts; its shape refuses the whole
+            inner[part] = True
+            return
         inner = following
-    inner[last] = value
+    inner[last] = True if isinstance(inner.get(last), dict) else value
 
 
 def _listed(value: JSONValue) -> JSONValue:

@@ -195,13 +195,18 @@ def list_agencies(session: Session) -> list[Agency]:
     return store.list_agencies(session)
 
 
-def get_agency(session: Session, agency_id: AgencyId) -> Agency:
+def get_agency(session: Session, agency_id: AgencyId, *, may_be_closed: bool = False) -> Agency:
     """Return an agency that may send records.
+
+    Args:
+        session: The transaction.
+        agency_id: Which.
+        may_be_closed: Whether somebody else acts in its stead.
 
     Raises:
         UnknownAgency: 404. Not registered, or closed; the caller cannot tell which.
     """
     for agency in store.list_agencies(session):
-        if agency.agency_id == agency_id and agency.is_active:
+        if agency.agency_id == agency_id and (agency.is_active or may_be_closed):
             return agency
     raise UnknownAgency(agency_id=agency_id)

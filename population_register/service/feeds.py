@@ -157,6 +157,7 @@ def continue_feed(
     """Load what is left of a feed that was begun; see `load_feed`.
 
     Raises:
+        UnknownAgency: 404. The agency was closed meanwhile; what was taken of it stays.
         FeedRefused: 400. The header can't be read; no row was taken.
     """
     with Writer.start() as writer, _collections_between() as collect:
@@ -231,6 +232,7 @@ def _load_batch(
         One. Locks the feed first: a batch that another process has loaded already is left out.
     """
     with unit_of_work_of(sessions) as session, writer.behind(session):
+        get_agency(session, report.agency_id)
         now = feed_store.lock_feed(session, report.feed_id)
         if (now.offset, now.finished_at) != (report.offset, None):
             return now

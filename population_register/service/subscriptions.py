@@ -13,7 +13,7 @@ from kernel.errors import Conflict, NotFound
 from kernel.ids import AgencyId, ClientId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring
 from population_register import mandate_store, subscription_store
-from population_register.errors import MandateRefused
+from population_register.errors import MandateRefused, UnknownAgency
 from population_register.events import LifeEventTold
 from population_register.life_events import LifeEventKind
 from population_register.sector_pseudonyms import sector_pseudonym
@@ -191,8 +191,14 @@ def _told(
 def list_notices(
     session: Session, keyring: Keyring, agency_id: AgencyId, *, after: int, limit: int
 ) -> Sequence[Notice]:
-    """Return what a subscriber is to be told of by webhook after a position. Nothing is opened."""
-    sector = get_agency(session, agency_id).pseudonym_sector
+    """Return what a subscriber is to be told of by webhook after a position. Nothing is opened.
+
+    An agency that was closed is told of nothing until it is open again.
+    """
+    try:
+        sector = get_agency(session, agency_id).pseudonym_sector
+    except UnknownAgency:
+        return ()
     return [
         Notice(
             position=position,

@@ -24,7 +24,7 @@ from kernel.ids import AgencyId, new_id
 from kernel.jobs import enqueue
 from kernel.keyring import Keyring
 from population_register import upload_store
-from population_register.errors import FeedRefused, UnknownFeed
+from population_register.errors import FeedRefused, UnknownAgency, UnknownFeed
 from population_register.feed_formats import FeedFormat
 from population_register.mapping import parse_mapping
 from population_register.model import FeedReport
@@ -222,7 +222,8 @@ def load_upload(
 ) -> None:
     """Load an upload into the register, or what is left of it; a second time nothing happens.
 
-    A file whose header can't be read is refused, and the agency sees why.
+    A file whose header can't be read is refused, and the agency sees why; so is the rest of one
+    whose agency was closed. Sent again when the agency is open again, it goes on where it stopped.
     """
     with sessions() as session:
         upload = upload_store.find_upload(session, upload_id)
@@ -244,6 +245,8 @@ def load_upload(
         )
     except FeedRefused as refusal:
         refused = refusal.detail
+    except UnknownAgency:
+        refused = "The agency was closed; the rest was not taken."
     with unit_of_work_of(sessions) as session:
         upload_store.end_upload(session, upload_id, refused=refused, at=clock.now())
 

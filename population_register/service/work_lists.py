@@ -53,7 +53,8 @@ class Reader:
 
     Attributes:
         official: Which of the agency's people; stands in the log and beside the answer.
-        by_command: Whether an operator does it at a terminal, for the agency.
+        by_command: Whether an operator does it at a terminal, for the agency; for one that was
+            closed nobody else can.
     """
 
     agency_id: AgencyId
@@ -139,9 +140,9 @@ def list_work(
         limit: At most so many, and never more than a hundred.
 
     Raises:
-        UnknownAgency: 404. No such agency, or it was closed.
+        UnknownAgency: 404. No such agency, or it was closed and nobody acts for it.
     """
-    agency = get_agency(session, by.agency_id)
+    agency = get_agency(session, by.agency_id, may_be_closed=by.by_command)
     today = civil_date(by.at)
     rows = work_item_store.list_work(
         session,
@@ -184,7 +185,7 @@ def answer_work(
         explanation: For the person and for us; needed when the agency refuses.
 
     Raises:
-        UnknownAgency: 404. No such agency, or it was closed.
+        UnknownAgency: 404. No such agency, or it was closed and nobody acts for it.
         AnswerRefused: 400. No such answer, too long, or a refusal without a reason.
         UnknownWorkItem: 404. Not in this agency's list.
         WorkItemDone: 409. Answered before, or no longer so.
@@ -192,7 +193,7 @@ def answer_work(
     Transaction:
         Locks the item; of answers that race, one is taken.
     """
-    agency = get_agency(session, by.agency_id)
+    agency = get_agency(session, by.agency_id, may_be_closed=by.by_command)
     said: Answer | None = next((each for each in ANSWERS if each == answer), None)
     explanation = clean(explanation)
     if said is None or (said == "refused" and not explanation):

@@ -16,7 +16,14 @@ from partner_api.agencies.service.clients import partner_of
 from partner_api.delivery import Sender
 from partner_api.service.webhooks import attempt_delivery, register_webhook
 from partner_api.webhooks import Outcome
-from population_register.api import LifeEventKind, derive_life_events, subscribe
+from population_register.api import (
+    LifeEventKind,
+    add_agency,
+    close_agency,
+    derive_life_events,
+    get_agency,
+    subscribe,
+)
 from population_register.sector_pseudonyms import sector_pseudonym
 from tests.partner_api.agency_world import BASIS, Asker, an_asker, someone
 from tests.partner_api.partner_world import World
@@ -193,6 +200,21 @@ class TestWebhooks:
         assert self.attempt(world, receiver, second.webhook_id) is Outcome.DELIVERED
         types = [json.loads(request.content)["type"] for request in receiver.got]
         assert types[2:] == ["life_event.passport_issued", "life_event.death"]
+
+    def test_agency_that_was_closed_is_told_when_it_is_open_again(
+        self, world: World, asker: Asker
+    ) -> None:
+        self.register(world, asker)
+        with world.session() as session:
+            agency = get_agency(session, asker.agency_id)
+            close_agency(session, asker.agency_id, world.clock.now(), by="test")
+        dies(world)
+
+        assert self.told(world, asker) == []
+
+        with world.session() as session:
+            add_agency(session, agency, world.clock.now())
+        assert len(self.told(world, asker)) == 1
 
     def test_without_an_endpoint_nothing_is_sent(self, world: World, asker: Asker) -> None:
         dies(world)

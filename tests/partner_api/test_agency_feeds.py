@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from kernel.clock import Clock, FrozenClock
 from kernel.jobs import JobContext
-from population_register.api import FeedFormat, begin_upload
+from population_register.api import FeedFormat, add_agency, begin_upload, close_agency, get_agency
 from population_register.jobs import load, sweep
 from population_register.service.uploads import ABANDONED_AFTER, CHUNK_BYTES
 from population_register.tables import feed_chunks, feed_rejections, feed_uploads, source_records
@@ -224,6 +224,29 @@ def test_worker_that_dies_is_followed_without_doubling_or_losing_a_row(
         r = feed_rejections.c
         bad = session.scalars(select(r.line).where(r.feed_id == UUID(taken.json()["feed_id"])))
         assert sorted(bad) == list(range(1, 1_201, 2))
+
+
+def test_feed_of_an_agency_that_is_closed_meanwhile_goes_no_further_until_it_is_open(
+    world: World, asker: Asker
+) -> None:
+    data = lines(a_row(1))
+    path = f"{FEEDS}/{send(asker, data).json()['feed_id']}"
+    with world.session() as session:
+        agency = get_agency(session, asker.agency_id)
+        close_agency(session, asker.agency_id, world.clock.now(), by="test")
+
+    work(world)
+
+    assert records(world, asker) == 0
+    with world.session() as session:
+        add_agency(session, agency, world.clock.now())
+    stopped = asker.get(path).json()
+    assert (stopped["state"], stopped["done_lines"]) == ("refused", 0)
+    assert "closed" in stopped["refused"]
+    send(asker, data)
+    work(world)
+    assert asker.get(path).json()["state"] == "finished"
+    assert records(world, asker) == 1
 
 
 class TestRefusals:

@@ -53,6 +53,7 @@ class TestNDJSON:
             (b'{"a": "\xff"}', "not_json"),
             (b'{"a": 1} {"b": 2}', "not_json"),
             (b"[" * 100_000, "not_json"),
+            (b'{"a":' * 600 + b"1" + b"}" * 600, "not_json"),
             (b"[1]", "not_an_object"),
             (b'"text"', "not_an_object"),
             (b"null", "not_an_object"),

@@ -45,7 +45,7 @@ def kinds(before: Facts | None, after: Facts) -> list[LifeEventKind]:
 
 
 class TestFirstLook:
-    """Of somebody we did not know only a birth of late is news."""
+    """Of somebody we did not know only how they came of late is news."""
 
     def test_newborn(self) -> None:
         (event,) = events_between(None, facts(birthdate=a_value("2026-11-20")))
@@ -73,6 +73,14 @@ class TestFirstLook:
         )
 
         assert kinds(None, after) == []
+
+    def test_who_is_known_by_having_arrived(self) -> None:
+        here = facts(stays=({"arrived_on": "2026-11-09"},))
+        gone = facts(stays=({"arrived_on": "2025-02-01", "departed_on": "2026-11-20"},))
+
+        assert kinds(None, here) == [LifeEventKind.ARRIVED]
+        assert kinds(None, gone) == [LifeEventKind.DEPARTED]
+        assert kinds(here, here) == []
 
 
 class TestChanges:

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from kernel.ids import AgencyId
+from population_register.control import read_record
 from population_register.errors import MappingRefused
 from population_register.mapping import parse_mapping, shape_of
+from tests.population_register.register_builders import NOON
 
 TAX = parse_mapping(
     {
@@ -85,12 +88,17 @@ def test_report_speaks_the_words_of_the_agency() -> None:
     assert TAX.their_name("snils") == "snils"
 
 
-def test_whole_and_part_of_one_field_do_not_crash() -> None:
+@pytest.mark.parametrize("name", ["passport", "family_name", "children.0"])
+def test_field_that_is_given_whole_and_in_parts_is_no_value(name: str) -> None:
+    """Whichever comes first: none of the two is silently left out."""
+    cells = {name: "Волкова", f"{name}.issued_on": "2020-01-01"}
     mapping = parse_mapping({})
 
-    row = mapping.nested({"passport": "x", "passport.issued_on": "2020-01-01"})
+    for row in (cells, dict(reversed(cells.items()))):
+        read = read_record(mapping.nested(row), agency_id=AgencyId("tax"), at=NOON)
 
-    assert row == {"passport": "x"}
+        assert isinstance(read, tuple)
+        assert any(problem.field == name and problem.reason.startswith("not_") for problem in read)
 
 
 @pytest.mark.parametrize(

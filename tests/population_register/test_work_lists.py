@@ -1,6 +1,7 @@
 """The consistency check, and agencies' work lists: found once, assigned, answered, closed."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -489,6 +490,20 @@ class TestAnswers:
             listed(session, keyring)
         with pytest.raises(UnknownAgency):
             answered(session, keyring, item)
+
+    def test_operator_answers_for_an_agency_that_was_closed(
+        self, session: Session, keyring: Keyring, item: UUID
+    ) -> None:
+        """Or what a person disputes of its values would be open for ever."""
+        close_agency(session, AgencyId("tax"), NOON, by="test")
+        by = replace(a_reader(), by_command=True)
+
+        (listed_item,) = list_work(session, keyring, by=by)
+        done = answer_work(
+            session, keyring, item, by=by, answer="refused", explanation="Архив подтвердил."
+        )
+
+        assert (listed_item.item_id, done.answer) == (item, "refused")
 
     def test_list_is_read_in_parts(self, session: Session, keyring: Keyring, item: UUID) -> None:
         by = a_reader()
