@@ -138,13 +138,7 @@ def live_versions(versions: Iterable[SourceRecord]) -> list[SourceRecord]:
     withdrawn_before = max(
         (v.version for v in ordered if v.kind is RecordKind.WITHDRAWAL), default=0
     )
-    return [
-        v
-        for v in ordered
-        if v.version > withdrawn_before
-        and v.version not in corrected
-        and v.kind is not RecordKind.WITHDRAWAL
-    ]
+    return [v for v in ordered if v.version > withdrawn_before and v.version not in corrected]
 
 
 def _live(versions: list[SourceRecord]) -> list[SourceRecord]:

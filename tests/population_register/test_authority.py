@@ -98,6 +98,15 @@ class TestVersions:
         assert (value.valid_from, value.valid_to) == (date(2015, 1, 1), None)
         assert value.as_of == date(2020, 1, 1)
 
+    def test_value_is_as_of_the_version_that_says_it(self) -> None:
+        first = named("pension", "Лебедева", valid_from=date(2015, 1, 1))
+        second = named("pension", "Волкова", version=2, valid_from=date(2020, 1, 1))
+
+        (now, before) = derive_history([first, second], ROLES)["family_name"]
+
+        assert (now.value, now.as_of) == ("Волкова", date(2020, 1, 1))
+        assert (before.value, before.as_of) == ("Лебедева", date(2015, 1, 1))
+
     def test_what_a_version_leaves_out_is_not_stated_any_more(self) -> None:
         first = a_record(attributes={"family_name": "Волкова", "birthplace": "Ярославль"})
         second = a_record(
@@ -164,6 +173,21 @@ class TestOneWordADay:
         assert (now.value, now.valid_from, now.valid_to) == ("Волкова", date(2009, 6, 20), None)
         assert (before.value, before.valid_to) == ("Лебедева", date(2009, 6, 20))
 
+    def test_every_former_value_ends_where_the_next_began(self) -> None:
+        records = [
+            named("civil_registry", "Лебедева", number="1", valid_from=date(1986, 3, 14)),
+            named("civil_registry", "Волкова", number="2", valid_from=date(2009, 6, 20)),
+            named("civil_registry", "Ким", number="3", valid_from=date(2015, 8, 1)),
+        ]
+
+        values = derive_history(records, ROLES)["family_name"]
+
+        assert [(v.value, v.valid_from, v.valid_to) for v in values] == [
+            ("Ким", date(2015, 8, 1), None),
+            ("Волкова", date(2009, 6, 20), date(2015, 8, 1)),
+            ("Лебедева", date(1986, 3, 14), date(2009, 6, 20)),
+        ]
+
     def test_value_on_both_sides_of_an_interval_is_cut_in_two(self) -> None:
         long = named("interior", "Волкова", number="1", valid_from=date(2010, 1, 1))
         short = named(
@@ -188,6 +212,20 @@ class TestOneWordADay:
         (value,) = derive_history(records, ROLES)["family_name"]
 
         assert value.source == "civil_registry"
+
+    def test_former_word_that_a_stronger_agency_says_too_is_left_out(self) -> None:
+        records = [
+            named(agency, name, number=name, valid_from=since)
+            for agency in ("civil_registry", "health")
+            for name, since in (("Лебедева", date(1986, 3, 14)), ("Волкова", date(2009, 6, 20)))
+        ]
+
+        values = derive_history(records, ROLES)["family_name"]
+
+        assert [(v.value, v.source) for v in values] == [
+            ("Волкова", "civil_registry"),
+            ("Лебедева", "civil_registry"),
+        ]
 
     def test_word_of_days_of_which_the_stronger_agency_says_nothing_is_kept(self) -> None:
         records = [
@@ -222,6 +260,19 @@ class TestManyValued:
         children = values_of(on(TODAY, records))["children"]
 
         assert children == [first, second]
+
+    def test_items_stand_in_the_order_of_the_version_that_last_listed_them(self) -> None:
+        records = [
+            a_record("interior", attributes={"citizenships": ["RUS", "TUR"]}),
+            a_record(
+                "interior",
+                version=2,
+                valid_from=date(2021, 1, 1),
+                attributes={"citizenships": ["TUR", "RUS"]},
+            ),
+        ]
+
+        assert values_of(on(TODAY, records))["citizenships"] == ["TUR", "RUS"]
 
     def test_child_that_a_later_version_leaves_out_is_gone(self) -> None:
         child = {"given_name": "Тимофей", "birthdate": "2010-12-05"}

@@ -58,10 +58,43 @@ class TestGoodRows:
 
         assert (record.record_number, record.version) == ("17", 3)
 
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("record_number", "x" * 64),
+            ("version", 2**31 - 1),
+            ("version", "1000000000"),
+            ("valid_from", "2027-11-24"),
+            ("valid_to", "2020-01-02"),
+            ("deathdate", "1986-03-14"),
+            ("birthdate", "2026-11-23"),
+            ("corrects", ""),
+            ("corrects", None),
+            ("kind", ""),
+        ],
+    )
+    def test_value_at_the_edge_of_what_is_allowed_is_taken(self, field: str, value: object) -> None:
+        accepted(a_row(**{field: value}))
+
+    def test_spaces_around_the_number_of_a_record_do_not_count(self) -> None:
+        assert accepted(a_row(record_number=f" {'x' * 64} ")).record_number == "x" * 64
+
     def test_attributes_come_in_the_order_of_the_catalogue(self) -> None:
         forward, backward = a_row(), dict(reversed(a_row().items()))
 
         assert list(accepted(forward).attributes) == list(accepted(backward).attributes)
+
+    def test_correction_names_an_earlier_version(self) -> None:
+        record = accepted(a_row(version=2, kind="correction", corrects="1"))
+
+        assert (record.kind, record.corrects) == (RecordKind.CORRECTION, 1)
+
+    @pytest.mark.parametrize("name", ["family_name", "given_name"])
+    def test_one_name_and_the_birth_date_are_enough(self, name: str) -> None:
+        row = {"record_number": "1", "version": 1, "valid_from": "2020-01-01"}
+        known = {name: ANNA[name], "birthdate": ANNA["birthdate"]}
+
+        assert accepted(row | known).attributes == known
 
     def test_day_of_birth_may_be_unknown(self) -> None:
         assert accepted(a_row(birthdate="1986-03")).attributes["birthdate"] == "1986-03"
@@ -100,7 +133,7 @@ class TestGoodRows:
 class TestFormat:
     def test_all_problems_are_told_at_once(self) -> None:
         found = reasons(
-            {"version": 0, "valid_from": "01.01.2020", "snils": "1", "gender": "m", "shoe_size": 44}
+            {"shoe_size": 44, "version": 0, "valid_from": "01.01.2020", "snils": "1", "gender": "m"}
         )
 
         assert found == {
@@ -117,11 +150,16 @@ class TestFormat:
         [
             ("record_number", "", "missing"),
             ("record_number", "x" * 65, "length"),
+            ("record_number", "  ", "length"),
             ("record_number", "a\nb", "not_text"),
             ("record_number", ["1"], "not_text"),
             ("record_number", True, "not_text"),
             ("version", None, "missing"),
+            ("version", "", "missing"),
+            ("version", 0, "not_a_version"),
             ("version", -1, "not_a_version"),
+            ("version", "2147483649", "not_a_version"),
+            pytest.param("version", "1" * 5000, "not_a_version", id="version of 5000 digits"),
             ("version", 1.5, "not_a_version"),
             ("version", True, "not_a_version"),
             ("version", 2**31, "not_a_version"),
@@ -326,7 +364,7 @@ class TestLogic:
         ("row", "field", "reason"),
         [
             ({"valid_to": "2020-01-01"}, "valid_to", "not_after"),
-            ({"valid_from": "2028-01-01"}, "valid_from", "in_the_future"),
+            ({"valid_from": "2027-11-25"}, "valid_from", "in_the_future"),
             ({"birthdate": "2026-11-24"}, "birthdate", "in_the_future"),
             ({"deathdate": "1985-01-01"}, "deathdate", "before_birth"),
             ({"deathdate": "2026-12"}, "deathdate", "in_the_future"),

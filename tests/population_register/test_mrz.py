@@ -55,6 +55,43 @@ def test_one_wrong_digit_is_found(place: int) -> None:
     assert refusal.value.reason == "check_digit"
 
 
+def sealed_anew(second: str) -> str:
+    """The specimen with another second line, of which the check digit over all of it is right."""
+    whole = mrz.check_digit(second[:10] + second[13:20] + second[21:43])
+    return SPECIMEN[:45] + second[:43] + whole
+
+
+@pytest.mark.spec("ICAO9303-4-4.2")
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        ("L898902C37UTO7408122F1204159ZE184226B<<<<<1", "check_digit"),
+        ("L898902C36UTO7408123F1204159ZE184226B<<<<<1", "check_digit"),
+        ("L898902C36UTO7408122F1204158ZE184226B<<<<<1", "check_digit"),
+        ("L898902C36UTO7408122F1204159ZE184226B<<<<<2", "check_digit"),
+        ("L898902C36UTO7408122F1204159ZE184226B<<<<<<", "check_digit"),
+        ("L898902C36UTO7408122Q1204159ZE184226B<<<<<1", "form"),
+        ("L898902C36UTO7413128F1204159ZE184226B<<<<<1", "not_a_date"),
+        ("L898902C36UTO7408122F1202306ZE184226B<<<<<1", "not_a_date"),
+    ],
+    ids=[
+        "number",
+        "born",
+        "expires",
+        "personal number",
+        "personal number without a digit",
+        "sex",
+        "month",
+        "30 February",
+    ],
+)
+def test_zone_that_is_right_as_a_whole_is_wrong_in_a_part(second: str, reason: str) -> None:
+    with pytest.raises(ValueRefused) as refusal:
+        mrz.parse(sealed_anew(second), today=TODAY)
+
+    assert refusal.value.reason == reason
+
+
 @pytest.mark.parametrize(
     "text",
     ["", SPECIMEN[:80], SPECIMEN + "<", SPECIMEN.replace("P<", "I<"), SPECIMEN.replace("A", "Я")],
@@ -82,6 +119,40 @@ def test_no_personal_number_may_have_no_check_digit() -> None:
 
     assert mrz.parse(mrz.format_mrz(without), today=TODAY) == without
     assert zone.personal_number
+
+
+@pytest.mark.spec("ICAO9303-4-4.2")
+@pytest.mark.parametrize("check", ["0", "<"])
+def test_check_digit_of_no_personal_number_is_nought_or_left_open(check: str) -> None:
+    second = "L898902C36UTO7408122F1204159" + "<" * 14 + check
+
+    assert mrz.parse(sealed_anew(second), today=TODAY).personal_number == ""
+
+
+def test_states_of_one_letter_and_small_letters_are_read() -> None:
+    german = SPECIMEN.replace("P<UTO", "P<D<<").replace("UTO", "D<<").lower()
+
+    zone = mrz.parse(german, today=TODAY)
+
+    assert (zone.issuing_state, zone.nationality, zone.surname) == ("D", "D", "ERIKSSON")
+
+
+def test_zone_is_written_in_capitals_with_fillers_for_what_is_no_letter() -> None:
+    zone = mrz.MachineReadableZone(
+        issuing_state="D",
+        surname="Muller-Schmidt",
+        given_names="Anna maria",
+        document_number="c01x00t47",
+        nationality="d",
+        birthdate=date(1974, 8, 12),
+        sex="F",
+        expires_on=date(2031, 4, 15),
+    )
+
+    first, second = mrz.format_mrz(zone).split("\n")
+
+    assert first == "P<D<<MULLER<SCHMIDT<<ANNA<MARIA".ljust(44, "<")
+    assert second[:13] == "C01X00T478D<<"
 
 
 @pytest.mark.parametrize(

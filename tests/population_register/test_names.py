@@ -7,9 +7,13 @@ from population_register.names import (
     MAX_NAME_LENGTH,
     PassportEra,
     comparison_key,
+    full_forms,
+    is_short_form,
+    latin_fold,
     parse_name,
     passport_spellings,
     patronymic_key,
+    sound_key,
     transliterate,
 )
 
@@ -31,6 +35,8 @@ from population_register.names import (
         ("Yılmaz", "Yılmaz"),
         ("Санкт-Мария П.", "Санкт-Мария П."),
         ("Я", "Я"),
+        pytest.param("И" * MAX_NAME_LENGTH, "И" * MAX_NAME_LENGTH, id="longest plain"),
+        pytest.param("Ü" * MAX_NAME_LENGTH, "Ü" * MAX_NAME_LENGTH, id="longest of others"),
     ],
 )
 def test_name_is_kept_in_nfc_as_it_was_written(typed: str, kept: str) -> None:
@@ -82,6 +88,10 @@ def test_name_that_is_nearly_one_is_refused_at_once(part: str) -> None:
         ("Голенищев-Орлов", "голенищев орлов"),
         ("Д’Артаньян", "ДАртаньян"),
         ("Анна-Мария", "Анна Мария"),
+        ("Римский\u2013Корсаков", "Римский-Корсаков"),
+        ("Д`Артаньян", "Д'Артаньян"),
+        ("Римский - Корсаков", "Римский Корсаков"),
+        ("А. Б.", "А Б"),
     ],
 )
 def test_spellings_of_one_name_compare_equal(left: str, right: str) -> None:
@@ -117,3 +127,43 @@ def test_each_era_of_passports_has_its_spelling(era: PassportEra, latin: str) ->
 def test_spellings_are_listed_newest_first_and_once() -> None:
     assert passport_spellings("Цой") == ("TSOI", "TCOI", "TSOY")
     assert passport_spellings("Анна") == ("ANNA",)
+
+
+def test_apostrophe_of_a_passport_is_the_plain_one() -> None:
+    assert transliterate("Д’Артаньян", PassportEra.ICAO_2014) == "D'ARTANIAN"
+
+
+@pytest.mark.parametrize(
+    ("spellings", "fold"),
+    [
+        (("юлия", "yuliya", "iuliia", "julija"), "iulia"),
+        (("щукина", "shchukina", "schukina"), "shukina"),
+        (("ксения", "kseniya", "xenia"), "xenia"),
+        (("анна мария", "annamaria", "anna-mariia"), "anamaria"),
+        (("müller", "muller"), "muler"),
+        (("o’neill", "oneil"), "oneil"),
+        (("филипп", "philip"), "filip"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_spellings_of_all_eras_and_languages_fold_into_one(
+    spellings: tuple[str, ...], fold: str
+) -> None:
+    assert {latin_fold(spelling) for spelling in spellings} == {fold}
+
+
+def test_sound_is_the_first_letter_and_the_consonants_that_follow() -> None:
+    assert sound_key("воробьев") == sound_key("варабьёв") == "vrpf"
+    assert sound_key("волков") != sound_key("котов")
+    assert sound_key("константинопольский") == "knstn"
+    assert sound_key("王") == "王"
+
+
+def test_short_form_stands_for_each_of_its_full_names() -> None:
+    assert full_forms("саша") == {"александр", "александра"}
+    assert full_forms("александр") == {"александр"}
+    assert full_forms("олимпий") == {"олимпий"}
+    assert is_short_form("саша", "александра")
+    assert is_short_form("шура", "саша")
+    assert not is_short_form("саша", "василий")
+    assert not is_short_form("олимпий", "олимпий")
