@@ -87,6 +87,14 @@ def shipped_model(version: str = CURRENT_MODEL) -> Model:
     return parse_model(json.loads(path.read_text("utf-8")))
 
 
+def find_model(version: str) -> Model | None:
+    """Return a model that came with this release, or None: it came with another one."""
+    try:
+        return shipped_model(version)
+    except FileNotFoundError:
+        return None
+
+
 @lru_cache(1)
 def register_scorer() -> Scorer:
     """Return the scorer of the register: one for each process, whoever asks."""

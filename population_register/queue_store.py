@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId, PersonId
 from population_register.case_store import CaseKey
+from population_register.store import has_data
 from population_register.tables import (
     case_locks,
     match_pairs,
@@ -121,7 +122,10 @@ def list_queue(
 
 
 def _doubtful_cases() -> Subquery:
-    """Select two persons with doubtful pairs of records, who are not one person and may be."""
+    """Select two persons with doubtful pairs of records, who are not one person and may be.
+
+    Where the data of one was destroyed there is nothing to decide.
+    """
     pairs, ruled = match_pairs.c, match_rulings.c
     one, other = persons.alias("one"), persons.alias("other")
     return (
@@ -138,6 +142,8 @@ def _doubtful_cases() -> Subquery:
             pairs.person_id < pairs.other_person_id,
             func.coalesce(one.c.group_id, one.c.person_id)
             != func.coalesce(other.c.group_id, other.c.person_id),
+            has_data(one.c.person_id),
+            has_data(other.c.person_id),
             ~exists()
             .where(
                 ruled.person_id == pairs.person_id,

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from kernel.ids import AgencyId, PersonId
 from population_register.bulk import any_id_of, copy_rows
 from population_register.standings import Ref
+from population_register.store import has_data
 from population_register.tables import match_pairs, match_rulings, persons
 
 Verdict: TypeAlias = Literal["different", "asked"]
@@ -167,6 +168,8 @@ def list_cases(session: Session, *, limit: int, person_id: PersonId | None = Non
         .where(
             func.coalesce(one.c.group_id, one.c.person_id)
             != func.coalesce(other.c.group_id, other.c.person_id),
+            has_data(one.c.person_id),
+            has_data(other.c.person_id),
             ~exists().where(about, rulings.verdict == "different").correlate(match_pairs),
         )
         .group_by(pairs.person_id, pairs.other_person_id)

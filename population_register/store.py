@@ -9,12 +9,14 @@ from uuid import UUID
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Exists,
     Integer,
     LargeBinary,
     Text,
     Uuid,
     bindparam,
     delete,
+    exists,
     select,
     tuple_,
     update,
@@ -196,6 +198,12 @@ def find_records(session: Session, person_ids: Iterable[PersonId]) -> dict[Perso
         )
     )
     return {PersonId(person_id): sealed for person_id, sealed in rows}
+
+
+def has_data(person_id: ColumnElement[Any]) -> Exists:
+    """Return the condition that a person's data was not destroyed."""
+    keys = person_keys.c
+    return exists().where(keys.person_id == person_id, keys.wrapped_key.is_not(None))
 
 
 def current_record(person_id: ColumnElement[Any]) -> CTE:

@@ -14,6 +14,7 @@ from kernel.ids import AgencyId, PersonId
 from kernel.tables import person_keys
 from population_register.bulk import any_id_of
 from population_register.finding_store import Closing
+from population_register.store import has_data
 from population_register.tables import findings, work_items
 
 Answer: TypeAlias = Literal["corrected", "refused"]
@@ -198,7 +199,10 @@ def answer_work(
 
 
 def count_work(session: Session, today: date) -> Sequence[tuple[AgencyId, dict[Status, int]]]:
-    """Return how many items of each status every agency has, by agency."""
+    """Return how many items of each status every agency has, by agency.
+
+    Of people whose data was destroyed none: they are on no list any more.
+    """
     same = and_(
         findings.c.person_id == work_items.c.person_id,
         findings.c.finding_id == work_items.c.finding_id,
@@ -208,6 +212,7 @@ def count_work(session: Session, today: date) -> Sequence[tuple[AgencyId, dict[S
     rows = session.execute(
         select(work_items.c.agency_id, *counts)
         .join(findings, same)
+        .where(has_data(work_items.c.person_id))
         .group_by(work_items.c.agency_id)
         .order_by(work_items.c.agency_id)
     )

@@ -22,7 +22,7 @@ from population_register.errors import PersonUnknown
 from population_register.events import CaseOpened
 from population_register.merge_store import Merge
 from population_register.model import SourceRecord
-from population_register.model_files import register_scorer, shipped_model
+from population_register.model_files import find_model, register_scorer
 from population_register.ruling_store import Case, Ruling, list_cases
 from population_register.scoring import Part, Score, Scorer
 from population_register.sealed_findings import unseal_answer
@@ -244,8 +244,11 @@ def explain_person(
             place = decision_place(person_id, decision.decision_id)
             opened = fragment.key.unseal(decision.evidence_sealed, associated_data=place)
             model, _, bits, levels, rarities = msgspec.msgpack.decode(opened)
-            score = Scorer(shipped_model(model)).explain(tuple(levels), rarities)
-            words = tuple(score.words())
+            known = find_model(model)
+            if known is None:
+                words = (f"by the model {model}, which this release has not",)
+            else:
+                words = tuple(Scorer(known).explain(tuple(levels), rarities).words())
         found.append(
             ExplainedDecision(
                 agency_id=decision.agency_id,

@@ -1,5 +1,6 @@
 """Humans decide who is one person, and everything they decide can be undone."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 from uuid import UUID
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 from audit.api import list_entries
 from kernel.ids import PersonId
 from kernel.keyring import Keyring
+from kernel.person_keys import shred_person_key
 from population_register.errors import (
     AlreadyDecided,
     PersonUnknown,
@@ -20,6 +22,10 @@ from population_register.identifiers import IdentifierKind
 from population_register.matching_store import set_account_holder
 from population_register.merge_store import list_merges
 from population_register.model import LinkOutcome
+from population_register.model_files import shipped_model
+from population_register.queue_store import QueueFilter, list_queue
+from population_register.scoring import Scorer
+from population_register.service.accepting import accept_records
 from population_register.service.groups import members_of
 from population_register.service.merging import (
     Decider,
@@ -111,6 +117,29 @@ class TestCases:
         assert (first.outcome, first.words) == ("new", ())
         assert second.outcome == "linked"
         assert any(words.startswith("same snils: +") for words in second.words)
+
+    def test_link_by_the_model_of_another_release_keeps_its_score(
+        self, session: Session, keyring: Keyring
+    ) -> None:
+        older = Scorer(replace(shipped_model(), version="persons-0"))
+        anna = accept(session, keyring, a_record())
+        record = a_record("health")
+        accept_records(session, keyring, record.agency_id, [record], at=NOON, scorer=older)
+
+        decisions = explain_person(session, keyring, anna.person_id, by=BY)
+
+        (linked,) = (decision for decision in decisions if decision.outcome == "linked")
+        assert linked.bits is not None
+        assert "persons-0" in linked.words[0]
+
+    def test_nobody_decides_about_somebody_whose_data_was_destroyed(
+        self, session: Session, two: tuple[PersonId, PersonId]
+    ) -> None:
+        shred_person_key(session, two[1], at=LATER)
+
+        assert list_cases(session, limit=10) == []
+        assert list_cases(session, limit=10, person_id=two[0]) == []
+        assert list_queue(session, QueueFilter(), after=None, limit=9, at=LATER) == []
 
 
 class TestMerge:

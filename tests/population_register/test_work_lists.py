@@ -346,6 +346,7 @@ class TestCheck:
 
         assert check().people == 0
         assert listed(session, keyring) == []
+        assert count_work(session, NOON) == []
 
     @pytest.mark.usefixtures("anna")
     def test_nothing_readable_is_stored(
