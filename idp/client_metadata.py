@@ -158,7 +158,9 @@ def _check_form(asked: JSONObject, server: JSONObject) -> None:
             claims.validate()
         except JoseError as error:
             field = getattr(error, "claim", None) or "a field"
-            raise InvalidClientMetadata(f"{field} is not acceptable.") from error
+            offered = server.get(f"{field}s_supported")
+            choice = f" It is one of: {', '.join(offered)}." if offered else ""
+            raise InvalidClientMetadata(f"{field} is not acceptable.{choice}") from error
         except (TypeError, ValueError, AttributeError) as error:
             # Authlib expects the right JSON type in every field.
             raise InvalidClientMetadata("A field has the wrong type.") from error

@@ -191,6 +191,14 @@ class TestRedirectUris:
 
 
 class TestRefusals:
+    def test_choice_is_told_where_there_is_one(self) -> None:
+        """A certificate's method is not among them where no certificate is asked for."""
+        with pytest.raises(InvalidClientMetadata) as refused:
+            accept(token_endpoint_auth_method="tls_client_auth")
+
+        assert "private_key_jwt" in refused.value.detail
+        assert refused.value.detail.count("tls_client_auth") == 0
+
     @pytest.mark.spec("RFC7591-3.2.2")
     @pytest.mark.parametrize(
         "asked",

@@ -1,5 +1,6 @@
 """Every command of the README and of the pages it leads to does what is written beside it."""
 
+import json
 import os
 import re
 import shlex
@@ -109,6 +110,40 @@ def test_command_of_the_sandbox_page_signs_in(instance: Instance) -> None:
 
     assert port == "8002"
     assert re.search(r"Signed in as [\w-]{43}$", said, re.MULTILINE)
+
+
+@pytest.mark.db
+def test_page_for_agencies_leads_from_nothing_to_an_answer(
+    instance: Instance, tmp_path: Path
+) -> None:
+    page = (ROOT / "docs" / "agencies.md").read_text()
+    block = page.split("## From nothing to an answer")[1].split("```")[1]
+    commands = console_commands(f"```{block}```")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+
+    done = subprocess.run(
+        [
+            "bash",
+            "-e",
+            "-c",
+            "\n".join(commands[1:]).replace("localhost:8000", instance.issuer[7:]),
+        ],
+        cwd=tmp_path,
+        env={
+            **{name: said for name, said in os.environ.items() if not name.startswith("CIVITAS_")},
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "CIVITAS_DATA": str(instance.folder),
+            "PORT": instance.issuer.rpartition(":")[2],
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert commands[0] == "source .venv/bin/activate"
+    answer = json.loads(done.stdout.splitlines()[-1])
+    expected = json.loads(re.search(r'"family_name":({.*?})', block)[1])  # type: ignore[index]
+    assert (answer["outcome"], answer["fields"]["family_name"]) == ("match", expected)
 
 
 def test_example_has_forty_lines() -> None:
