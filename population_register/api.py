@@ -81,7 +81,7 @@ from population_register.queue_store import (
     list_decided,
     list_queue,
 )
-from population_register.reading import PREDICATES, attributes_of, conflicts, evaluate
+from population_register.reading import PREDICATES, attributes_of, evaluate, said_by_agencies
 from population_register.resolving import (
     Description,
     Match,
@@ -349,7 +349,6 @@ __all__ = [
     "civil_date",
     "close_agency",
     "confirm_merge",
-    "conflicts",
     "count_people",
     "count_work",
     "current_record",
@@ -414,6 +413,7 @@ __all__ = [
     "retire_official_key",
     "revoke_mandate",
     "rule_apart",
+    "said_by_agencies",
     "sector_pseudonym",
     "set_account_holder",
     "split_off",

@@ -4,8 +4,9 @@ An *item* is what a consent may name: an attribute, or a predicate such as `over
 one question without telling the value behind it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from typing import TypeAlias
 
 from population_register.attributes import ATTRIBUTES
 from population_register.model import (
@@ -21,7 +22,7 @@ AGES = (14, 16, 18, 21, 60, 65)
 """The ages that Russian law gives a meaning: passport, work, majority, the pension of each time."""
 
 _SINGLE = frozenset(name for name, attribute in ATTRIBUTES.items() if not attribute.is_many)
-_NAME_PARTS = ("family_name", "given_name", "middle_name")
+NAME_PARTS = ("family_name", "given_name", "middle_name")
 
 
 def attributes_of(record: CurrentRecord) -> dict[str, AttributeValue]:
@@ -65,35 +66,58 @@ def conflicts(record: CurrentRecord, name: str) -> tuple[AttributeValue, ...]:
     )
 
 
+def said_by_agencies(record: CurrentRecord, name: str) -> tuple[AttributeValue, ...]:
+    """Return everything that counts of an attribute and what is said instead, agency by agency.
+
+    Of a many-valued attribute the items that each agency says, the strongest agency first: together
+    they are the record's value, and an item that several say is the strongest's. Of any other the
+    record's value, and its `conflicts`. Empty when nobody says anything.
+    """
+    if ATTRIBUTES[name].is_many:
+        by_agency: dict[str, list[_Item]] = {}
+        for item in _items(record, name):
+            by_agency.setdefault(item[1].source, []).append(item)
+        return tuple(map(_gathered, by_agency.values()))
+    chosen = record.find(name)
+    return () if chosen is None else (chosen, *conflicts(record, name))
+
+
 def same_value(name: str, left: JSONValue, right: JSONValue) -> bool:
     """Tell whether two values of an attribute say the same; names ignore ё, case and hyphens."""
-    if name in _NAME_PARTS:
+    if name in NAME_PARTS:
         return comparison_key(left) == comparison_key(right)
     return bool(left == right)
 
 
 def _attribute(record: CurrentRecord, name: str) -> AttributeValue | None:
+    if not ATTRIBUTES[name].is_many:
+        return record.find(name)
+    items = _items(record, name)
+    return _gathered(items) if items else None
+
+
+_Item: TypeAlias = tuple[JSONValue, AttributeValue]
+"""An item of a many-valued attribute, and the word that it is from."""
+
+
+def _items(record: CurrentRecord, name: str) -> list[_Item]:
+    """Return the items of a many-valued attribute, the strongest word first."""
     if name == "former_names":
         return _former_names(record)
-    attribute = ATTRIBUTES[name]
-    if not attribute.is_many:
-        return record.find(name)
+    identity = ATTRIBUTES[name].identity
     items: dict[object, AttributeValue] = {}
     for candidate in record.history.get(name, ()):
         if candidate.holds_on(record.on):
-            items.setdefault(attribute.identity(candidate.value), candidate)
-    sources = list(items.values())
-    by_time = sorted(sources, key=lambda found: found.valid_from)
-    return _gathered([found.value for found in by_time], sources)
+            items.setdefault(identity(candidate.value), candidate)
+    return [(found.value, found) for found in items.values()]
 
 
-def _gathered(values: list[JSONValue], sources: list[AttributeValue]) -> AttributeValue | None:
-    """Return a list value that names the strongest of its sources."""
-    if not sources:
-        return None
+def _gathered(items: Sequence[_Item]) -> AttributeValue:
+    """Return a list value, in order of time, that names the strongest of its sources."""
+    sources = [found for _, found in items]
     first = sources[0]
     return AttributeValue(
-        value=values,
+        value=[value for value, _ in sorted(items, key=lambda item: item[1].valid_from)],
         source=first.source,
         as_of=max(found.as_of for found in sources),
         recorded_at=max(found.recorded_at for found in sources),
@@ -102,18 +126,18 @@ def _gathered(values: list[JSONValue], sources: list[AttributeValue]) -> Attribu
     )
 
 
-def _former_names(record: CurrentRecord) -> AttributeValue | None:
+def _former_names(record: CurrentRecord) -> list[_Item]:
     """Return the names the person had before: those stated as former, and those superseded."""
     values: list[JSONValue] = []
-    sources: list[AttributeValue] = []
+    items: list[_Item] = []
     for stated in record.history.get("former_names", ()):
         if stated.holds_on(record.on) and stated.value not in values:
             values.append(stated.value)
-            sources.append(stated)
+            items.append((stated.value, stated))
     known = {
         (part, comparison_key(value[part])) for value in values for part in value if part != "until"
     }
-    for part in _NAME_PARTS:
+    for part in NAME_PARTS:
         chosen = record.find(part)
         for candidate in record.history.get(part, ()):
             if chosen is None or candidate.valid_from >= chosen.valid_from:
@@ -122,9 +146,8 @@ def _former_names(record: CurrentRecord) -> AttributeValue | None:
             if key not in known and not same_value(part, candidate.value, chosen.value):
                 known.add(key)
                 until = min(candidate.valid_to or chosen.valid_from, chosen.valid_from)
-                values.append({part: candidate.value, "until": until.isoformat()})
-                sources.append(candidate)
-    return _gathered(values, sources)
+                items.append(({part: candidate.value, "until": until.isoformat()}, candidate))
+    return items
 
 
 def birthday(born: date, age: int) -> date:

@@ -14,11 +14,10 @@ from kernel.languages import _
 from population_register.api import (
     Dispute,
     ValueNotStated,
-    attributes_of,
-    conflicts,
     list_disputes,
     open_dispute,
     read_record,
+    said_by_agencies,
 )
 from portal.events import DisputesViewed, RecordViewed, ValueDisputed
 from portal.record_view import LABELS
@@ -75,9 +74,7 @@ def view_value(
     items = (attribute,) if attribute in LABELS else ()
     entry = write_down(session, keyring, visit, RecordViewed, items)
     record = read_record(session, keyring, entry)
-    chosen = attributes_of(record).get(attribute)
-    said = () if chosen is None else (chosen, *conflicts(record, attribute))
-    for value in said:
+    for value in said_by_agencies(record, attribute) if attribute in LABELS else ():
         if value.source == source:
             return DisputedValue(
                 attribute=attribute,

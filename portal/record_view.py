@@ -51,11 +51,16 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One attribute: the value that counts, and what other agencies say instead."""
+    """One attribute: the value that counts, and what other agencies say.
+
+    Attributes:
+        is_list: Whether what they say counts beside it, and not instead.
+    """
 
     label: str
     stated: Statement
     others: tuple[Statement, ...]
+    is_list: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +152,9 @@ LABELS: Mapping[str, str] = {
 
 
 def groups_of(
-    stated: Mapping[str, StatedValue],
-    others: Mapping[str, Sequence[StatedValue]],
+    said: Mapping[str, Sequence[StatedValue]],
     *,
+    lists: Collection[str] = (),
     agencies: Mapping[str, str],
     language: Language,
     disputed: Collection[tuple[str, str]] = (),
@@ -157,8 +162,8 @@ def groups_of(
     """Arrange a record for the page; groups without a value are left out.
 
     Args:
-        stated: The value that counts, by attribute.
-        others: What other agencies say instead, by attribute.
+        said: What agencies say, by attribute, the value that counts first.
+        lists: Attributes of which everything that is said counts.
         agencies: Names of agencies in `language`; an unknown one is shown by its identifier.
         language: Of the page.
         disputed: Attributes and agencies of values that are disputed, and not answered yet.
@@ -176,17 +181,20 @@ def groups_of(
 
     groups = []
     for title, attributes in _GROUPS:
-        rows = tuple(
-            Row(
-                label=language.text(label),
-                stated=statement(name, stated[name]),
-                others=tuple(statement(name, other) for other in others.get(name, ())),
-            )
-            for name, label in attributes
-            if name in stated
-        )
+        rows: list[Row] = []
+        for name, label in attributes:
+            shown = [statement(name, value) for value in said.get(name, ())]
+            if shown:
+                rows.append(
+                    Row(
+                        label=language.text(label),
+                        stated=shown[0],
+                        others=tuple(shown[1:]),
+                        is_list=name in lists,
+                    )
+                )
         if rows:
-            groups.append(Group(title=language.text(title), rows=rows))
+            groups.append(Group(title=language.text(title), rows=tuple(rows)))
     return groups
 
 

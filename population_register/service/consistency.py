@@ -24,7 +24,7 @@ from population_register.events import ConsistencyChecked
 from population_register.finding_store import FindingRow, SealedPerson
 from population_register.kinship_rules import born_days, is_doubtful
 from population_register.model import CurrentRecord, JSONValue, civil_date
-from population_register.reading import attributes_of, conflicts
+from population_register.reading import said_by_agencies
 from population_register.sealed_findings import (
     FindingContent,
     identity_digest,
@@ -124,8 +124,8 @@ def check_person(
 
 def stated_values(record: CurrentRecord) -> Iterable[tuple[str, AgencyId, JSONValue]]:
     """Return every value that the person is shown: attribute, who says so, and what."""
-    for name, chosen in attributes_of(record).items():
-        for value in (chosen, *conflicts(record, name)):
+    for name in ATTRIBUTES:
+        for value in said_by_agencies(record, name):
             yield name, value.source, value.value
 
 

@@ -22,6 +22,7 @@ from population_register.errors import (
 )
 from population_register.finding_store import FindingRow
 from population_register.model import LEGAL_TIME, JSONValue, civil_date
+from population_register.reading import NAME_PARTS
 from population_register.sealed_findings import (
     FindingContent,
     identity_digest,
@@ -114,12 +115,14 @@ def open_dispute(
     digest = identity_digest(keyring, dispute_identity(attribute, source, value))
     _check_may_dispute(session, person_id, digest, at=at)
     dispute_id = new_id(at)
+    # A former name is also one that a record said before.
+    named = {attribute, *(NAME_PARTS if attribute == "former_names" else ())}
     content = FindingContent(
         attributes=(attribute,),
         sources=sources_in(
             said
             for said in person.case.words
-            if said.agency_id == source and attribute in said.attributes
+            if said.agency_id == source and not named.isdisjoint(said.attributes)
         ),
         source=source,
         value=value,

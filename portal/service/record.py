@@ -6,12 +6,13 @@ from audit.api import Actor, NewEntry, RecordedEntry, record_access
 from kernel.ids import EntryId, PersonId, new_id
 from kernel.keyring import Keyring
 from population_register.api import (
+    ATTRIBUTES,
     WAITING,
     attributes_of,
-    conflicts,
     list_disputes,
     read_children,
     read_record,
+    said_by_agencies,
 )
 from portal.events import ChildViewed, RecordViewed
 from portal.record_view import CHILD_ITEMS, Group, child_lines, groups_of
@@ -26,10 +27,9 @@ def view_record(session: Session, keyring: Keyring, visit: Visit) -> list[Group]
     """
     entry = write_down(session, keyring, visit, RecordViewed)
     record = read_record(session, keyring, entry)
-    stated = attributes_of(record)
     return groups_of(
-        stated,
-        {name: conflicts(record, name) for name in stated},
+        {name: said_by_agencies(record, name) for name in ATTRIBUTES},
+        lists={name for name, attribute in ATTRIBUTES.items() if attribute.is_many},
         agencies=agency_names(session, visit.language),
         language=visit.language,
         disputed={

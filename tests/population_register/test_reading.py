@@ -1,11 +1,12 @@
 """Reading a record on a day: predicates, former names, conflicts."""
 
 from datetime import UTC, date, datetime
+from typing import ClassVar
 
 import pytest
 
 from population_register.model import civil_date, partial_date_range
-from population_register.reading import AGES, birthday, conflicts, evaluate
+from population_register.reading import AGES, birthday, conflicts, evaluate, said_by_agencies
 from tests.population_register.register_builders import NOON, a_record, values_of
 from tests.population_register.test_authority import TODAY, named, on
 
@@ -112,6 +113,42 @@ class TestConflicts:
 
     def test_nothing_known_is_no_conflict(self) -> None:
         assert conflicts(on(TODAY, []), "family_name") == ()
+
+
+class TestWhoSays:
+    """Of a list each agency answers for its own items."""
+
+    SCHOOL: ClassVar = {"level": "school", "institution": "Школа 7"}
+    HIGHER: ClassVar = {"level": "higher", "institution": "Университет"}
+
+    def test_items_stand_with_the_agency_that_says_them(self) -> None:
+        records = [
+            a_record("pension", "1", attributes={"education": [self.SCHOOL, self.HIGHER]}),
+            a_record("education", "1", attributes={"education": [self.HIGHER]}),
+        ]
+
+        first, second = said_by_agencies(on(TODAY, records), "education")
+
+        assert (first.source, first.value) == ("education", [self.HIGHER])
+        assert (second.source, second.value) == ("pension", [self.SCHOOL])
+
+    def test_superseded_name_stands_with_the_agency_that_said_it(self) -> None:
+        records = [
+            named("civil_registry", "Волкова", valid_from=date(2009, 6, 20)),
+            named("tax", "Лебедева", valid_from=date(1986, 3, 14)),
+        ]
+
+        (former,) = said_by_agencies(on(TODAY, records), "former_names")
+
+        assert former.source == "tax"
+
+    def test_single_value_stands_with_what_is_said_instead(self) -> None:
+        record = on(TODAY, [named("civil_registry", "Волкова"), named("health", "Лебедева")])
+
+        said = said_by_agencies(record, "family_name")
+
+        assert [value.source for value in said] == ["civil_registry", "health"]
+        assert said_by_agencies(record, "gender") == ()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """A person disputes a value of their own data: one form, one agency, its answer; nothing else's."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import httpx
 import pytest
@@ -11,7 +11,10 @@ from population_register.api import (
     DISPUTES_A_DAY,
     STATUSES,
     Reader,
+    RecordKind,
+    SourceRecord,
     WorkItem,
+    accept_record,
     answer_work,
     list_work,
 )
@@ -63,6 +66,39 @@ class TestDispute:
 
         for name in ("family_name", "birthdate", "inn"):
             assert f"{NEW}?attribute={name}&amp;source=interior" in page
+
+    def test_item_of_a_list_goes_to_the_agency_that_says_it(
+        self, world: World, browser: httpx.Client
+    ) -> None:
+        """Not to the one that says another item of the same list."""
+        said = {"inn": "500100732259", "gender": "female"}
+        world.a_person("anna", **said, education=[{"level": "school"}])
+        record = SourceRecord(
+            agency_id=AgencyId("tax"),
+            record_number="1",
+            version=1,
+            kind=RecordKind.STATEMENT,
+            valid_from=date(2020, 1, 1),
+            attributes={
+                **said,
+                "family_name": "Иванова",
+                "given_name": "anna",
+                "birthdate": "1990-02-03",
+                "education": [{"level": "higher"}],
+            },
+            arrived_at=world.clock.now(),
+        )
+        with unit_of_work_of(world.sessions) as session:
+            accept_record(session, world.keyring, record, world.clock.now())
+        sign_in(browser, "anna")
+
+        page = browser.get("/account").text
+        dispute(browser, f"{NEW}?attribute=education&source=tax")
+
+        assert page.count(f"{NEW}?attribute=education&amp;source=") == 2
+        (item,) = work(world, "tax")
+        assert (item.attributes, len(item.record_numbers)) == (("education",), 1)
+        assert work(world) == []
 
     def test_form_shows_the_value_and_its_agency(
         self, world: World, browser: httpx.Client, anna: PersonId

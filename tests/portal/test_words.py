@@ -131,8 +131,7 @@ def a_value(value: object, source: str) -> AttributeValue:
 
 def test_conflicting_word_of_another_agency_is_shown_beside() -> None:
     (group,) = groups_of(
-        {"family_name": a_value("Иванова", "interior")},
-        {"family_name": [a_value("Белова", "pension")]},
+        {"family_name": [a_value("Иванова", "interior"), a_value("Белова", "pension")]},
         agencies={"interior": "МВД России"},
         language=RU,
     )
