@@ -28,6 +28,7 @@ LARGEST_BLOCK = 300
 _SMALL_BLOCK = 4
 """Blocks up to this are always taken; there are many, and they need not be kept."""
 
+_HUBS = 3  # of a larger block: records that each one is compared with
 _MOST_MEANT = 3  # full names of one short form
 _EDGE = 3
 _BEGINNING = 6
@@ -231,10 +232,19 @@ class _Found:
             )
 
     def add_neighbours(self, members: Sequence[int], profiles: Sequence[Profile]) -> None:
-        """Add each with the one that is next when all are sorted by what they say."""
+        """Add each with the one that is next when all are sorted by what they say.
+
+        And with some that say the most: what a record leaves out makes it stand far from those.
+        """
         ordered = sorted(members, key=lambda index: _text(profiles[index]))
         for one, other in pairwise(ordered):
             self.add_all(sorted((one, other)))
+        fullest = max(len(profiles[index]) for index in members)
+        full = [index for index in ordered if len(profiles[index]) == fullest]
+        for hub in {full[len(full) * place // _HUBS] for place in range(_HUBS)}:
+            for index in ordered:
+                if index != hub:
+                    self.add_all(sorted((index, hub)))
 
     def in_order(self) -> tuple["array[int]", "array[int]"]:
         """Return the smaller index of every pair and the larger; the pairs are forgotten."""

@@ -13,6 +13,7 @@ import heapq
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import product
+from math import log2
 from typing import TypeAlias
 
 from population_register.comparison import MISSING, Profile
@@ -24,6 +25,7 @@ NEIGHBOUR_BITS = -4.0
 _MOST_COMPARED = 64
 """Pairs that speak for two large clusters; of more, so many are drawn evenly."""
 
+USUAL_SIZE = 12
 _LARGE = 64  # records of a cluster
 
 _PARTS = 5  # of each feature: how many pairs know it, and the sums of four logarithms
@@ -51,7 +53,12 @@ class Collective:
     """Puts the records of a file together to persons."""
 
     def __init__(
-        self, scorer: Scorer, profiles: Sequence[Profile], sources: Sequence[str] | None = None
+        self,
+        scorer: Scorer,
+        profiles: Sequence[Profile],
+        sources: Sequence[str] | None = None,
+        *,
+        usual: int = USUAL_SIZE,
     ) -> None:
         """Begin with every record alone.
 
@@ -59,8 +66,11 @@ class Collective:
             scorer: What two records say.
             profiles: The records.
             sources: The source of each record, if no source has a person twice.
+            usual: How many records of a person the scorer thinks of at most. Who has more, has
+                any record the likelier.
         """
         self._scorer = scorer
+        self._usual = usual
         self._lined = [scorer.line_up(profile) for profile in profiles]
         self._features = len(scorer.model.features)
         self._members = [[index] for index in range(len(profiles))]
@@ -126,7 +136,7 @@ class Collective:
         for third, evidence in joined.items():
             if self._may_be_one(one, third):
                 near[third] = self._near[third][one] = evidence
-                if (bits := self._bits(evidence)) > 0:
+                if (bits := self._bits(evidence) + self._for_size(one, third)) > 0:
                     self._push(one, third, bits)
             else:
                 near.pop(third, None)
@@ -165,6 +175,11 @@ class Collective:
             else:
                 theirs = sorted(theirs)[::2]
         return ours, theirs
+
+    def _for_size(self, one: int, other: int) -> float:
+        """Return by how many bits a record is likelier of somebody who has so many."""
+        size = max(len(self._members[one]), len(self._members[other]))
+        return log2(size / self._usual) if size > self._usual else 0.0
 
     def _bits(self, evidence: Evidence) -> float:
         sums = evidence.sums

@@ -8,6 +8,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Any
 
 from population_register.bulk_scoring import BulkScorer
@@ -16,6 +17,7 @@ from population_register.collective import NEIGHBOUR_BITS, Collective
 from population_register.common_values import without_defaults
 from population_register.comparison import Levels, Profile
 from population_register.learning import learn
+from population_register.learning_sample import most_taking_part, taking_part
 from population_register.mailbox_names import with_names_of_mailboxes
 from population_register.matching_model import Model
 from population_register.maximisation import Patterns
@@ -92,6 +94,10 @@ def match(
     if {"email", "given_name", "family_name"} <= kinds.keys():
         profiles = with_names_of_mailboxes(profiles)
     sources = None if sources is None else [sources[index] for index in order]
+    to_learn_from = taking_part(profiles, kinds)
+    takes_part = bytearray(len(profiles))
+    for index in to_learn_from:
+        takes_part[index] = 1
     report = BlockingReport()
     found = ScoredPairs(*pairs(profiles, report, sources=sources))
     patterns: list[Levels] = []
@@ -100,12 +106,17 @@ def match(
         bulk = BulkScorer(scorer, profiles)
         counts: Counter[tuple[int, int]] = Counter()
         for begin in range(0, len(found.left), _AT_ONCE):
-            numbers, rarities = bulk.compare(
-                found.left[begin : begin + _AT_ONCE], found.right[begin : begin + _AT_ONCE]
-            )
+            left = found.left[begin : begin + _AT_ONCE]
+            right = found.right[begin : begin + _AT_ONCE]
+            numbers, rarities = bulk.compare(left, right)
             found.pattern.extend(numbers)
             found.rarity.extend(array("f", rarities))
-            counts.update(zip(numbers, map(round, rarities), strict=True))
+            rows = zip(numbers, map(round, rarities), strict=True)
+            both = (
+                takes_part[one] and takes_part[other]
+                for one, other in zip(left, right, strict=True)
+            )
+            counts.update(compress(rows, both))
             if progress is not None:
                 progress(f"of {len(found.left):,} pairs compared", len(found.pattern))
         patterns.extend(bulk.patterns.levels)
@@ -114,7 +125,11 @@ def match(
     rounds = 0
     if model is None:
         learned = learn(
-            profiles, kinds, compare, version=version, total_pairs=_possible(profiles, sources)
+            [profiles[index] for index in to_learn_from],
+            kinds,
+            compare,
+            version=version,
+            total_pairs=_possible(to_learn_from, sources),
         )
         model, rounds = _leaning(learned.model), learned.rounds
     else:
@@ -151,14 +166,16 @@ def _leaning(model: Model) -> Model:
     return replace(model, prior=better / (1 - model.prior + better))
 
 
-def _possible(profiles: Sequence[Profile], sources: Sequence[str] | None) -> float:
-    """Return how many pairs may be one person."""
+def _possible(records: Sequence[int], sources: Sequence[str] | None) -> float:
+    """Return how many pairs of some records may be one person."""
 
     def pairs_of(count: int) -> float:
         return count * (count - 1) / 2
 
-    inside = sum(map(pairs_of, Counter(sources).values())) if sources is not None else 0
-    return max(1.0, pairs_of(len(profiles)) - inside)
+    inside = 0.0
+    if sources is not None:
+        inside = sum(map(pairs_of, Counter(sources[index] for index in records).values()))
+    return max(1.0, pairs_of(len(records)) - inside)
 
 
 def _score(found: ScoredPairs, patterns: Sequence[Levels], scorer: Scorer) -> int:
@@ -184,4 +201,6 @@ def _persons(
         for left, right, bits in zip(found.left, found.right, found.bits, strict=True)
         if bits > NEIGHBOUR_BITS
     )
-    return Collective(scorer, profiles, sources).persons(edges)
+    return Collective(scorer, profiles, sources, usual=most_taking_part(len(profiles))).persons(
+        edges
+    )

@@ -98,6 +98,15 @@ def test_many_records_of_one_person_are_one_person_in_no_time() -> None:
     assert persons(records) == [list(range(120)), [120, 121]]
 
 
+def test_who_has_very_many_records_has_any_record_the_likelier() -> None:
+    """A number alone is too little for one of two, and enough for one of two hundred."""
+    many = [a_record(snils="1", inn="2")] * 200
+    stranger = a_record(snils="1")
+
+    assert persons([many[0], stranger]) == [[0], [1]]
+    assert persons([*many, stranger]) == [list(range(201))]
+
+
 def evaluated(lines: Sequence[str]) -> dict[str, int]:
     """Return the person found of every row, by its text."""
     columns = {"family_name": "family", "given_name": "given", "birthdate": "born", "phone": "tel"}

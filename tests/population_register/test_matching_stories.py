@@ -211,6 +211,14 @@ class TestBlocking:
 
         assert len(components(range(400), proposed(many))) == 1
 
+    def test_compares_what_says_little_with_what_says_much_however_many_there_are(self) -> None:
+        full = [a_record(snils=f"{number:011d}") for number in range(400)]
+        short = a_record(birthdate=None, middle_name=None)
+
+        found = proposed([*full, *([short] * 400)])
+
+        assert {other for one, other in found if one < 400} >= set(range(400, 800))
+
     def test_leaves_out_pairs_of_one_source_when_no_source_has_a_person_twice(self) -> None:
         records = [a_record(), a_record(), a_record()]
 
