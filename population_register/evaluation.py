@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
+from operator import and_
 from typing import Any
 
 from population_register.bulk_scoring import BulkScorer
@@ -95,30 +96,13 @@ def match(
         profiles = with_names_of_mailboxes(profiles)
     sources = None if sources is None else [sources[index] for index in order]
     to_learn_from = taking_part(profiles, kinds)
-    takes_part = bytearray(len(profiles))
-    for index in to_learn_from:
-        takes_part[index] = 1
     report = BlockingReport()
     found = ScoredPairs(*pairs(profiles, report, sources=sources))
     patterns: list[Levels] = []
 
     def compare(scorer: Scorer) -> Patterns:
         bulk = BulkScorer(scorer, profiles)
-        counts: Counter[tuple[int, int]] = Counter()
-        for begin in range(0, len(found.left), _AT_ONCE):
-            left = found.left[begin : begin + _AT_ONCE]
-            right = found.right[begin : begin + _AT_ONCE]
-            numbers, rarities = bulk.compare(left, right)
-            found.pattern.extend(numbers)
-            found.rarity.extend(array("f", rarities))
-            rows = zip(numbers, map(round, rarities), strict=True)
-            both = (
-                takes_part[one] and takes_part[other]
-                for one, other in zip(left, right, strict=True)
-            )
-            counts.update(compress(rows, both))
-            if progress is not None:
-                progress(f"of {len(found.left):,} pairs compared", len(found.pattern))
+        counts = _compare(found, bulk, to_learn_from, progress)
         patterns.extend(bulk.patterns.levels)
         return {(patterns[number], rarity): n for (number, rarity), n in counts.items()}
 
@@ -147,6 +131,25 @@ def match(
         doubtful=doubtful,
         rounds=rounds,
     )
+
+
+def _compare(
+    found: ScoredPairs, bulk: BulkScorer, to_learn_from: Sequence[int], progress: Progress | None
+) -> Counter[tuple[int, int]]:
+    """Compare all pairs; return the patterns and rounded rarities of those to learn from."""
+    takes_part = frozenset(to_learn_from).__contains__
+    counts: Counter[tuple[int, int]] = Counter()
+    for begin in range(0, len(found.left), _AT_ONCE):
+        left = found.left[begin : begin + _AT_ONCE]
+        right = found.right[begin : begin + _AT_ONCE]
+        numbers, rarities = bulk.compare(left, right)
+        found.pattern.extend(numbers)
+        found.rarity.extend(array("f", rarities))
+        both = map(and_, map(takes_part, left), map(takes_part, right))
+        counts.update(compress(zip(numbers, map(round, rarities), strict=True), both))
+        if progress is not None:
+            progress(f"of {len(found.left):,} pairs compared", len(found.pattern))
+    return counts
 
 
 def _said_by(

@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 from math import exp, log
 
 from population_register.common_values import NUMBERED
-from population_register.comparison import MISSING, Levels
+from population_register.comparison import MISSING, WEAK, Levels
 from population_register.matching_model import Feature, Model
 from population_register.scoring import TWINS, log_add
 from population_register.starting_points import PLACES, TWIN
@@ -36,7 +36,11 @@ _MOST_DIFFERENT = {
 }
 """Of records of one person, how many are wholly different in this at most; see `_bounded`."""
 
-_FIXED_KIN = frozenset(("given_name", "birthdate"))  # or the household would learn to be a person
+_WITHOUT_BIRTH = {**_MOST_DIFFERENT, "given_name": 0.05}
+"""The same where no birth date tells two of a household apart: only the given name does."""
+
+_SHARED = 2  # levels of a number at which it is the same; a household has it at least as often
+_FIXED_KIN = frozenset(("given_name", "birthdate", "phone"))  # or it would learn to be a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,15 +183,22 @@ def _maximised(
     *,
     smoothing: float,
 ) -> Model:
+    has_birth = any(feature.name == "birthdate" for feature in model.features)
+    most_different = _MOST_DIFFERENT if has_birth else _WITHOUT_BIRTH
     features = tuple(
         _with_kin(
             replace(
                 feature,
-                m=_bounded(feature, _shares(totals.by_level_one[index], first.m, smoothing)),
+                m=_bounded(
+                    feature,
+                    _shares(totals.by_level_one[index], first.m, smoothing),
+                    most_different.get(feature.name, 1.0),
+                ),
                 u=_numbers_of_strangers(
                     feature, totals.by_level_strangers[index], known[index] * total_pairs
                 ),
             ),
+            first,
             _shares(totals.by_level_kin[index], first.kin, _KIN_SMOOTHING),
         )
         for index, (first, feature) in enumerate(zip(start.features, model.features, strict=True))
@@ -200,24 +211,33 @@ def _maximised(
     )
 
 
-def _bounded(feature: Feature, m: tuple[float, ...]) -> tuple[float, ...]:
-    """Return shares of which the last, wholly different, is not more than records of one have.
+def _bounded(feature: Feature, m: tuple[float, ...], most: float) -> tuple[float, ...]:
+    """Return shares of which those of what is wholly different are not more than of one person.
 
     In a large file there are far more namesakes than records of one person. Where something makes
     namesakes look alike (a column that follows from the name), learning would take them for one
     person, who then has any birth date. That can't be.
     """
-    most = _MOST_DIFFERENT.get(feature.name, 1.0)
-    if m[-1] <= most:
+    alike = WEAK if feature.kind == "name" else len(m) - 1
+    different = sum(m[alike:])
+    if different <= most:
         return m
-    rest = 1 - m[-1]
-    return (*(share * (1 - most) / rest for share in m[:-1]), most)
+    less, more = most / different, (1 - most) / (1 - different)
+    return (*(share * more for share in m[:alike]), *(share * less for share in m[alike:]))
 
 
-def _with_kin(feature: Feature, kin: tuple[float, ...]) -> Feature:
-    """Return the feature with what a household was found to be like, where that may be learned."""
-    if feature.name in _FIXED_KIN or feature.kind == "number" or feature.has_fixed_u:
+def _with_kin(feature: Feature, first: Feature, kin: tuple[float, ...]) -> Feature:
+    """Return the feature with what a household was found to be like, where that may be learned.
+
+    Args:
+        feature: As far as it is known.
+        first: As it was when learning began.
+        kin: What was found.
+    """
+    if feature.name in _FIXED_KIN or feature.has_fixed_u:
         return feature
+    if feature.kind == "number" and sum(kin[:_SHARED]) < sum(first.kin[:_SHARED]):
+        return replace(feature, kin=first.kin, twin=first.twin)
     if feature.name in PLACES:
         kin = _at_least_as_different(kin, feature.m[-1])
     return replace(feature, kin=kin, twin=feature.twin if feature.name in TWIN else kin)

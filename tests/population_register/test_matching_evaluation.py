@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from hashlib import sha256
 from itertools import groupby
 from math import log2
 from pathlib import Path
@@ -325,6 +326,45 @@ class TestWhatSharedValuesAreWorth:
         )
 
         assert (report.persons, report.clusters.wrong) == (len(people), 0)
+
+
+class TestHouseholds:
+    """Whoever shares a home and a number is not for that one person."""
+
+    def table(self) -> str:
+        """Return forty households of three, all of whom have the number of the first."""
+        lines = ["person,family,given,born,number,tel"]
+        for number in range(120):
+            home, dice = number // 3, sha256(str(number).encode()).digest()
+            family = "".join(
+                "bdgklmnprst"[byte % 11] for byte in sha256(str(home).encode()).digest()[:7]
+            )
+            given = ("ivan", "petr", "anna", "olga", "igor", "vera")[dice[0] % 2 + 2 * (number % 3)]
+            born = f"19{40 + dice[1] % 59}-{1 + dice[2] % 12:02d}-{1 + dice[3] % 28:02d}"
+            said = f"{number},{family},{given}"
+            lines += [
+                f"{said},{born},{7_000_000 + 37 * home},{5_550_000 + 91 * home}",
+                f"{said},{born[:-1]}{(dice[4]) % 10},{7_000_000 + 37 * home},",
+                f"{said},{born if dice[5] % 2 else ''},,{5_550_000 + 91 * home}",
+            ]
+        return "\n".join(lines)
+
+    @pytest.mark.parametrize("has_birth", [True, False])
+    def test_stay_apart_though_all_have_the_number_of_one(self, has_birth: bool) -> None:  # noqa: FBT001
+        columns = {"family_name": "family", "given_name": "given", "snils": "number"}
+        report = evaluate_matching(
+            io.StringIO(self.table()),
+            mapping={
+                "columns": {
+                    **columns,
+                    **({"birthdate": "born"} if has_birth else {}),
+                    "phone": "tel",
+                }
+            },
+            truth=PERSON,
+        )
+
+        assert report.clusters.f1 > 0.98
 
 
 class TestOddTables:
