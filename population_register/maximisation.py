@@ -40,7 +40,8 @@ _WITHOUT_BIRTH = {**_MOST_DIFFERENT, "given_name": 0.05}
 """The same where no birth date tells two of a household apart: only the given name does."""
 
 _SHARED = 2  # levels of a number at which it is the same; a household has it at least as often
-_FIXED_KIN = frozenset(("given_name", "birthdate", "phone"))  # or it would learn to be a person
+_FIXED_KIN = frozenset(("given_name", "birthdate"))  # or the household would learn to be a person
+_FIXED_WITH_BIRTH = _FIXED_KIN | {"phone"}  # learned, it took more from persons than it gave
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +186,7 @@ def _maximised(
 ) -> Model:
     has_birth = any(feature.name == "birthdate" for feature in model.features)
     most_different = _MOST_DIFFERENT if has_birth else _WITHOUT_BIRTH
+    fixed_kin = _FIXED_WITH_BIRTH if has_birth else _FIXED_KIN
     features = tuple(
         _with_kin(
             replace(
@@ -199,7 +201,9 @@ def _maximised(
                 ),
             ),
             first,
-            _shares(totals.by_level_kin[index], first.kin, _KIN_SMOOTHING),
+            None
+            if feature.name in fixed_kin
+            else _shares(totals.by_level_kin[index], first.kin, _KIN_SMOOTHING),
         )
         for index, (first, feature) in enumerate(zip(start.features, model.features, strict=True))
     )
@@ -226,15 +230,15 @@ def _bounded(feature: Feature, m: tuple[float, ...], most: float) -> tuple[float
     return (*(share * more for share in m[:alike]), *(share * less for share in m[alike:]))
 
 
-def _with_kin(feature: Feature, first: Feature, kin: tuple[float, ...]) -> Feature:
+def _with_kin(feature: Feature, first: Feature, kin: tuple[float, ...] | None) -> Feature:
     """Return the feature with what a household was found to be like, where that may be learned.
 
     Args:
         feature: As far as it is known.
         first: As it was when learning began.
-        kin: What was found.
+        kin: What was found; None where that is not learned.
     """
-    if feature.name in _FIXED_KIN or feature.has_fixed_u:
+    if kin is None or feature.has_fixed_u:
         return feature
     if feature.kind == "number" and sum(kin[:_SHARED]) < sum(first.kin[:_SHARED]):
         return replace(feature, kin=first.kin, twin=first.twin)
