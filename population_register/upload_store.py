@@ -1,11 +1,12 @@
 """Queries of uploaded feeds, one function each: what waits to be loaded, sealed, in pieces."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from kernel.ids import AgencyId
@@ -105,6 +106,18 @@ def find_uploads_of(session: Session, feed_id: UUID) -> list[Upload]:
         .limit(10)
     )
     return [_upload(row._asdict()) for row in rows]
+
+
+def find_refusals(session: Session, feed_ids: Iterable[UUID]) -> dict[UUID, str | None]:
+    """Return why the latest upload of each feed was refused; None if it was not."""
+    u = feed_uploads.c
+    rows = session.execute(
+        select(u.feed_id, u.refused)
+        .ext(distinct_on(u.feed_id))
+        .where(u.feed_id.in_(list(feed_ids)))
+        .order_by(u.feed_id, u.begun_at.desc(), u.upload_id.desc())
+    )
+    return {row.feed_id: row.refused for row in rows}
 
 
 def delete_abandoned(session: Session, *, before: datetime) -> int:

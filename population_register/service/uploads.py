@@ -7,7 +7,7 @@ there any more. A worker that is killed is followed by another, which goes on wh
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final, Literal, cast
@@ -290,16 +290,16 @@ def get_feed_status(session: Session, agency_id: AgencyId, feed_id: UUID) -> Fee
     report = get_feed(session, feed_id)
     if report.agency_id != agency_id:
         raise UnknownFeed(feed_id=str(feed_id))
-    return _status(session, report)
+    return _statuses(session, [report])[0]
 
 
 def list_feed_statuses(
     session: Session, agency_id: AgencyId, *, limit: int = 50
-) -> Iterable[FeedStatus]:
+) -> Sequence[FeedStatus]:
     """Return an agency's feeds, latest first."""
-    return [_status(session, report) for report in list_feeds(session, agency_id, limit=limit)]
+    return _statuses(session, list_feeds(session, agency_id, limit=limit))
 
 
-def _status(session: Session, report: FeedReport) -> FeedStatus:
-    uploads = upload_store.find_uploads_of(session, report.feed_id)
-    return FeedStatus(report=report, refused=uploads[0].refused if uploads else None)
+def _statuses(session: Session, reports: Sequence[FeedReport]) -> list[FeedStatus]:
+    refusals = upload_store.find_refusals(session, [report.feed_id for report in reports])
+    return [FeedStatus(report=report, refused=refusals.get(report.feed_id)) for report in reports]

@@ -5,17 +5,26 @@ import csv
 import hashlib
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from kernel.clock import Clock, FrozenClock
 from kernel.jobs import JobContext
-from population_register.api import FeedFormat, add_agency, begin_upload, close_agency, get_agency
+from population_register.api import (
+    FeedFormat,
+    add_agency,
+    begin_upload,
+    close_agency,
+    get_agency,
+    list_feed_statuses,
+)
 from population_register.jobs import load, sweep
 from population_register.service.uploads import ABANDONED_AFTER, CHUNK_BYTES
 from population_register.tables import feed_chunks, feed_rejections, feed_uploads, source_records
@@ -53,6 +62,21 @@ def lines(*rows: dict[str, Any]) -> bytes:
 
 def send(asker: Asker, data: bytes, **headers: str) -> httpx.Response:
     return asker.post(FEEDS, data, official=None, headers={**NDJSON, **headers})
+
+
+@contextmanager
+def counted_statements(world: World) -> Iterator[list[str]]:
+    """Note every statement that is sent to the database meanwhile."""
+    sent: list[str] = []
+    with world.session() as session:
+        engine = session.get_bind()
+
+    def note(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
+        sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(engine, "before_cursor_execute", note)
 
 
 def work(world: World, clock: Clock | None = None) -> None:
@@ -107,6 +131,17 @@ def test_feed_is_taken_loaded_and_reported(world: World, asker: Asker) -> None:
         }
     ]
     assert [feed["feed_id"] for feed in listed.json()["feeds"]] == [taken.json()["feed_id"]]
+
+
+def test_list_takes_as_many_statements_for_many_feeds(world: World, asker: Asker) -> None:
+    taken: list[list[str]] = []
+    for number in range(3):
+        send(asker, lines(a_row(number)))
+        with counted_statements(world) as statements, world.session() as session:
+            assert len(list_feed_statuses(session, asker.agency_id)) == number + 1
+        taken.append(statements)
+
+    assert [len(each) for each in taken] == [2, 2, 2]
 
 
 def test_report_can_be_had_as_a_table(world: World, asker: Asker) -> None:
