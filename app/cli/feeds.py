@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from app.cli.session import NOT_ALL_GOOD, as_json, resources, show, table
+from app.cli.session import NOT_ALL_GOOD, FileToWrite, as_json, resources, show, table
 from kernel.db import unit_of_work_of
 from kernel.ids import AgencyId
 from population_register.api import (
@@ -33,7 +33,7 @@ def feed() -> None:
 @click.option("--agency", required=True, help="Who sends it; see `civitas feed agencies`.")
 @click.option(
     "--rejections",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=FileToWrite(),
     help="Write the rejected rows there: line, field, reason, advice. CSV or NDJSON by its ending.",
 )
 @as_json

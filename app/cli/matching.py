@@ -13,7 +13,7 @@ from uuid import UUID
 import click
 
 from app.cli.reviewing import COMMANDS
-from app.cli.session import as_json, resources, show
+from app.cli.session import FileToWrite, as_json, resources, show
 from kernel.ids import PersonId
 from population_register.api import (
     MatchingQuality,
@@ -103,7 +103,7 @@ def rebuild(
 @click.option(
     "--clusters",
     "clusters_file",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=FileToWrite(),
     help="Write the person of every row there: line,person; of several files file,line,person.",
 )
 @click.option(

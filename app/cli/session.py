@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
@@ -122,6 +123,33 @@ def _settings_faults(error: ValidationError) -> str:
         for fault in error.errors()
     ]
     return "\n".join(faults)
+
+
+class FileToWrite(click.Path):
+    """A file that is to be written; that it can be is seen before any work is done."""
+
+    name = "file"
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    @override
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        """Return the path.
+
+        Raises:
+            BadParameter: Its folder is not there, or nothing can be written to it.
+        """
+        path = super().convert(value, param, ctx)
+        assert isinstance(path, Path)
+        if not os.access(path.absolute().parent, os.W_OK):
+            self.fail(f"'{path}' can't be written: is its folder there, and ours?", param, ctx)
+        return path
 
 
 def as_json(command: Command) -> Command:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from app.cli.session import as_json, progress, resources, show, table
+from app.cli.session import FileToWrite, as_json, progress, resources, show, table
 from kernel.db import unit_of_work_of
 from population_register.api import (
     DIMENSIONS,
@@ -152,7 +152,7 @@ def count(
 
 
 @statistics.command()
-@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.argument("file", type=FileToWrite())
 @click.option("--recipient", "recipient_id", required=True, help="For whom.")
 @click.option(
     "--field", "fields", multiple=True, required=True, type=click.Choice(list(DIMENSIONS))

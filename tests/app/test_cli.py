@@ -69,6 +69,23 @@ class TestUsage:
     def test_unknown_command_is_wrong_usage(self, installation: Installation) -> None:
         assert installation.run("nonsense").exit_code == 2
 
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ("feed", "load", "pyproject.toml", "--agency", "tax", "--rejections"),
+            ("matching", "evaluate", "pyproject.toml", "--mapping", "pyproject.toml", "--clusters"),
+            ("statistics", "extract", "--recipient", "r", "--field", "sex", "--k", "5"),
+        ],
+        ids=lambda words: words[0],
+    )
+    def test_file_that_can_not_be_written_is_wrong_usage_before_any_work(
+        self, installation: Installation, tmp_path: Path, command: tuple[str, ...]
+    ) -> None:
+        done = installation.run(*command, str(tmp_path / "nowhere" / "out.csv"))
+
+        assert done.exit_code == 2
+        assert "can't be written" in done.stderr
+
     def test_unreachable_database_is_told_without_its_password(
         self, installation: Installation
     ) -> None:
