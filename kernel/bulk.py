@@ -110,6 +110,17 @@ def _copy_statement(table: Table) -> tuple[LiteralString, Sequence[str]]:
 # Arrays
 
 
+class Tid(UserDefinedType[bytes]):
+    """Where a row lies (`tidsend(ctid)`): six bytes. A row that changes lies elsewhere then."""
+
+    cache_ok = True
+
+    @override
+    def get_col_spec(self, **_options: object) -> str:
+        """Return the name of the type."""
+        return "TID"
+
+
 class _Packed:
     """An array as the server reads it."""
 
@@ -165,6 +176,7 @@ _ARRAYS: Final = {
     Text: ("TEXT[]", _packing(25, _framed_text)),
     BigInteger: ("BIGINT[]", _packing(20, partial(Struct("!iq").pack, 8))),
     Integer: ("INTEGER[]", _packing(23, partial(Struct("!ii").pack, 4))),
+    Tid: ("TID[]", _packing(27, partial(Struct("!i6s").pack, 6))),
 }
 """By type of element: how the array is called in SQL, and how it is packed."""
 

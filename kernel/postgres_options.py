@@ -13,7 +13,7 @@ _ALWAYS = {
     "log_timezone": "UTC",
     "lc_messages": "C",
 }
-_MOST_SHARED_BYTES = 1 << 30
+_MOST_SHARED_BYTES = 4 << 30
 _LEAST_SHARED_BYTES = 128 << 20  # PostgreSQL's own default
 _MOST_LOG = "4GB"
 """Of the write-ahead log between two checkpoints. After each, a page that changes is logged whole

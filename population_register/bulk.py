@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, LargeBinary, Uuid
 
+from kernel.bulk import Tid, copy_new_rows, copy_rows, execute_later, rows_of
 from kernel.bulk import any_of as any_of_kind
-from kernel.bulk import copy_new_rows, copy_rows, execute_later, rows_of
 from kernel.ids import PersonId
 
 
@@ -26,6 +26,7 @@ def any_key_of(keys: Iterable[int]) -> ColumnElement[Any]:
 
 
 __all__ = [
+    "Tid",
     "any_id_of",
     "any_key_of",
     "any_of",

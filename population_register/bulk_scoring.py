@@ -9,7 +9,8 @@ from array import array
 from collections.abc import Sequence
 
 from population_register.comparison import MISSING, SHORT_FORM, Levels, Profile, name_order
-from population_register.scoring import Comparison, Scorer, Values
+from population_register.feature_comparison import Comparison, Values
+from population_register.scoring import Scorer
 
 _MOST_REMEMBERED = 1 << 17  # pairs of values of one feature
 

@@ -95,7 +95,6 @@ def _is_part(left: str, right: str) -> bool:
 SAME_DAY, DAY_SWAPPED, DIGIT_OFF, TWO_PARTS, TWO_DIGITS_OFF, SAME_YEAR, OTHER_DAY = range(7)
 
 
-@lru_cache(_CACHED_PAIRS)
 def date_level(left: str, right: str) -> int:  # noqa: PLR0911 - one return per level
     """Compare two dates, `1980-05-17` or known to the month or year only."""
     if left == right:
@@ -118,7 +117,6 @@ def date_level(left: str, right: str) -> int:  # noqa: PLR0911 - one return per 
 # Numbers
 
 
-@lru_cache(_CACHED_PAIRS)
 def number_level(left: str, right: str) -> int:
     """Compare two numbers of one kind; `0` is for a number that one person has."""
     if left == right:
@@ -149,7 +147,6 @@ def category_level(left: str, right: str) -> int:
     return 0 if left == right else 1
 
 
-@lru_cache(_CACHED_PAIRS)
 def text_level(left: str, right: str) -> int:
     """Compare two short texts, of which the order of words says little."""
     if left == right:
@@ -177,7 +174,6 @@ def quantity_level(left: str, right: str) -> int:
 # Where people live
 
 
-@lru_cache(_CACHED_PAIRS)
 def place_level(left: str, right: str) -> int:  # noqa: PLR0911 - one return per level
     """Compare two places, `postal code|locality|region`, any of them empty."""
     if left == right and not left.startswith("|"):
@@ -219,7 +215,6 @@ def _shared_place(left: str, right: str, level: int) -> str | None:
     return None
 
 
-@lru_cache(_CACHED_PAIRS)
 def dwelling_level(left: str, right: str) -> int:
     """Compare two dwellings, `words of the street|numbers of house and flat`."""
     if left == right:

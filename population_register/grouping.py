@@ -42,7 +42,7 @@ class Judge:
         self._scorer = scorer
         self._known: dict[tuple[Ref, Ref], Verdict] = {}
         self._compared: dict[tuple[Ref, Ref], tuple[Levels, tuple[float, ...]]] = {}
-        self._least: dict[tuple[Ref, Ref], float | None] = {}
+        self._same: dict[tuple[Ref, Ref], int | None] = {}
         self._features: dict[Ref, tuple[int, ...]] = {}
         self._line_up = _lining_up(scorer.compared)
         self.link = scorer.model.link
@@ -61,11 +61,16 @@ class Judge:
         pair = sides(one.ref, other.ref)
         found = self._compared.get(pair)
         if found is None:
-            if one.ref > other.ref:
-                one, other = other, one
-            found = self._compared[pair] = self._scorer.compare_lined(
-                self._line_up(one.values), self._line_up(other.values)
-            )
+            shared = self._shared_alike(pair, one, other)
+            if shared is not None:
+                found = self._scorer.compare_same(shared, one.values, FEATURES)
+            else:
+                if one.ref > other.ref:
+                    one, other = other, one
+                found = self._scorer.compare_lined(
+                    self._line_up(one.values), self._line_up(other.values)
+                )
+            self._compared[pair] = found
         return found
 
     def at_least(self, one: Standing, other: Standing) -> float | None:
@@ -73,12 +78,18 @@ class Judge:
 
         Most pairs of one person do: they are spared the comparison.
         """
-        pair = sides(one.ref, other.ref)
-        if pair not in self._least:
-            self._least[pair] = self._find_least(one, other)
-        return self._least[pair]
+        shared = self._shared_alike(sides(one.ref, other.ref), one, other)
+        return None if shared is None else self._scorer.least_bits(shared, FEATURES)
 
-    def _find_least(self, one: Standing, other: Standing) -> float | None:
+    def _shared_alike(self, pair: tuple[Ref, Ref], one: Standing, other: Standing) -> int | None:
+        """Return of which features two records say the same, as bits; None if not of all shared."""
+        try:
+            return self._same[pair]
+        except KeyError:
+            found = self._same[pair] = self._find_alike(one, other)
+            return found
+
+    def _find_alike(self, one: Standing, other: Standing) -> int | None:
         features = self._features.get(one.ref)
         if features is None:
             features = tuple(number for number, said in enumerate(one.values) if said)
@@ -91,7 +102,7 @@ class Judge:
                 if ours != theirs or len(ours) > 1 or (number == _PLACE and ours[0][0] == "|"):
                     return None
                 shared |= 1 << number
-        return self._scorer.least_bits(shared, FEATURES)
+        return shared
 
     def is_for_one(self, one: Standing, other: Standing) -> bool:
         """Tell whether two records speak for one person."""

@@ -1,16 +1,28 @@
 """Queries of matching, one function each: bearers of keys, pairs that may be one, merges."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, LargeBinary, Uuid, and_, delete, func, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    LargeBinary,
+    Uuid,
+    and_,
+    delete,
+    func,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from kernel.ids import PersonId
 from kernel.tables import person_keys
 from population_register.bulk import (
+    Tid,
     any_id_of,
     any_key_of,
     copy_new_rows,
@@ -24,17 +36,26 @@ from population_register.tables import account_holders, linking_keys, match_pair
 # Keys
 
 
-def find_bearers(session: Session, keys: Iterable[int]) -> dict[int, bytes]:
-    """Return who bears each key, as stored; a key that nobody has is absent."""
+class Borne(NamedTuple):
+    """Who bears a key, as stored, and where that is stored."""
+
+    bearers: bytes
+    place: bytes
+
+
+def find_bearers(session: Session, keys: Iterable[int]) -> dict[int, Borne]:
+    """Return who bears each key; a key that nobody has is absent."""
     wanted = list(keys)
     if not wanted:
         return {}
     rows = session.execute(
-        select(linking_keys.c.key, linking_keys.c.bearers).where(
-            linking_keys.c.key == any_key_of(wanted)
-        )
+        select(
+            linking_keys.c.key,
+            linking_keys.c.bearers,
+            func.tidsend(literal_column("linking_keys.ctid")),
+        ).where(linking_keys.c.key == any_key_of(wanted))
     ).all()
-    return dict(map(tuple, rows))
+    return {key: Borne(bearers, place) for key, bearers, place in rows}
 
 
 def insert_keys(session: Session, bearers: Mapping[int, bytes]) -> bool:
@@ -47,19 +68,29 @@ def insert_keys(session: Session, bearers: Mapping[int, bytes]) -> bool:
     return copy_new_rows(session, linking_keys, sorted(bearers.items()))
 
 
-def are_as_read(session: Session, bearers: Mapping[int, bytes]) -> bool:
-    """Tell whether keys that somebody has are borne by the same as when they were read."""
-    if not bearers:
+def are_as_read(session: Session, read: Sequence[tuple[int, bytes, bytes]]) -> bool:
+    """Tell whether keys, each with its bearers and place, are as when they were read.
+
+    They are looked for where they lay, a quarter of the work of looking keys up: one that has
+    changed lies elsewhere.
+    """
+    if not read:
         return True
-    read = rows_of(key=(BigInteger, list(bearers)), bearers=(LargeBinary, list(bearers.values())))
+    keys, bearers, places = zip(*read, strict=True)
+    then = rows_of(key=(BigInteger, keys), bearers=(LargeBinary, bearers), place=(Tid, places))
     same = session.scalar(
         select(func.count())
         .select_from(linking_keys)
         .join(
-            read, and_(read.c.key == linking_keys.c.key, read.c.bearers == linking_keys.c.bearers)
+            then,
+            and_(
+                literal_column("linking_keys.ctid") == then.c.place,
+                then.c.key == linking_keys.c.key,
+                then.c.bearers == linking_keys.c.bearers,
+            ),
         )
     )
-    return same == len(bearers)
+    return same == len(read)
 
 
 def lock_keys(session: Session, keys: Iterable[int]) -> dict[int, bytes]:
@@ -164,19 +195,23 @@ def find_erased(session: Session, person_ids: Iterable[PersonId]) -> set[PersonI
     )
 
 
-def lock_versions(session: Session, person_ids: Iterable[PersonId]) -> dict[PersonId, int]:
-    """Lock persons and return the versions of their records.
+def lock_versions(
+    session: Session, person_ids: Iterable[PersonId]
+) -> dict[PersonId, tuple[int, bool]]:
+    """Lock persons; return the versions of their records, and whether their data was destroyed.
 
     Transaction:
-        Locks in ascending order of `person_id`, as `kernel.db` asks.
+        Locks in ascending order of `person_id`, as `kernel.db` asks. Keys are not locked: what is
+        written after one was destroyed can't be opened by anybody.
     """
     rows = session.execute(
-        select(persons.c.person_id, persons.c.record_version)
+        select(persons.c.person_id, persons.c.record_version, person_keys.c.wrapped_key.is_(None))
+        .join(person_keys, person_keys.c.person_id == persons.c.person_id)
         .where(persons.c.person_id == any_id_of(person_ids))
         .order_by(persons.c.person_id)
-        .with_for_update()
+        .with_for_update(of=persons)
     )
-    return {PersonId(person_id): version for person_id, version in rows}
+    return {PersonId(person_id): (version, is_erased) for person_id, version, is_erased in rows}
 
 
 def group_members(

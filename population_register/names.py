@@ -17,7 +17,7 @@ import iuliia
 from population_register.errors import ValueRefused
 
 MAX_NAME_LENGTH = 128
-_SOUNDS_REMEMBERED = 1 << 15  # all but a few in a hundred of those that a country's records say
+_SOUNDS_REMEMBERED = 1 << 14  # nearly all that a country's records say
 _FORMS_REMEMBERED = 1 << 13  # soon found again
 # Each separator in one way only: of two ways, forty hyphens make more than anybody can wait for.
 _NAME = re.compile(r"[^\W\d_]+(?:(?:[-’' ]|\. ?)[^\W\d_]+)*\.?")

@@ -20,31 +20,22 @@ from typing import NamedTuple, TypeAlias
 from population_register.comparison import (
     MISSING,
     NAME_ORDER,
-    ONE_OFF,
     SHORT_FORM,
-    SIMILAR,
     Levels,
     Profile,
-    best_level,
     name_order,
 )
-from population_register.matching_model import Feature, Model
+from population_register.feature_comparison import Comparison, Values
+from population_register.matching_model import Model
 
 TWINS = 0.012
 """Of pairs of one household, how many are twins."""
 
 _LN2 = log(2)
 
-Values: TypeAlias = tuple[str, ...]
-
-_OTHER_MAILBOX = 4
-_NEAR = frozenset((ONE_OFF, SIMILAR))
-_OF_NEAR = 0.5
-
 Lined: TypeAlias = tuple[Values, ...]
 """A profile in the order of a scorer's features (`Scorer.compared`); empty where it knows none."""
 
-_MOST_REMEMBERED = 1 << 14  # pairs of values, for each feature
 _MOST_PATTERNS = 1 << 16
 
 
@@ -87,69 +78,6 @@ class Score:
         return [f"{part.words}: {part.weight:+.1f}" for part in self.parts]
 
 
-class Comparison(dict[tuple[Values, Values], tuple[int, float]]):
-    """How one feature compares: level and rarity by the values of both; remembers, within bounds.
-
-    The rarity is the natural logarithm by which strangers' odds of sharing the value differ from
-    the average of the level: negative for rare values.
-    """
-
-    __slots__ = (
-        "_comparator", "_crowded", "_frequencies", "_is_mailbox", "_is_name", "_most", "_rarest",
-        "_usual", "most_common",
-    )  # fmt: skip
-
-    def __init__(self, feature: Feature) -> None:
-        super().__init__()
-        self._comparator = feature.comparator
-        self._frequencies = feature.frequencies
-        self._rarest = feature.rarest
-        self._usual = tuple(log(max(share, 1e-12)) for share in feature.u)
-        self._crowded = feature.crowded
-        self._is_mailbox = feature.kind == "mailbox"
-        self._is_name = feature.kind == "name" and bool(feature.frequencies)
-        self._most = 1 if feature.kind == "number" else _MOST_REMEMBERED  # each person has another
-        self.most_common = 0.0
-        if feature.frequencies:
-            most = max(*feature.frequencies.values(), feature.rarest)
-            self.most_common = log(most) - self._usual[0]
-
-    def __missing__(self, both: tuple[Values, Values]) -> tuple[int, float]:
-        if len(self) >= self._most:
-            self.clear()
-        return self.setdefault(both, self.fresh(*both))
-
-    def fresh(self, ours: Values, theirs: Values) -> tuple[int, float]:
-        """Compare, and remember nothing."""
-        level, shared = best_level(self._comparator, ours, theirs)
-        rarity = 0.0
-        if shared is not None:
-            if shared in self._crowded:
-                level = 1
-            elif self._frequencies:
-                frequency = max(self._frequencies.get(shared, 0.0), self._rarest)
-                rarity = log(frequency) - self._usual[level]
-        elif self._is_name:
-            if level in _NEAR and len(ours) == 1 == len(theirs):
-                rarity = self._near_rarity(ours[0], theirs[0])
-        elif level < _OTHER_MAILBOX and self._are_made_from_names((*ours, *theirs)):
-            level = MISSING  # alike because the names are: no news
-        return level, rarity
-
-    def _near_rarity(self, ours: str, theirs: str) -> float:
-        """Return how much rarer than usual a name is of which both are ways to write it.
-
-        Whoever else is nearly called so, is called so mostly as the commoner of the two says; but
-        some bear a name of their own that is as near. So only half of it counts.
-        """
-        common = max(self._frequencies.get(name, self._rarest) for name in (ours, theirs))
-        return (log(common) - self._usual[0]) * _OF_NEAR
-
-    def _are_made_from_names(self, values: Values) -> bool:
-        """Tell whether these are mailboxes, one at least made from a name; see `learning`."""
-        return self._is_mailbox and not self._frequencies.keys().isdisjoint(values)
-
-
 class _Pattern(NamedTuple):
     """What a pattern of levels says, before the rarity of the values.
 
@@ -177,6 +105,7 @@ class Scorer:
         self._nothing_known = [MISSING] * len(self.compared), [0.0] * len(self.compared)
         self._patterns: dict[Levels, _Pattern] = {}
         self._least: dict[int, float] = {}
+        self._same: dict[int, tuple[Levels, list[tuple[int, int]]]] = {}
         self._order = self._names.index(NAME_ORDER) if NAME_ORDER in self._names else None
         if self._order is not None:
             if self._order != len(self._names) - 1:
@@ -257,11 +186,46 @@ class Scorer:
     def _straight(self, left: Lined, right: Lined) -> tuple[list[int], list[float]]:
         """Compare every feature with itself."""
         levels, rarities = self._nothing_known[0].copy(), self._nothing_known[1].copy()
-        for place, compared in enumerate(self.comparisons):
-            ours, theirs = left[place], right[place]
+        for place, (ours, theirs) in enumerate(zip(left, right, strict=True)):
             if ours and theirs:
-                levels[place], rarities[place] = compared[ours, theirs]
+                levels[place], rarities[place] = self.comparisons[place][ours, theirs]
         return levels, rarities
+
+    def compare_same(
+        self, shared: int, values: Lined, names: Sequence[str]
+    ) -> tuple[Levels, tuple[float, ...]]:
+        """Return what `compare` does, of records that say the same of what both say anything of.
+
+        Args:
+            shared: The features of which both say one value, the same, as bits by their place in
+                `names`; not a place that is known by half.
+            values: What they say of all features, in the order of `names`.
+            names: Of features; always the same.
+        """
+        known = self._same.get(shared)
+        if known is None:
+            known = self._same[shared] = self._level_same(shared, names)
+        levels, places = known
+        rarities = [0.0] * len(levels)
+        for at, place in places:
+            level, rarities[at] = self.comparisons[at].same(values[place][0])
+            if level:
+                levels = (*levels[:at], level, *levels[at + 1 :])
+        return levels, tuple(rarities)
+
+    def _level_same(
+        self, shared: int, names: Sequence[str]
+    ) -> tuple[Levels, list[tuple[int, int]]]:
+        places = [
+            (self.compared.index(name), number)
+            for number, name in enumerate(names)
+            if shared >> number & 1 and name in self.compared
+        ]
+        said = {at for at, _ in places}
+        levels = [0 if at in said else MISSING for at in range(len(self.compared))]
+        if self._order is not None:
+            levels.append(0 if {self._given, self._family} <= said else MISSING)
+        return tuple(levels), places
 
     def least_bits(self, shared: int, names: Sequence[str]) -> float:
         """Return the least score of two records that say the same of some features and of no other.

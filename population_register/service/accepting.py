@@ -141,6 +141,49 @@ def accept_incoming(
     return batch.accept()
 
 
+class _Accounts:
+    """Makes the access entries of one call of `accept_records`.
+
+    It knows nothing of the batch: what a batch has opened goes as soon as the batch does.
+    """
+
+    def __init__(
+        self, keyring: Keyring, agency_id: AgencyId, *, at: datetime, request_id: str | None
+    ) -> None:
+        self._keyring = keyring
+        self._at = at
+        self._subjects: dict[PersonId, str] = {}
+        self._like = NewEntry(
+            entry_id=EntryId(new_id(at)),
+            action=RecordAccepted.action,
+            outcome="allowed",
+            actor=Actor(kind="agency", id=agency_id),
+            subject="",
+            request_id=request_id,
+            occurred_at=at,
+        )
+
+    def accepted(self, person_id: PersonId, record: SourceRecord) -> NewEntry:
+        """Return the entry of a record that is about a person."""
+        return self._entry(RecordAccepted.action, person_id, tuple(record.attributes))
+
+    def compared(self, person_id: PersonId) -> NewEntry:
+        """Return the entry of a person who is opened to be compared."""
+        return self._entry(PersonCompared.action, person_id, ())
+
+    def _entry(self, action: str, person_id: PersonId, items: tuple[str, ...]) -> NewEntry:
+        subject = self._subjects.get(person_id)
+        if subject is None:
+            subject = self._subjects[person_id] = self._keyring.pseudonym("audit", person_id)
+        return msgspec.structs.replace(
+            self._like,
+            entry_id=EntryId(new_id(self._at)),
+            action=action,
+            items=items,
+            subject=subject,
+        )
+
+
 class _Batch:
     """One call of `accept_records`."""
 
@@ -161,18 +204,9 @@ class _Batch:
         self._scorer = scorer
         self._incoming = incoming
         self._at = at
-        self._fragments = Fragments(session, keyring, self._compared)
+        self._accounts = _Accounts(keyring, agency_id, at=at, request_id=request_id)
+        self._fragments = Fragments(session, keyring, self._accounts.compared)
         self._entries: dict[tuple[bytes, int], RecordedEntry] = {}
-        self._subjects: dict[PersonId, str] = {}
-        self._like = NewEntry(
-            entry_id=EntryId(new_id(at)),
-            action=RecordAccepted.action,
-            outcome="allowed",
-            actor=Actor(kind="agency", id=agency_id),
-            subject="",
-            request_id=request_id,
-            occurred_at=at,
-        )
         self._clear()
 
     def _clear(self) -> None:
@@ -348,31 +382,13 @@ class _Batch:
         """Write one access entry for each record, once."""
         new = [item for item in items if item.key not in self._entries]
         accesses = [
-            (
-                self._entry(RecordAccepted.action, person_id, tuple(item.record.attributes)),
-                person_id,
-            )
+            (self._accounts.accepted(person_id, item.record), person_id)
             for item in new
             for person_id in (self._links[item.record_digest],)
         ]
         for item, entry in zip(new, record_accesses(self._session, accesses), strict=True):
             self._entries[item.key] = entry
             self._fragments.account(entry)
-
-    def _compared(self, person_id: PersonId) -> NewEntry:
-        return self._entry(PersonCompared.action, person_id, ())
-
-    def _entry(self, action: str, person_id: PersonId, items: tuple[str, ...]) -> NewEntry:
-        subject = self._subjects.get(person_id)
-        if subject is None:
-            subject = self._subjects[person_id] = self._keyring.pseudonym("audit", person_id)
-        return msgspec.structs.replace(
-            self._like,
-            entry_id=EntryId(new_id(self._at)),
-            action=action,
-            items=items,
-            subject=subject,
-        )
 
     def _row(self, person_id: PersonId, item: Incoming) -> store.SourceRecordRow:
         key = self._fragments[person_id].key

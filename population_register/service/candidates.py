@@ -54,8 +54,8 @@ def find_candidates(
     found = matching_store.find_bearers(session, asked.keys)
     opened = {
         key: entries
-        for key, stored in found.items()
-        if not is_closed(entries := bearers_in(stored))
+        for key, borne in found.items()
+        if not is_closed(entries := bearers_in(borne.bearers))
     }
     fragments = Fragments(session, keyring, because)
     fragments.load({person_in(entry) for entries in opened.values() for entry in entries})

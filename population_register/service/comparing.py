@@ -51,6 +51,7 @@ class Comparison:
     Attributes:
         changes: The changed records, and those that bear a key which opened or closed.
         bearers: Who bears each key that was looked up, as stored.
+        read: The same of keys that somebody bears, and where it is stored.
         closed: Keys of too many people, as it will be.
         judge: What the model says of two records.
         asked: Pairs with an open key in common that a human would be asked about, or better, with
@@ -70,6 +71,7 @@ class Comparison:
         self.judge = Judge(scorer)
         self.changes: dict[Ref, Change] = {}
         self.bearers: dict[int, bytes] = {}
+        self.read: dict[int, matching_store.Borne] = {}
         self.closed: set[int] = set()
         self.asked: dict[tuple[Ref, Ref], float] = {}
         self.joined = Joined()
@@ -89,8 +91,9 @@ class Comparison:
         """Learn who bears keys; remember those that too many people bear."""
         missing = set(keys).difference(self.bearers)
         found = matching_store.find_bearers(self._session, missing)
-        for key in missing:
-            stored = found.get(key, b"")
+        self.read.update(found)
+        self.bearers.update(dict.fromkeys(missing, b""))
+        for key, (stored, _) in found.items():
             self.bearers[key] = stored
             if len(stored) > _FEW and is_closed(bearers_in(stored)):
                 self.closed.add(key)

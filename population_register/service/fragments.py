@@ -159,7 +159,7 @@ class Fragments:
     def lock(self) -> bool:
         """Lock everybody who was loaded; tell whether all are as they were read."""
         loaded = {
-            person_id: fragment.version
+            person_id: (fragment.version, fragment.is_erased)
             for person_id, fragment in self.by_id.items()
             if fragment.new_key is None
         }

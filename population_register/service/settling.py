@@ -76,7 +76,8 @@ class Settling:
             return False
         if not self.fragments.lock() or not self.matcher.holding.is_as_read():
             return False
-        rest = {key: v for key, v in known.items() if v and key not in self._keys}
+        read = self.matcher.comparison.read
+        rest = [(key, *read[key]) for key in read.keys() - self._keys.keys()]
         return matching_store.are_as_read(self.session, rest)
 
     def _changed_keys(self) -> dict[int, bytes]:
@@ -290,8 +291,9 @@ class Settling:
         if other is None:
             return None
         one, near = self._standing(ref), self._standing(other)
-        levels, rarities = self.matcher.comparison.judge.compare(one, near)
-        bits, _ = self.scorer.weigh(levels, rarities)
+        judge = self.matcher.comparison.judge
+        levels, rarities = judge.compare(one, near)
+        bits = judge(one, near).bits
         return _encode(
             (
                 self.scorer.model.version,

@@ -224,7 +224,7 @@ class TestStart:
             EmbeddedPostgres(made, durable=False).start()
 
     @pytest.mark.parametrize(
-        ("memory_mib", "shared"), [(512, "128MB"), (4096, "512MB"), (1 << 16, "1024MB")]
+        ("memory_mib", "shared"), [(512, "128MB"), (4096, "512MB"), (1 << 16, "4096MB")]
     )
     def test_keeps_an_eighth_of_the_memory_at_hand(
         self, monkeypatch: pytest.MonkeyPatch, memory_mib: int, shared: str
