@@ -86,12 +86,11 @@ def cluster(
             found.extend(partition(members, votes, apart=ruled))
         else:
             floor += 2.0
-            inside = set(members)
             strong = [
                 (one, other)
                 for one in members
                 for other, bits in by_record.get(one, ())
-                if bits >= floor and other in inside
+                if bits >= floor
             ]
             waiting.extend((component, floor) for component in components(members, strong))
     return found
@@ -101,7 +100,6 @@ def partition(
     records: Sequence[Record],
     votes: Callable[[Record, Record], float],
     *,
-    same: Iterable[tuple[Record, Record]] = (),
     apart: Iterable[tuple[Record, Record]] = (),
 ) -> list[list[Record]]:
     """Divide records that hang together into persons.
@@ -109,7 +107,6 @@ def partition(
     Args:
         records: Sortable names of the records; at most some hundreds.
         votes: What a pair says; symmetric. Asked once for each pair.
-        same: Pairs that a human ruled to be one person.
         apart: Pairs that a human ruled to be two.
 
     Returns:
@@ -124,8 +121,6 @@ def partition(
             sums[left, right] = votes(names[left], names[right])
     place = {name: index for index, name in enumerate(names)}
     parted = {_pair(place[one], place[other]) for one, other in apart}
-    for first, second in same:
-        _merge(clusters, sums, parted, *_roots(clusters, first, second))
     heap = [(-average, pair) for pair in sums if (average := _average(clusters, sums, pair)) > 0]
     heapq.heapify(heap)
     while heap:
@@ -146,11 +141,6 @@ def _pair(one: int, other: int) -> tuple[int, int]:
     return (one, other) if one < other else (other, one)
 
 
-def _roots(clusters: Mapping[int, list[Record]], one: Record, other: Record) -> tuple[int, int]:
-    found = [index for index, members in clusters.items() if one in members or other in members]
-    return (found[0], found[-1])
-
-
 def _average(
     clusters: Mapping[int, list[Record]],
     sums: Mapping[tuple[int, int], float],
@@ -168,8 +158,6 @@ def _merge(
     right: int,
 ) -> list[int]:
     """Put the second cluster into the first; return the other clusters."""
-    if left == right:
-        return []
     clusters[left] += clusters.pop(right)
     del sums[_pair(left, right)]
     others = [other for other in clusters if other != left]

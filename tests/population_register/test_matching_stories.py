@@ -10,7 +10,7 @@ import pytest
 
 from population_register.bulk_scoring import BulkScorer
 from population_register.candidates import BlockingReport, pairs
-from population_register.clustering import cluster, components, partition, vote
+from population_register.clustering import cluster, components, vote
 from population_register.comparison import Profile
 from population_register.model_files import CURRENT_MODEL, shipped_model
 from population_register.profiles import dwelling_form, name_form, place_form
@@ -133,25 +133,6 @@ class TestTwoPeople:
         )  # fmt: skip
 
         assert persons(a_record(snils=SNILS, **AT_HOME), husband) == [[0], [1]]
-
-
-class TestClusters:
-    def test_a_chain_of_weak_links_does_not_drag_its_ends_together(self) -> None:
-        between = {("a", "b"): 3.0, ("b", "c"): 3.0, ("c", "d"): 3.0}
-
-        found = partition(
-            "abcd", lambda one, other: between.get((one, other), between.get((other, one), -9.0))
-        )
-
-        assert found == [["a", "b"], ["c", "d"]]
-
-    def test_a_pair_that_says_nothing_neither_binds_nor_parts(self) -> None:
-        assert vote(-15.0, 0.0) == 0.0
-        assert vote(-15.0, -2.0) == -2.0
-
-    def test_a_ruling_outweighs_every_vote(self) -> None:
-        assert partition("ab", lambda *_: 9.0, apart=[("a", "b")]) == [["a"], ["b"]]
-        assert partition("ab", lambda *_: -9.0, same=[("a", "b")]) == [["a", "b"]]
 
 
 class TestEvidence:
