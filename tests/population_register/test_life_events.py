@@ -9,8 +9,11 @@ from kernel.ids import AgencyId, PersonId, new_id
 from population_register.life_events import (
     Facts,
     LifeEventKind,
+    consequence_between,
     events_between,
     facts_of,
+    is_minor,
+    is_news,
     next_due,
 )
 from population_register.model import AttributeValue, CurrentRecord
@@ -42,6 +45,97 @@ def facts(
 
 def kinds(before: Facts | None, after: Facts) -> list[LifeEventKind]:
     return [event.kind for event in events_between(before, after)]
+
+
+class TestFacts:
+    """What is remembered of a record."""
+
+    def test_name_is_of_the_day_of_its_latest_part(self) -> None:
+        known = facts(
+            family_name=a_value("Орлова", since=date(2026, 11, 1)), given_name=a_value("Анна")
+        )
+
+        assert known.names == ("орлова", "анна", None)
+        assert known.named_on == date(2026, 11, 1)
+
+    def test_region_is_the_stated_one_or_else_the_one_in_the_line(self) -> None:
+        address = {"formatted": "Вологодская область, г. Вологда"}
+
+        in_line = facts(registration_address=a_value(address))
+        stated = facts(registration_address=a_value({**address, "region": "Томская область"}))
+
+        assert in_line.region == "Вологодская область"
+        assert stated.region == "Томская область"
+
+    def test_passport_of_an_unknown_day_is_of_the_day_of_the_record(self) -> None:
+        since = date(2026, 11, 10)
+
+        known = facts(passport=a_value({"series_number": "9901000002"}, since=since))
+
+        assert (known.passport, known.passport_on) == ("9901000002", "2026-11-10")
+
+    def test_stay_is_what_the_strongest_says_today(self) -> None:
+        strong = {"arrived_on": "2026-11-09", "departed_on": "2026-11-20"}
+        weak = {"arrived_on": "2026-11-09"}
+        over = AttributeValue(
+            value={"arrived_on": "2020-01-01"},
+            source=AgencyId("interior"),
+            as_of=date(2020, 1, 1),
+            recorded_at=NOON,
+            valid_from=date(2020, 1, 1),
+            valid_to=TODAY,
+        )
+        record = CurrentRecord(
+            person_id=PersonId(new_id(NOON)),
+            version=1,
+            on=TODAY,
+            history={"arrivals": (a_value(strong), a_value(weak), over)},
+        )
+
+        assert facts_of(record).stays == {"2026-11-09": "2026-11-20"}
+
+
+class TestConsequence:
+    """Whether others have to act, told or not."""
+
+    @pytest.mark.parametrize(
+        ("before", "after", "expected"),
+        [
+            (None, "alive", None),
+            (None, "dead", LifeEventKind.DEATH),
+            ("alive", "alive", None),
+            ("alive", "dead", LifeEventKind.DEATH),
+            ("dead", "dead", None),
+            ("dead", "alive", LifeEventKind.DEATH_ANNULLED),
+        ],
+    )
+    def test_is_death_or_that_it_was_none(
+        self, before: str | None, after: str, expected: LifeEventKind | None
+    ) -> None:
+        looks = {"alive": facts(), "dead": facts(deathdate=a_value("1986"))}
+
+        seen = consequence_between(None if before is None else looks[before], looks[after])
+
+        assert seen is expected
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        ("2026-11-24", False),
+        ("2026-11-23", True),
+        ("2025-11-22", True),
+        ("2025-11-21", False),
+        ("2026-12", False),
+        ("2026-11", True),
+        ("2025-11", True),
+        ("2025-10", False),
+        ("", False),
+        ("вчера", False),
+    ],
+)
+def test_news_is_of_a_year_and_a_day_at_most(day: str, *, expected: bool) -> None:
+    assert is_news(day, TODAY) is expected
 
 
 class TestFirstLook:
@@ -145,6 +239,38 @@ class TestChanges:
         assert kinds(before, facts(passport=a_value(new))) == [LifeEventKind.PASSPORT_ISSUED]
         assert kinds(before, facts(passport=a_value(late))) == []
         assert kinds(before, facts()) == []
+        assert kinds(facts(passport=a_value(new)), facts(passport=a_value(new))) == []
+
+    def test_what_was_not_known_before_has_not_changed(self) -> None:
+        since = date(2026, 11, 1)
+        address = a_value({"formatted": "Томская область, г. Томск"}, since=since)
+
+        assert kinds(facts(YESTERDAY), facts(registration_address=address)) == []
+
+    def test_name_that_somebody_got(self) -> None:
+        after = facts(given_name=a_value("Анна", since=date(2026, 11, 1)))
+
+        assert kinds(facts(YESTERDAY), after) == [LifeEventKind.NAME_CHANGED]
+        assert kinds(after, facts()) == []
+
+    def test_move_and_annulment_are_of_their_days(self) -> None:
+        vologda = {"formatted": "Вологодская область, г. Вологда"}
+        tomsk = a_value({"formatted": "Томская область"}, since=date(2026, 11, 1))
+        before = facts(
+            YESTERDAY, registration_address=a_value(vologda), deathdate=a_value("2026-11-20")
+        )
+
+        events = events_between(before, facts(registration_address=tomsk))
+
+        assert [(event.kind, event.occurred_on) for event in events] == [
+            (LifeEventKind.DEATH_ANNULLED, "2026-11-23"),
+            (LifeEventKind.MOVED, "2026-11-01"),
+        ]
+
+    def test_journey_of_long_ago_is_no_event(self) -> None:
+        stay = {"arrived_on": "2019-11-09", "departed_on": "2020-01-20"}
+
+        assert kinds(facts(YESTERDAY), facts(stays=(stay,))) == []
 
     def test_arrival_and_departure_of_a_foreigner(self) -> None:
         never = facts(date(2026, 11, 1))
@@ -206,3 +332,16 @@ class TestCalendar:
 
     def test_of_whom_nothing_is_known(self) -> None:
         assert next_due(facts()) is None
+
+    @pytest.mark.parametrize(
+        ("born", "minor"),
+        [("2008-11-24", True), ("2008-11-23", False), ("2008", True), ("2007", False)],
+    )
+    def test_minor_is_who_may_be_under_eighteen(self, born: str, *, minor: bool) -> None:
+        assert is_minor(facts(birthdate=a_value(born))) is minor
+
+    def test_nobody_is_a_minor_whose_age_is_not_known_or_who_died(self) -> None:
+        born, died = a_value("2020-01-01"), a_value("2021-01-01")
+
+        assert not is_minor(facts())
+        assert not is_minor(facts(birthdate=born, deathdate=died))
