@@ -237,6 +237,6 @@ def _listed(value: JSONValue) -> JSONValue:
     if not isinstance(value, dict):
         return value
     inner = {name: _listed(one) for name, one in value.items()}
-    if inner and all(name.isascii() and name.isdigit() for name in inner):
+    if all(name.isascii() and name.isdigit() for name in inner):
         return [inner[name] for name in sorted(inner, key=int)]
     return inner

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date
+from itertools import product
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from population_register.deidentification import (
     View,
     cell_of,
     choose_levels,
+    describe,
     find_region,
     project,
+    released,
     stands_beside,
 )
 from population_register.model import AttributeValue, CurrentRecord
@@ -65,6 +68,7 @@ class TestCell:
             ("1986-11-24", "39"),
             ("1986", "39"),  # the last day that it may mean
             ("1890-01-01", "100"),
+            ("2026-11-23", "0"),
             (None, UNKNOWN),
         ],
     )
@@ -86,6 +90,15 @@ class TestCell:
 
     def test_a_person_of_whom_nothing_is_said(self) -> None:
         assert cell_of(a_record()) == (UNKNOWN,) * len(DIMENSIONS)
+
+    def test_region_is_the_stated_one_and_the_registered_address_comes_first(self) -> None:
+        vologda = {"formatted": "г. Москва, ул. Мира", "region": "Вологодская область"}
+        tula = {"formatted": "Тульская область"}
+
+        registered = a_record(registration_address=vologda, stay_address=tula)
+
+        assert value_of(registered, "region") == "Вологодская область"
+        assert value_of(a_record(stay_address=tula), "region") == "Тульская область"
 
     def test_every_value_is_among_those_fixed_beforehand(self) -> None:
         record = a_record(
@@ -140,7 +153,10 @@ class TestAges:
         [
             ("7", ("7", "5-9", "0-9", "0-15", ANY)),
             ("16", ("16", "15-19", "10-19", "16-64", ANY)),
+            ("15", ("15", "15-19", "10-19", "0-15", ANY)),
             ("64", ("64", "60-64", "60-69", "16-64", ANY)),
+            ("65", ("65", "65-69", "60-69", "65+", ANY)),
+            ("99", ("99", "95-99", "90-99", "65+", ANY)),
             ("100", ("100", "100+", "100+", "65+", ANY)),
             (UNKNOWN, (UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, ANY)),
         ],
@@ -149,6 +165,21 @@ class TestAges:
         dimension = DIMENSIONS["age"]
 
         assert tuple(dimension.coarsen(age, n) for n in range(len(levels))) == levels
+
+
+class TestDimensions:
+    """What may stand in a cell, whoever is in the register."""
+
+    def test_values_of_each_level_are_all_that_there_can_be(self) -> None:
+        age, sex = DIMENSIONS["age"], DIMENSIONS["sex"]
+
+        assert age.values[0] == (*map(str, range(101)), UNKNOWN)
+        assert age.values[2] == (*(f"{n}-{n + 9}" for n in range(0, 100, 10)), "100+", UNKNOWN)
+        assert age.values[3] == ("0-15", "16-64", "65+", UNKNOWN)
+        assert sex.values == (("female", "male", UNKNOWN), (ANY,))
+        for dimension in DIMENSIONS.values():
+            assert len(dimension.values) == len(dimension.levels)
+            assert dimension.values[-1] == (ANY,)
 
 
 cells = st.tuples(
@@ -180,6 +211,56 @@ class TestAnonymity:
         assert chosen.smallest >= k or not kept
         is_coarsest = chosen.levels == tuple(len(DIMENSIONS[n].levels) - 1 for n in FIELDS)
         assert is_coarsest or chosen.suppressed <= most_suppressed * sum(table.values())
+
+    @given(
+        table=st.dictionaries(cells, st.integers(1, 9), max_size=6),
+        k=st.integers(2, 6),
+        most_suppressed=st.sampled_from([0.0, 0.3]),
+        before=st.none() | st.dictionaries(cells, st.integers(1, 9), max_size=3),
+    )
+    def test_levels_are_the_finest_that_leave_out_few_enough(
+        self,
+        table: Mapping[Cell, int],
+        k: int,
+        most_suppressed: float,
+        before: Mapping[Cell, int] | None,
+    ) -> None:
+        names = ("sex", "age")
+        heights = [len(DIMENSIONS[name].levels) - 1 for name in names]
+        given_views = [] if before is None else [View.of(before, names, (1, 2), k=k)]
+
+        def is_allowed(levels: tuple[int, ...]) -> bool:
+            few = [n for n in project(table, names, levels).values() if n < k]
+            return sum(few) <= most_suppressed * sum(table.values()) and View.of(
+                table, names, levels, k=k
+            ).stands_beside(given_views)
+
+        def cost(levels: tuple[int, ...]) -> tuple[float, int, tuple[int, ...]]:
+            loss = sum(level / height for level, height in zip(levels, heights, strict=True))
+            few = [n for n in project(table, names, levels).values() if n < k]
+            return loss, sum(few), levels
+
+        allowed = filter(is_allowed, product(*(range(height + 1) for height in heights)))
+        expected = min(allowed, key=cost, default=tuple(heights))
+
+        chosen = choose_levels(
+            table, names, k=k, most_suppressed=most_suppressed, given=given_views
+        )
+
+        assert chosen.levels == expected
+
+    def test_class_of_just_k_people_is_shown(self) -> None:
+        table = {
+            ("female", "40", "Москва", "russian", "married"): 5,
+            ("male", "40", "Москва", "russian", "married"): 8,
+            ("male", "41", "Москва", "russian", "married"): 4,
+        }
+
+        found = describe(table, ("sex", "age"), (0, 0), k=5)
+
+        assert (found.rows, found.suppressed, found.classes, found.smallest) == (13, 4, 2, 5)
+        assert sum(released(table, ("sex", "age"), (0, 0), k=5).values()) == 13
+        assert choose_levels(table, ("sex",), k=5, most_suppressed=0).levels == (0,)
 
     def test_values_stay_fine_where_there_are_enough(self) -> None:
         table: Counter[Cell] = Counter({("female", "40", "Москва", "russian", "married"): 50})
@@ -240,6 +321,19 @@ class TestBeside:
         new = self.view({self.MOSCOW: 50 + moved, self.TUVA: 50 - moved}, "region")
 
         assert stands_beside(new, given) == may
+
+    def test_extract_stands_beside_each_that_was_given(self) -> None:
+        fits, does_not = (self.view({self.MOSCOW: people}, "region") for people in (50, 49))
+        new = self.view({self.MOSCOW: 50}, "region")
+
+        assert new.stands_beside([])
+        assert new.stands_beside([fits])
+        assert not new.stands_beside([fits, does_not])
+
+    def test_one_class_that_fits_does_not_make_up_for_another(self) -> None:
+        given = self.view({self.MOSCOW: 50, self.TUVA: 50}, "region")
+
+        assert not stands_beside(self.view({self.MOSCOW: 60, self.TUVA: 51}, "region"), given)
 
     def test_more_is_promised_by_the_larger_k(self) -> None:
         given = self.view({self.MOSCOW: 50}, "region", k=10)

@@ -7,6 +7,7 @@ import pytest
 
 from population_register.errors import FeedRefused
 from population_register.feed_formats import (
+    MAX_COLUMNS,
     MAX_ROW_BYTES,
     START,
     FeedFormat,
@@ -43,6 +44,21 @@ class TestNDJSON:
 
     def test_byte_order_mark_is_no_part_of_the_row(self) -> None:
         assert told(ndjson(b'\xef\xbb\xbf{"a": 1}\n')) == [(1, {"a": 1})]
+
+    def test_byte_order_mark_stands_before_the_first_row_only(self) -> None:
+        mark = b"\xef\xbb\xbf"
+
+        assert told(ndjson(mark + b' \n{"a": 1}\n' + mark + b'{"a": 2}\n')) == [
+            (2, {"a": 1}),
+            (3, "not_json"),
+        ]
+
+    @pytest.mark.parametrize("end", [b"", b"\n"])
+    def test_row_may_be_as_long_as_is_said(self, end: bytes) -> None:
+        row = b'{"a": 1}'
+
+        assert told(ndjson(row.ljust(MAX_ROW_BYTES) + end)) == [(1, {"a": 1})]
+        assert told(ndjson(row.ljust(MAX_ROW_BYTES + 1) + end)) == [(1, "row_too_long")]
 
     @pytest.mark.parametrize(
         ("line", "reason"),
@@ -91,6 +107,30 @@ class TestCSV:
             (2, {"snils": "1", "birthplace": 'д. "Сосновка",\nк. 2'}),
             (4, {"snils": "2", "birthplace": "x"}),
         ]
+
+    def test_mark_and_spaces_of_the_header_are_no_part_of_its_names(self) -> None:
+        data = b"\xef\xbb\xbf snils , inn\n1, 2\n"
+
+        assert told(table(data)) == [(2, {"snils": "1", "inn": " 2"})]
+
+    def test_header_may_have_envelope_and_ignored_columns(self) -> None:
+        mapping = parse_mapping({"ignore": ["КОД"]})
+
+        assert told(table("КОД,version,snils\n7,1,2\n".encode(), mapping)) == [
+            (2, {"КОД": "7", "version": "1", "snils": "2"})
+        ]
+
+    def test_header_has_so_many_columns_at_most(self) -> None:
+        names = [f"c{number}" for number in range(MAX_COLUMNS + 1)]
+        mapping = parse_mapping({"ignore": names})
+
+        assert table(",".join(names[:-1]).encode(), mapping) == []
+        with pytest.raises(FeedRefused, match="too many"):
+            table(",".join(names).encode(), mapping)
+
+    def test_column_that_is_no_field_is_told_by_its_number(self) -> None:
+        with pytest.raises(FeedRefused, match="Column 2 "):
+            table("snils,Волкова\n".encode())
 
     def test_separators_of_unicode_end_no_row(self) -> None:
         data = "snils,birthplace\n1,a\u2028b\u0085c\n".encode()

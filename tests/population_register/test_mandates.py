@@ -23,7 +23,9 @@ from population_register.mandate import (
     Mandate,
     Mandated,
     NotMandated,
+    any_holds,
     check_field,
+    check_legal_basis,
     decide,
     given_fields,
     holds,
@@ -211,6 +213,32 @@ class TestConditions:
 
         assert {c.value for c in Condition if holds(c, record)} == true
 
+    def test_one_of_several_conditions_is_enough(self) -> None:
+        child = a_current_record(birthdate="2020-01-01")
+
+        assert any_holds([Condition.DECEASED, Condition.UNDER_AGE], child)
+        assert not any_holds([Condition.DECEASED, Condition.OF_AGE], child)
+        assert not any_holds([], child)
+
+    def test_each_field_is_given_by_its_own_condition(self) -> None:
+        record = a_current_record(
+            family_name="Волкова", inn="500100732259", snils="1", birthdate="2020-01-01"
+        )
+        mandated = decided(
+            a_mandate("family_name", condition=Condition.OF_AGE),
+            a_mandate("birthdate", condition=Condition.UNDER_AGE),
+            a_mandate("snils"),
+            a_mandate("gender"),
+        )
+        assert isinstance(mandated, Mandated)
+
+        given_values = given_fields(mandated, mandated.fields(), record, NOON)
+
+        assert {name: each.value for name, each in given_values.items()} == {
+            "birthdate": "2020-01-01",
+            "snils": "1",
+        }
+
     def test_field_whose_condition_does_not_hold_looks_like_one_that_is_not_known(self) -> None:
         decision = decided(
             a_mandate("inn", condition=Condition.DECEASED), a_mandate("snils"), a_mandate("enp")
@@ -367,3 +395,35 @@ class TestAgencyHistory:
     def test_history_of_nobody_is_unknown(self, session: Session) -> None:
         with pytest.raises(UnknownAgency):
             list_agency_changes(session, AgencyId("nobody"))
+
+
+@pytest.mark.parametrize(
+    "name", ["inn", "over_18", "pseudonym", "pseudonym:tax", f"pseudonym:t{'a' * 63}"]
+)
+def test_field_that_there_is_may_be_mandated(name: str) -> None:
+    check_field(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shoe_size",
+        "pseudonym:",
+        "pseudonym:T",
+        "pseudonym:1",
+        f"pseudonym:t{'a' * 64}",
+        "xx",
+        "tax",
+    ],
+)
+def test_field_that_there_is_not_may_not_be_mandated(name: str) -> None:
+    with pytest.raises(MandateRefused):
+        check_field(name)
+
+
+def test_legal_basis_is_a_short_code() -> None:
+    check_legal_basis("tax_code_85.1-2")
+
+    for code in ("", "t", "Tax_code", "85_tax", "tax code", "t" * 65, "закон"):
+        with pytest.raises(MandateRefused):
+            check_legal_basis(code)

@@ -61,6 +61,58 @@ def test_row_is_renamed_nested_and_translated() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("cells", "row"),
+    [
+        ({"НОМЕР": None, "С": ""}, {}),
+        ({"ПОЛ": " М "}, {"gender": "male"}),
+        ({"ПОЛ": 7}, {"gender": 7}),
+        ({"ГРАЖД": " RUS ;; TUR"}, {"citizenships": ["RUS", "TUR"]}),
+        ({"ГРАЖД": ["RUS", "TUR"]}, {"citizenships": ["RUS", "TUR"]}),
+        ({"РОЖД": " 14.03.1986 "}, {"birthdate": "1986-03-14"}),
+        ({"passport.issued_on": "20.04.2006"}, {"passport": {"issued_on": "2006-04-20"}}),
+        ({"birthplace": "14.03.1986"}, {"birthplace": "14.03.1986"}),
+        ({"children": [{"РЕБ": "А"}, "Б"]}, {"children": [{"РЕБ": "А"}, "Б"]}),
+        ({"children.0.x": "А", "children.y": "Б"}, {"children": {"0": {"x": "А"}, "y": "Б"}}),
+        ({"children.٠": "А"}, {"children": {"٠": "А"}}),
+        ({f"children.{n}": n for n in (10, 2, 0)}, {"children": [0, 2, 10]}),
+    ],
+    ids=range(12),
+)
+def test_cell_becomes_what_we_call_it(cells: dict[str, Any], row: dict[str, Any]) -> None:
+    assert TAX.nested(cells) == {"version": "1", **row}
+
+
+def test_words_of_items_are_translated_wherever_they_stand() -> None:
+    mapping = parse_mapping(
+        {"fields": {"КТО": "parents.1.role"}, "values": {"parents.role": {"М": "mother"}}}
+    )
+
+    assert mapping.nested({"КТО": "М"}) == {"parents": [{"role": "mother"}]}
+
+
+def test_date_that_the_mapping_does_not_speak_of_stays() -> None:
+    assert parse_mapping({}).nested({"birthdate": "14.03.1986"}) == {"birthdate": "14.03.1986"}
+
+
+@pytest.mark.parametrize(
+    ("document", "is_identity"),
+    [
+        ({}, True),
+        ({"delimiter": ";", "encoding": "windows-1251"}, True),
+        ({"fields": {"A": "snils"}}, False),
+        ({"values": {"gender": {"М": "male"}}}, False),
+        ({"constants": {"version": "1"}}, False),
+        ({"ignore": ["A"]}, False),
+        ({"date_format": "dd.mm.yyyy"}, False),
+    ],
+)
+def test_rows_of_an_agency_that_speaks_our_words_need_no_reading(
+    document: dict[str, Any], *, is_identity: bool
+) -> None:
+    assert parse_mapping(document).is_identity is is_identity
+
+
 def test_value_that_no_rule_knows_stays_for_control_to_refuse() -> None:
     assert TAX.nested({"ПОЛ": "?", "РОЖД": "1986"}) == {
         "version": "1",
@@ -108,13 +160,18 @@ def test_field_that_is_given_whole_and_in_parts_is_no_value(name: str) -> None:
         {"encoding": "koi8-r"},
         {"delimiter": ""},
         {"delimiter": '"'},
+        {"delimiter": "\n"},
+        {"delimiter": 1},
         {"list_separator": "ab"},
         {"date_format": "yy"},
         {"ignore": "КОД"},
+        {"ignore": [1]},
+        {"constants": {"shoe_size": "44"}},
         {"fields": {"A": "shoe_size"}},
         {"fields": {"A": "passport.colour"}},
         {"fields": {"A": "children.x.given_name"}},
-        {"fields": {"A": "children.99.given_name"}},
+        {"fields": {"A": "children.64.given_name"}},
+        {"fields": {"A": "children.٣.given_name"}},
         {"fields": {"A": "snils.0"}},
         {"fields": {"A": "snils", "B": "snils"}},
         {"fields": {"A": "version"}, "constants": {"version": "1"}},
@@ -131,6 +188,6 @@ def test_mapping_that_makes_no_sense_is_refused(document: dict[str, Any]) -> Non
     assert refusal.value.detail
 
 
-@pytest.mark.parametrize("path", ["snils", "passport.issued_on", "children.3.snils"])
+@pytest.mark.parametrize("path", ["snils", "passport.issued_on", "children.63.snils"])
 def test_shape_of_a_path_that_exists(path: str) -> None:
     assert shape_of(path) is not None

@@ -48,6 +48,19 @@ class TestQuery:
         with pytest.raises(CountRefused):
             parse_query(where, by)
 
+    def test_is_kept_with_its_levels_in_one_order(self) -> None:
+        query = parse_query(["sex=male", "age=41", "age=40"], ["region.district", "sex"])
+
+        assert query.as_json() == {
+            "where": {"age.year": ["40", "41"], "sex.sex": ["male"]},
+            "by": ["region.district", "sex.sex"],
+        }
+        assert list(query.as_json()["where"]) == ["age.year", "sex.sex"]  # type: ignore[call-overload]
+
+    def test_says_what_a_condition_looks_like(self) -> None:
+        with pytest.raises(CountRefused, match="dimension=value"):
+            parse_query(["sex"], [])
+
     def test_one_form_whatever_the_order(self) -> None:
         left = parse_query(["sex=female", "age=40", "age=41"], ["region"])
         right = parse_query(["age=41", "age=40", "sex=female"], ["region.subject"])

@@ -2,16 +2,26 @@
 
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.ids import PersonId
-from population_register.blocking import NUMBERS
+from population_register.blocking import MOST_BEARERS, NUMBERS
 from population_register.grouping import Judge
 from population_register.model_files import register_scorer
 from population_register.service import deriving
 from population_register.service.fragments import Fragment
-from population_register.standings import FEATURES, Standing
+from population_register.standings import (
+    FEATURES,
+    MOST_ENTRIES,
+    Standing,
+    bearer,
+    bearers_in,
+    borne,
+    is_closed,
+    person_in,
+)
 
 REFS = st.sampled_from([bytes([number]) * 32 for number in range(4)])
 KEYS = st.frozensets(st.integers(0, 6), max_size=4)
@@ -83,6 +93,50 @@ def test_judge_says_what_the_scorer_says(pair: tuple[Standing, Standing]) -> Non
     least = judge.at_least(one, other)
     assert least is None or least <= verdict.bits
     assert judge.at_least(other, one) == least
+
+
+def test_bearers_of_a_key_are_read_back_as_they_were_written() -> None:
+    anna, oleg = PersonId(UUID(int=2**127 + 1)), PersonId(UUID(int=2))
+    entries = [bearer(anna, 2**32 - 1), bearer(oleg, 1)]
+
+    assert bearers_in(b"".join(entries)) == entries
+    assert [person_in(entry) for entry in entries] == [anna, oleg]
+    assert [entry[16:] for entry in entries] == [b"\xff\xff\xff\xff", b"\0\0\0\1"]
+
+
+@pytest.mark.parametrize(
+    ("persons", "marks", "closed"),
+    [
+        (MOST_BEARERS, MOST_BEARERS, False),
+        (MOST_BEARERS + 1, MOST_BEARERS, False),
+        (MOST_BEARERS + 1, MOST_BEARERS + 1, True),
+        (MOST_ENTRIES - 1, 1, False),
+        (MOST_ENTRIES, 1, True),
+    ],
+)
+def test_key_of_too_many_differently_named_people_is_closed(
+    persons: int, marks: int, *, closed: bool
+) -> None:
+    entries = {bearer(PersonId(UUID(int=n)), 2**24 + n % marks) for n in range(persons)}
+
+    assert len(entries) == persons
+    assert is_closed(entries) is closed
+
+
+def test_records_of_one_mark_bear_their_keys_together() -> None:
+    standings = [
+        Standing(b"1", (), frozenset((1, 2)), 7),
+        Standing(b"2", (), frozenset((2, 3)), 7),
+        Standing(b"3", (), frozenset((1,)), 8),
+    ]
+
+    assert borne(standings) == {7: {1, 2, 3}, 8: {1}}
+
+
+def test_profile_has_only_what_was_said() -> None:
+    standing = Standing(b"1", (("волкова",), (), ("дмитриевна",)), frozenset(), 0)
+
+    assert standing.profile == {"family_name": ("волкова",), "middle_name": ("дмитриевна",)}
 
 
 def test_numbers_stand_together() -> None:
