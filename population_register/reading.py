@@ -62,7 +62,7 @@ def conflicts(record: CurrentRecord, name: str) -> tuple[AttributeValue, ...]:
     return tuple(
         candidate
         for candidate in others.values()
-        if candidate.source != chosen.source and not same_value(name, candidate.value, chosen.value)
+        if not same_value(name, candidate.value, chosen.value)
     )
 
 

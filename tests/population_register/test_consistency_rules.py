@@ -280,7 +280,7 @@ def test_finding_says_which_values_of_which_records_do_not_fit(
 
 
 @pytest.mark.parametrize(("name", "value"), ACTS, ids=[name for name, _ in ACTS])
-def test_the_dead_do_nothing(name: str, value: object) -> None:
+def test_the_dead_do_nothing(name: str, value: Any) -> None:  # noqa: ANN401 - JSON
     died = says("civil_registry", deathdate="2020")
 
     assert rules(died, says("interior", **{name: value})) == ["died_but_active"]

@@ -250,11 +250,13 @@ class TestAnonymity:
         assert chosen.levels == expected
 
     def test_class_of_just_k_people_is_shown(self) -> None:
-        table = {
-            ("female", "40", "Москва", "russian", "married"): 5,
-            ("male", "40", "Москва", "russian", "married"): 8,
-            ("male", "41", "Москва", "russian", "married"): 4,
-        }
+        table: Counter[Cell] = Counter(
+            {
+                ("female", "40", "Москва", "russian", "married"): 5,
+                ("male", "40", "Москва", "russian", "married"): 8,
+                ("male", "41", "Москва", "russian", "married"): 4,
+            }
+        )
 
         found = describe(table, ("sex", "age"), (0, 0), k=5)
 

@@ -14,7 +14,6 @@ from population_register.model import (
     CurrentRecord,
     FeedCounts,
     civil_date,
-    partial_date_range,
 )
 from tests.population_register.register_builders import NOON, a_record, an_agency
 
@@ -38,43 +37,6 @@ def a_person(on: date) -> CurrentRecord:
     return CurrentRecord(
         person_id=PersonId(UUID(int=1)), version=3, on=on, history={"family_name": (NEW, OLD)}
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "days"),
-    [
-        ("1950", (date(1950, 1, 1), date(1950, 12, 31))),
-        ("1950-02", (date(1950, 2, 1), date(1950, 2, 28))),
-        ("1952-02", (date(1952, 2, 1), date(1952, 2, 29))),
-        ("1950-11", (date(1950, 11, 1), date(1950, 11, 30))),
-        ("1950-12", (date(1950, 12, 1), date(1950, 12, 31))),
-        ("1950-05-17", (date(1950, 5, 17), date(1950, 5, 17))),
-    ],
-)
-def test_partial_date_means_every_day_that_it_leaves_open(
-    text: str, days: tuple[date, date]
-) -> None:
-    assert partial_date_range(text) == days
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "50",
-        "0000",
-        "1950-00",
-        "1950-13",
-        "1950-02-29",
-        "19500517",
-        "1950-5",
-        "1950-W20",
-        "١٩٥٠",
-    ],
-)
-def test_what_is_no_date_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - whatever the calendar says
-        partial_date_range(text)
 
 
 def test_day_of_the_law_begins_at_midnight_of_moscow() -> None:

@@ -1,6 +1,7 @@
 """Reading a record on a day: predicates, former names, conflicts."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
 import pytest
@@ -97,6 +98,81 @@ class TestFormerNames:
 
         assert "former_names" not in values_of(on(TODAY, [tax, civil]))
 
+    def test_what_is_stated_holds_on_its_days_and_is_told_once(self) -> None:
+        former = {"family_name": "Ким", "until": "2001-01-01"}
+        ended = {"family_name": "Цой", "until": "2002-01-01"}
+        records = [
+            a_record("civil_registry", "f", attributes={"former_names": [former]}),
+            a_record("tax", "f", attributes={"former_names": [former]}),
+            a_record("tax", "g", valid_to=TODAY, attributes={"former_names": [ended]}),
+            named("civil_registry", "Лебедева", number="b", valid_from=date(1986, 3, 14)),
+            named("civil_registry", "Волкова", number="m", valid_from=date(2009, 6, 20)),
+        ]
+
+        assert values_of(on(TODAY, records))["former_names"] == [
+            {"family_name": "Лебедева", "until": "2009-06-20"},
+            former,
+        ]
+
+    def test_name_that_ended_before_the_next_began_is_former_until_its_own_end(self) -> None:
+        records = [
+            named("tax", "Лебедева", valid_from=date(1986, 3, 14), valid_to=date(2005, 1, 1)),
+            named("civil_registry", "Волкова", valid_from=date(2009, 6, 20)),
+            named("health", "лебедева", valid_from=date(1990, 1, 1), valid_to=date(2015, 1, 1)),
+            named("interior", "Ким", valid_from=date(2009, 6, 20)),
+        ]
+
+        assert values_of(on(TODAY, records))["former_names"] == [
+            {"family_name": "Лебедева", "until": "2005-01-01"}
+        ]
+
+    def test_name_that_others_say_for_longer_is_former_since_the_new_one(self) -> None:
+        records = [
+            named("civil_registry", "Волкова", valid_from=date(2009, 6, 20)),
+            named("health", "Лебедева", valid_from=date(1990, 1, 1), valid_to=date(2015, 1, 1)),
+        ]
+
+        assert values_of(on(TODAY, records))["former_names"] == [
+            {"family_name": "Лебедева", "until": "2009-06-20"}
+        ]
+
+
+class TestManyValued:
+    CHILD: Mapping[str, str] = {"given_name": "Тимофей", "birthdate": "2010-12-05"}
+
+    def test_list_names_the_strongest_source_the_latest_word_and_the_first_day(self) -> None:
+        records = [
+            a_record("civil_registry", attributes={"children": [self.CHILD]}),
+            a_record(
+                "tax",
+                valid_from=date(2015, 1, 1),
+                arrived_at=NOON + timedelta(days=1),
+                attributes={"children": [{**self.CHILD, "given_name": "Ия"}]},
+            ),
+            a_record("health", valid_to=TODAY, attributes={"children": [{**self.CHILD, "x": "y"}]}),
+        ]
+
+        found = evaluate(on(TODAY, records), "children", NOON)
+
+        assert found is not None
+        assert [child["given_name"] for child in found.value] == ["Ия", "Тимофей"]
+        assert (found.source, found.is_authoritative) == ("civil_registry", True)
+        assert (found.as_of, found.valid_from) == (date(2020, 1, 1), date(2015, 1, 1))
+        assert found.recorded_at == NOON + timedelta(days=1)
+
+    def test_item_that_is_over_is_not_listed(self) -> None:
+        record = a_record(attributes={"children": [self.CHILD]}, valid_to=TODAY)
+
+        assert evaluate(on(TODAY, [record]), "children", NOON) is None
+
+    def test_items_of_two_agencies_do_not_compete(self) -> None:
+        records = [
+            a_record("civil_registry", attributes={"children": [self.CHILD]}),
+            a_record("tax", attributes={"children": [{**self.CHILD, "given_name": "Ия"}]}),
+        ]
+
+        assert conflicts(on(TODAY, records), "children") == ()
+
 
 class TestConflicts:
     def test_agency_that_says_otherwise_is_shown(self) -> None:
@@ -105,6 +181,19 @@ class TestConflicts:
         (other,) = conflicts(record, "family_name")
 
         assert (other.source, other.value) == ("health", "Лебедева")
+
+    def test_each_agency_has_its_strongest_word(self) -> None:
+        """What it said before contradicts nobody, though it said so of today too."""
+        record = on(
+            TODAY,
+            [
+                named("civil_registry", "Волкова"),
+                named("health", "Лебедева", number="1", valid_from=date(2010, 1, 1)),
+                named("health", "Ким", number="2", valid_from=date(2020, 1, 1)),
+            ],
+        )
+
+        assert [value.value for value in conflicts(record, "family_name")] == ["Ким"]
 
     def test_spelling_is_no_conflict(self) -> None:
         record = on(TODAY, [named("civil_registry", "Королёв"), named("tax", "КОРОЛЕВ")])
@@ -156,6 +245,7 @@ class TestWhoSays:
     [
         ("1950", date(1950, 1, 1), date(1950, 12, 31)),
         ("1952-02", date(1952, 2, 1), date(1952, 2, 29)),
+        ("1950-11", date(1950, 11, 1), date(1950, 11, 30)),
         ("1950-12", date(1950, 12, 1), date(1950, 12, 31)),
         ("1950-05-17", date(1950, 5, 17), date(1950, 5, 17)),
     ],
