@@ -132,7 +132,7 @@ class TokenVerifier:
             RFC 6750, 2.1; RFC 9068, 4; RFC 9449, 7.1 and 7.2; RFC 8705, 3.
         """
         scheme, token = _credentials(presented.authorization)  # 1
-        known = self._token(token, at=at)  # 2
+        known = self._token(token, scheme=scheme, at=at)  # 2
         verified = known.token
         if self._resources.isdisjoint(verified.audience):  # 3
             raise InvalidToken(headers=challenge(scheme, "invalid_token"), reason="audience")
@@ -174,7 +174,7 @@ class TokenVerifier:
                 reason=refusal.context.get("reason"),
             ) from refusal
 
-    def _token(self, token: Secret[str], *, at: datetime) -> "_Remembered":
+    def _token(self, token: Secret[str], *, scheme: str, at: datetime) -> "_Remembered":
         digest = sha256(token.reveal().encode())
         known = self._remembered.get(digest)
         if known is not None:
@@ -185,7 +185,7 @@ class TokenVerifier:
             access = self._provider.access_tokens.read(token, at=at)
         except NotVerified as error:
             raise InvalidToken(
-                headers=challenge("bearer", "invalid_token"), reason=str(error)
+                headers=challenge(scheme, "invalid_token"), reason=str(error)
             ) from error
         verified = VerifiedToken(
             client_id=access.client_id,

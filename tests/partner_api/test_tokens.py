@@ -71,7 +71,7 @@ class TestToken:
         assert world.get(access).status_code == 200  # and so it is remembered
         world.clock.advance(timedelta(minutes=10))
 
-        challenged_any_scheme(world.get(access, path), "invalid_token")
+        challenged(world.get(access, path), "invalid_token")  # under the scheme that it came by
 
     @pytest.mark.parametrize(
         "change",
