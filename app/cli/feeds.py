@@ -47,6 +47,7 @@ def load(
     and its report is shown. Exit code 4 if rows were rejected.
     """
     feed_format = guess_format(file.name)
+    report_format = FeedFormat.CSV if rejections is None else guess_format(rejections.name)
     with resources() as opened:
         with file.open("rb") as stream, _progress(file, is_hidden=is_json) as tell:
             report = load_feed(
@@ -59,10 +60,11 @@ def load(
                 progress=tell,
             )
         if rejections is not None:
-            with opened.sessions() as session, rejections.open("w", newline="") as out:
-                out.writelines(
-                    write_rejections(session, report.feed_id, guess_format(rejections.name))
-                )
+            with (
+                opened.sessions() as session,
+                rejections.open("w", encoding="utf-8", newline="") as out,
+            ):
+                out.writelines(write_rejections(session, report.feed_id, report_format))
         shown: list[str] = []
         if report.counts.rejected and rejections is None and not is_json:
             with opened.sessions() as session:

@@ -298,6 +298,19 @@ class TestFeed:
         listed = [f["feed_id"] for f in installation.json("feed", "list", "--agency", agency)]
         assert listed.count(first["feed_id"]) == 1
 
+    def test_report_of_another_format_is_refused_before_anything_is_loaded(
+        self, installation: Installation, agency: str, tmp_path: Path
+    ) -> None:
+        feed, report = tmp_path / "other.ndjson", tmp_path / "rejected.txt"
+        feed.write_text("{}\n")
+        before = installation.json("feed", "list", "--agency", agency)
+        load = ("feed", "load", str(feed), "--agency", agency, "--rejections", str(report))
+
+        refused = installation.json(*load, exit_code=1)
+
+        assert refused["error"] == "feed_refused"
+        assert installation.json("feed", "list", "--agency", agency) == before
+
     def test_loaded_person_gets_an_account_from_an_operator(
         self, installation: Installation, agency: str, tmp_path: Path
     ) -> None:
