@@ -74,11 +74,25 @@ def note_due(session: Session, due_digests: Sequence[bytes], at: datetime) -> in
     return len(noted.all())
 
 
-def next_changed(session: Session, limit: int) -> list[PersonId]:
+def next_changed(session: Session, limit: int, at: datetime) -> list[PersonId]:
     """Return persons who changed, the earliest first; nothing is taken yet."""
     table = changed_persons.c
-    rows = session.scalars(select(table.person_id).order_by(table.changed_at).limit(limit))
+    rows = session.scalars(
+        select(table.person_id)
+        .where(table.changed_at <= at)
+        .order_by(table.changed_at)
+        .limit(limit)
+    )
     return [PersonId(person_id) for person_id in rows]
+
+
+def postpone_changed(session: Session, person_id: PersonId, until: datetime) -> None:
+    """Let a person who changed be looked at later; whoever was looked at meanwhile is not again."""
+    session.execute(
+        update(changed_persons)
+        .where(changed_persons.c.person_id == person_id)
+        .values(changed_at=until)
+    )
 
 
 class LifeRow(NamedTuple):

@@ -91,21 +91,45 @@ def check_register(
     Persons who are merged are looked at together. Can be broken off and begun again at any moment:
     what was found stays found, and is not found twice.
 
+    Raises:
+        Exception: What one person's data raised; everybody else was looked at.
+
     Transaction:
         One for each batch; locks nobody.
     """
     counts = CheckCounts()
     after: PersonId | None = None
+    fault: Exception | None = None
     while True:
-        with unit_of_work_of(sessions) as session:
+        with sessions() as session:
             heads = finding_store.next_people(session, after, BATCH)
-            checking = _Checking(session, keyring, clock.now(), holidays)
-            counts += checking.check(heads)
+        try:
+            counts += _check(sessions, keyring, clock, holidays, heads)
+        except Exception:  # noqa: BLE001  # of one of them: raised at the end
+            for head in heads:
+                try:
+                    counts += _check(sessions, keyring, clock, holidays, [head])
+                except Exception as error:  # noqa: BLE001
+                    fault = error
         if progress is not None:
             progress(counts.people)
         if len(heads) < BATCH:
-            return counts
+            break
         after = heads[-1].person_id
+    if fault is not None:
+        raise fault
+    return counts
+
+
+def _check(
+    sessions: sessionmaker[Session],
+    keyring: Keyring,
+    clock: Clock,
+    holidays: Collection[date],
+    heads: Sequence[SealedPerson],
+) -> CheckCounts:
+    with unit_of_work_of(sessions) as session:
+        return _Checking(session, keyring, clock.now(), holidays).check(heads)
 
 
 def check_person(

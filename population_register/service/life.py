@@ -39,6 +39,9 @@ from population_register.service.candidates import find_candidates
 
 BATCH = 100  # people a transaction
 
+AGAIN_AFTER = timedelta(hours=1)
+"""When somebody is looked at again whose data could not be read."""
+
 _ACTOR = Actor(kind="system", id="life_events")
 _CALENDAR = "calendar"
 _LONGEST_ABSENCE = 400  # days that are looked back on, should no worker have run
@@ -92,21 +95,64 @@ def derive_life_events(
         now: The time.
         most: How many people at most; None for all.
 
+    Raises:
+        Exception: What one person's data raised. Everybody else was looked at, and this one is in
+            an hour again: what is damaged about one keeps no news from the others.
+
     Transaction:
         One for a batch of people: what was derived, the places in the subscribers' sequences, what
         is remembered, and the jobs. So each event is derived once, and told once in a sequence.
     """
     derived = looked_at = 0
+    fault: Exception | None = None
     while most is None or looked_at < most:
-        with unit_of_work_of(sessions) as session:
-            person_ids = store.next_changed(session, BATCH)
-            looks = _Looks(session=session, keyring=keyring, at=now())
-            taken = looks.look_at(person_ids)
-            derived += looks.derived
+        with sessions() as session:
+            person_ids = store.next_changed(session, BATCH, now())
+        try:
+            taken, found = _look_at(sessions, keyring, now(), person_ids)
+        except Exception:  # noqa: BLE001  # of one of them
+            taken, found, error = _look_at_each(sessions, keyring, now(), person_ids)
+            fault = error or fault
+        derived += found
         looked_at += taken
         if len(person_ids) < BATCH or not taken:
             break
+    if fault is not None:
+        raise fault
     return derived
+
+
+def _look_at(
+    sessions: sessionmaker[Session],
+    keyring: Keyring,
+    at: datetime,
+    person_ids: Sequence[PersonId],
+) -> tuple[int, int]:
+    """Look at a batch; return how many people, and how many events were derived."""
+    with unit_of_work_of(sessions) as session:
+        looks = _Looks(session=session, keyring=keyring, at=at)
+        return looks.look_at(person_ids), looks.derived
+
+
+def _look_at_each(
+    sessions: sessionmaker[Session],
+    keyring: Keyring,
+    at: datetime,
+    person_ids: Sequence[PersonId],
+) -> tuple[int, int, Exception | None]:
+    """Look at the people of a batch that failed, one by one; postpone those for whom it failed."""
+    taken = derived = 0
+    fault: Exception | None = None
+    for person_id in person_ids:
+        try:
+            one, found = _look_at(sessions, keyring, at, [person_id])
+        except Exception as error:  # noqa: BLE001  # raised at the end, by whoever called
+            fault = error
+            with unit_of_work_of(sessions) as session:
+                store.postpone_changed(session, person_id, at + AGAIN_AFTER)
+            one, found = 1, 0
+        taken, derived = taken + one, derived + found
+    return taken, derived, fault
 
 
 @dataclass(slots=True, kw_only=True)

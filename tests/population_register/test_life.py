@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from audit.api import list_entries
 from kernel.clock import FrozenClock
 from kernel.db import unit_of_work_of
-from kernel.errors import Conflict, NotFound
+from kernel.errors import Conflict, NotFound, Undecryptable
 from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring
 from kernel.person_keys import shred_person_key
@@ -36,12 +36,14 @@ from population_register.api import (
     unsubscribe,
 )
 from population_register.errors import MandateRefused, UnknownAgency
-from population_register.tables import life_events, life_facts
+from population_register.life_store import note_changed
+from population_register.tables import life_events, life_facts, persons
 from tests.population_register.register_builders import (
     ANNA,
     NOON,
     OLEG,
     a_record,
+    a_stranger,
     a_withdrawal,
     accept,
     add_agencies,
@@ -292,6 +294,35 @@ class TestKinship:
             shred_person_key(session, child, at=register.clock.now())
 
         assert self.children_of(register, anna) == []
+
+
+def test_person_whose_data_is_damaged_keeps_no_news_from_others(register: Register) -> None:
+    damaged = register.says("civil_registry", "1")
+    others = [a_stranger(number) for number in range(3)]
+    for number, other in enumerate(others):
+        register.says("civil_registry", f"o{number}", attributes=other)
+    with unit_of_work_of(register.sessions) as session:
+        is_damaged = persons.c.person_id == damaged
+        sealed = session.scalar(select(persons.c.record_sealed).where(is_damaged))
+        note_changed(session, [damaged], register.clock.now())
+        session.execute(update(persons).where(is_damaged).values(record_sealed=b"\0" * 99))
+    for number, other in enumerate(others):
+        dead = {**other, "deathdate": "2026-11-20"}
+        record = a_record("civil_registry", f"o{number}", 2, attributes=dead)
+        with unit_of_work_of(register.sessions) as session:
+            accept(session, register.keyring, record)
+
+    with pytest.raises(Undecryptable):
+        register.derive()
+
+    assert register.kinds() == [LifeEventKind.DEATH] * 3
+    assert register.derive() == 0  # not again at once
+    with unit_of_work_of(register.sessions) as session:
+        session.execute(update(persons).where(is_damaged).values(record_sealed=sealed))
+    register.clock.advance(timedelta(hours=1))
+    assert register.derive() == 0  # and then it is
+    with register.sessions() as session:
+        assert life_store.next_changed(session, 9, register.clock.now()) == []
 
 
 class TestConsequences:

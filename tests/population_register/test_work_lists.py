@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
-from sqlalchemy import event, func, select, text
+from sqlalchemy import event, func, select, text, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from audit.api import Actor, NewEntry, list_entries
 from kernel.clock import FrozenClock
+from kernel.errors import Undecryptable
 from kernel.ids import AgencyId, EntryId, PersonId, new_id
 from kernel.keyring import Keyring
 from population_register.errors import (
@@ -347,6 +348,21 @@ class TestCheck:
         assert check().people == 0
         assert listed(session, keyring) == []
         assert count_work(session, NOON) == []
+
+    def test_person_whose_data_is_damaged_keeps_nobody_from_being_looked_at(
+        self, session: Session, keyring: Keyring, anna: PersonId, check: Callable[[], CheckCounts]
+    ) -> None:
+        other = accept(session, keyring, a_record("health", "9", attributes=OLEG)).person_id
+        session.execute(
+            update(persons).where(persons.c.person_id == other).values(record_sealed=b"\0" * 99)
+        )
+        session.commit()
+
+        with pytest.raises(Undecryptable):
+            check()
+
+        assert [item.rule for item in listed(session, keyring)] != []
+        assert anna != other
 
     @pytest.mark.usefixtures("anna")
     def test_nothing_readable_is_stored(
