@@ -166,6 +166,15 @@ def render_defect(request: Request, _error: Exception) -> Response:
     return render(request, Defect())
 
 
+CLIENT_GONE = 499
+"""What log and metrics say of a client that left while it was sending; nginx's number for it."""
+
+
+def render_gone(_request: Request, _error: Exception) -> Response:
+    """Answer a client that is not there any more: it is no defect, and nobody reads it."""
+    return Response(status_code=CLIENT_GONE)
+
+
 def request_id_of(request: Request) -> str:
     """Return the id that the middleware gave this request."""
     return str(getattr(request.state, "request_id", ""))

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -41,6 +42,7 @@ from app.demo.officials import KNOWN_SECOND_FACTORS
 from app.errors import (
     render_defect,
     render_domain_error,
+    render_gone,
     render_http_exception,
     render_invalid_fields,
 )
@@ -163,6 +165,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Civitas:
     api.add_exception_handler(DomainError, render_domain_error)
     api.add_exception_handler(HTTPException, render_http_exception)
     api.add_exception_handler(RequestValidationError, render_invalid_fields)
+    api.add_exception_handler(ClientDisconnect, render_gone)
     api.add_exception_handler(Exception, render_defect)
     api.include_router(service_routes.router)
     for router in ORDINARY_ROUTERS:

@@ -10,11 +10,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access_log import AccessLog, Line
-from app.errors import Defect, render
+from app.errors import CLIENT_GONE, Defect, render
 from app.metrics import Metrics
 from app.proxies import TrustedProxies
 from app.route_classes import RouteClass, route_class_of
@@ -153,6 +153,8 @@ class _Exchange:
         except _BodyTooLarge:
             if self.status == 0:
                 await self._answer_instead(PayloadTooLarge())
+        except ClientDisconnect:
+            self.status = self.status or CLIENT_GONE
         except Exception as error:  # a defect may be anything
             log.exception(
                 "request.defect", request_id=self.request_id, route=self.route, exc_info=error

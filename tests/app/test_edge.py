@@ -12,15 +12,18 @@ from fastapi import FastAPI, Form
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Message
 from structlog.testing import capture_logs
 
 from app.access_log import AccessLog
 from app.errors import (
+    CLIENT_GONE,
     render_defect,
     render_domain_error,
+    render_gone,
     render_http_exception,
     render_invalid_fields,
 )
@@ -38,6 +41,7 @@ ORDINARY = "/partner/v1/things"
 HOT = "/partner/v1/hot"
 PROTOCOL_ADDRESS = "/token"
 PAGE = "/account/things"
+READER = "/partner/v1/reader"
 SECRET = "Ivanov-112-233-445-95"
 
 
@@ -104,6 +108,7 @@ def ordinary_api() -> FastAPI:
     api.add_exception_handler(DomainError, render_domain_error)
     api.add_exception_handler(HTTPException, render_http_exception)
     api.add_exception_handler(RequestValidationError, render_invalid_fields)
+    api.add_exception_handler(ClientDisconnect, render_gone)
     api.add_exception_handler(Exception, render_defect)
 
     @api.get(ORDINARY)
@@ -118,6 +123,10 @@ def ordinary_api() -> FastAPI:
     def put_thing(thing: Thing) -> Thing:
         return thing
 
+    @api.post(READER)
+    async def read_body(request: Request) -> int:
+        return len(await request.body())
+
     @api.post(PAGE)
     def put_form(number: Annotated[int, Form()]) -> int:
         return number
@@ -129,7 +138,7 @@ def ordinary_api() -> FastAPI:
     return api
 
 
-def make_edge(*, is_https: bool = False) -> Edge:
+def make_edge(*, is_https: bool = False, log: io.BytesIO | None = None) -> Edge:
     api = ordinary_api()
     routes = [
         Route(HOT, hot_endpoint, methods=["GET", "POST"]),
@@ -140,7 +149,7 @@ def make_edge(*, is_https: bool = False) -> Edge:
         HotLane(routes, ordinary=api),
         application=api,
         metrics=Metrics(),
-        access_log=AccessLog(io.BytesIO()),
+        access_log=AccessLog(log or io.BytesIO()),
         is_https=is_https,
     )
 
@@ -295,6 +304,34 @@ class TestDefects:
     ) -> None:
         with pytest.raises(RuntimeError):
             await client.get("/partner/v1/broken-stream")
+
+    @pytest.mark.parametrize("path", [READER, HOT], ids=["ordinary", "hot"])
+    async def test_client_that_leaves_while_it_sends_is_no_defect(self, path: str) -> None:
+        """Anybody could fill the log with defects, and count failures of ours."""
+        log = io.BytesIO()
+        edge = make_edge(log=log)
+        scope = {
+            "type": "http", "http_version": "1.1", "method": "POST", "path": path,
+            "raw_path": path.encode(), "query_string": b"", "headers": [], "scheme": "http",
+            "server": ("localhost", 80), "client": ("127.0.0.1", 1), "root_path": "",
+        }  # fmt: skip
+        messages: list[Message] = [
+            {"type": "http.disconnect"},
+            {"type": "http.request", "body": b"half", "more_body": True},
+        ]
+
+        async def receive() -> Message:
+            return messages.pop()
+
+        async def send(_message: Message) -> None:
+            return
+
+        with capture_logs() as logs:
+            await edge(scope, receive, send)
+        edge.access_log.flush()
+
+        assert [line["event"] for line in logs] == []
+        assert json.loads(log.getvalue())["status"] == CLIENT_GONE
 
 
 class TestBodyLimit:
