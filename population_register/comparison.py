@@ -67,7 +67,8 @@ def name_level(left: str, right: str) -> int:  # noqa: PLR0911 - one return per 
         if left == right:
             return ONE_OFF
     off = OSA.distance(left, right, score_cutoff=2)
-    if (off == 1 and min(len(left), len(right)) > 2) or latin_fold(left) == latin_fold(right):  # noqa: PLR2004
+    folded = latin_fold(left)  # empty of an alphabet that is neither Cyrillic nor Latin
+    if (off == 1 and min(len(left), len(right)) > 2) or folded == latin_fold(right) != "":  # noqa: PLR2004
         return ONE_OFF
     alike = JaroWinkler.similarity(left, right)
     if alike >= 0.92 or _is_part(left, right):  # noqa: PLR2004 - where clerks' errors end
@@ -151,7 +152,8 @@ def text_level(left: str, right: str) -> int:
     """Compare two short texts, of which the order of words says little."""
     if left == right:
         return 0
-    if OSA.distance(left, right, score_cutoff=2) <= min(2, len(left) // 4):
+    shorter = min(len(left), len(right))
+    if OSA.distance(left, right, score_cutoff=2) <= min(2, shorter // 4):
         return 1
     alike = max(JaroWinkler.similarity(left, right), token_sort_ratio(left, right) / 100)
     if alike >= 0.88 or left.replace(" ", "") == right.replace(" ", ""):  # noqa: PLR2004
