@@ -9,7 +9,6 @@ from consent.api import ITEMS, SIGN_IN, ItemName, PurposeCode
 from kernel.errors import InvalidRequest
 from partner_api.errors import AmbiguousPurpose
 
-MOST_ITEMS = 64
 MOST_QUERY_BYTES = 4096
 
 
@@ -80,7 +79,7 @@ def _items(text: str | None) -> tuple[ItemName, ...] | None:
     if text is None:
         return None
     names = tuple(ItemName(name) for name in text.split(","))
-    if len(names) > MOST_ITEMS or len(set(names)) != len(names):
+    if len(set(names)) != len(names):
         raise InvalidRequest("An item is named twice.")
     if any(name not in ITEMS for name in names):
         raise InvalidRequest("There is no such item.")
@@ -136,7 +135,7 @@ def _purpose(purposes: Sequence[PurposeCode], query: Query) -> PurposeCode:
         if query.purpose in purposes:
             return PurposeCode(query.purpose)
         raise InvalidRequest("The access token was not granted for this purpose.")
-    particular = [purpose for purpose in purposes if purpose != SIGN_IN] or list(purposes)
+    particular = [purpose for purpose in purposes if purpose != SIGN_IN]
     if len(particular) > 1:
         raise AmbiguousPurpose
     return particular[0] if particular else SIGN_IN

@@ -87,9 +87,7 @@ def decide_opening(access: Access, holding: Holding) -> Decision:
         case "partner":
             return _decide_partner(access, holding)
         case "agency":
-            if holding.source is None or holding.source != access.actor_id:
-                return Denied("another_agency_issued_it")
-            return Granted()
+            return _decide_issuer(holding, access.actor_id)
         case "operator" | "system":
             return Denied("actor_never_reads")
 

@@ -90,7 +90,7 @@ class Layout:
 
     def ciphertext_length(self, plaintext_length: int) -> int:
         """Return how long the stream of a plaintext is, header included."""
-        segments = max(1, -(-(plaintext_length + HEADER_BYTES) // self._stride))
+        segments = -(-(plaintext_length + HEADER_BYTES) // self._stride)
         return plaintext_length + HEADER_BYTES + segments * TAG_BYTES
 
     def plaintext_length(self, ciphertext_length: int) -> int:
@@ -194,11 +194,10 @@ class StreamOpener:
 
     Attributes:
         layout: Of the stream.
-        plaintext_length: Bytes of the whole plaintext.
         segment_count: How many segments there are, the last one included.
     """
 
-    __slots__ = ("_cipher", "_ciphertext_length", "layout", "plaintext_length", "segment_count")
+    __slots__ = ("_cipher", "_ciphertext_length", "layout", "segment_count")
 
     def __init__(
         self,
@@ -223,8 +222,8 @@ class StreamOpener:
         """
         if len(header) != HEADER_BYTES or header[0] != HEADER_BYTES:
             raise Undecryptable(reason="header of no stream", length=len(header))
+        layout.plaintext_length(ciphertext_length)  # refuses what is the length of no stream
         self.layout = layout
-        self.plaintext_length = layout.plaintext_length(ciphertext_length)
         self.segment_count = layout.segment_count(ciphertext_length)
         self._ciphertext_length = ciphertext_length
         self._cipher = _SegmentCipher(key, associated_data=associated_data, header=header)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from kernel.db import make_engine, make_sessions, unit_of_work_of
 from kernel.hot_pool import make_hot_pool
 from kernel.ids import PartnerId
-from partner_api.quota import Quota, minute_of, seconds_left
+from partner_api.quota import MOST_PARTNERS, Quota, minute_of, seconds_left
 from partner_api.store import delete_old_minutes, lease_share, save_limit
 
 AT = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
@@ -51,6 +51,39 @@ class TestShare:
         quota.add(BANK, at=AT, granted=0)
 
         assert quota.spend(PartnerId("clinic"), at=AT) is None
+
+    def test_share_of_a_new_minute_begins_anew(self) -> None:
+        quota = Quota()
+        later = AT + timedelta(minutes=1)
+        quota.add(BANK, at=AT, granted=5)
+        quota.add(BANK, at=later, granted=1)
+
+        assert [quota.spend(BANK, at=later) for _ in range(2)] == [True, None]
+
+    def test_only_so_many_partners_are_remembered(self) -> None:
+        quota = Quota()
+        for number in range(MOST_PARTNERS):
+            quota.add(PartnerId(str(number)), at=AT, granted=2)
+        assert quota.spend(PartnerId("0"), at=AT) is True
+
+        quota.add(BANK, at=AT, granted=2)
+
+        assert quota.spend(BANK, at=AT) is True
+        assert quota.spend(PartnerId("0"), at=AT) is None
+
+    @pytest.mark.parametrize(
+        ("after", "left"),
+        [
+            (timedelta(0), 60),
+            (timedelta(microseconds=1), 60),
+            (timedelta(seconds=1), 59),
+            (timedelta(seconds=58.5), 2),
+            (timedelta(seconds=59), 1),
+            (timedelta(seconds=59.9), 1),
+        ],
+    )
+    def test_seconds_left_are_rounded_up(self, after: timedelta, left: int) -> None:
+        assert seconds_left(minute_of(AT) + after) == left
 
     @given(st.datetimes(min_value=datetime(2020, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
     def test_seconds_left_reach_into_the_next_minute(self, at: datetime) -> None:

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from consent.api import Disclosure, ItemName, PurposeCode
 from kernel.errors import InvalidRequest
 from partner_api.errors import AmbiguousPurpose
-from partner_api.selection import Query, parse_query, select_attributes, select_documents
+from partner_api.selection import (
+    MOST_QUERY_BYTES,
+    Query,
+    parse_query,
+    select_attributes,
+    select_documents,
+)
 
 
 def granted(purpose: str, *items: str) -> Disclosure:
@@ -58,6 +64,13 @@ class TestQuery:
         with pytest.raises(InvalidRequest):
             parse_query(query)
 
+    def test_query_has_so_many_bytes_at_most(self) -> None:
+        longest = b"purpose=".ljust(MOST_QUERY_BYTES, b"a")
+
+        assert parse_query(longest).purpose == "a" * (MOST_QUERY_BYTES - len("purpose="))
+        with pytest.raises(InvalidRequest, match="too long"):
+            parse_query(longest + b"a")
+
     @given(st.binary(max_size=60))
     def test_anything_else_is_refused_never_crashes(self, query: bytes) -> None:
         try:
@@ -102,9 +115,10 @@ class TestAttributes:
     def test_token_without_data_grants_nothing(self) -> None:
         assert not select_attributes([], Query()).is_granted
 
-    def test_document_has_its_own_address(self) -> None:
+    @pytest.mark.parametrize("items", [("document:ct_scan",), ("inn", "document:ct_scan")])
+    def test_document_has_its_own_address(self, items: tuple[str, ...]) -> None:
         with pytest.raises(InvalidRequest):
-            select_attributes([LOAN], Query(items=(ItemName("document:ct_scan"),)))
+            select_attributes([LOAN], Query(items=tuple(map(ItemName, items))))
 
     def test_item_of_two_disclosures_is_read_once(self) -> None:
         assert select_attributes([LOAN, LOAN], Query()).items == ("family_name", "inn")
@@ -117,9 +131,16 @@ class TestDocuments:
     def test_purpose_without_documents_does_not_make_it_ambiguous(self) -> None:
         assert select_documents([LOAN, DELIVERY], Query()).purpose == "credit_assessment"
 
-    def test_attribute_has_its_own_address(self) -> None:
+    def test_kind_that_is_named_is_read(self) -> None:
+        selection = select_documents([LOAN], Query(items=(ItemName("document:ct_scan"),)))
+
+        assert selection.items == ("document:ct_scan",)
+        assert selection.is_granted
+
+    @pytest.mark.parametrize("items", [("inn",), ("document:ct_scan", "inn")])
+    def test_attribute_has_its_own_address(self, items: tuple[str, ...]) -> None:
         with pytest.raises(InvalidRequest):
-            select_documents([LOAN], Query(items=(ItemName("inn"),)))
+            select_documents([LOAN], Query(items=tuple(map(ItemName, items))))
 
     def test_nothing_granted(self) -> None:
         assert not select_documents([DELIVERY], Query()).is_granted

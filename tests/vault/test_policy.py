@@ -1,6 +1,6 @@
 """The vault's rules, without a database: who opens, who stores, ranges, formats, titles."""
 
-from typing import get_args
+from typing import Any, ClassVar, get_args
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consent.api import ITEMS
 from kernel.errors import InvalidRequest
-from kernel.ids import AgencyId, PersonId, new_id
+from kernel.ids import AgencyId, DocumentId, PersonId, new_id
 from tests.vault.vault_builders import BANK_CONSENT, NOON
 from vault.access_policy import (
     Access,
@@ -21,7 +21,14 @@ from vault.access_policy import (
 )
 from vault.errors import RangeNotSatisfiable, UnsuitableDocument
 from vault.formats import ACCEPTED, EXTENSIONS, HEAD_BYTES, UNKNOWN, check_suitable, recognise
-from vault.model import DocumentKind, parse_kind, parse_title
+from vault.model import (
+    DocumentKind,
+    data_key_place,
+    parse_kind,
+    parse_title,
+    stream_place,
+    title_place,
+)
 from vault.ranges import ByteRange, parse_range
 
 PERSON, OTHER = PersonId(new_id(NOON)), PersonId(new_id(NOON))
@@ -118,6 +125,7 @@ class TestOpening:
             assert holding.kind.item in access.items
             assert access.actor_kind in {"person", "partner", "agency"}
             assert access.actor_kind != "partner" or access.consent_id is not None
+            assert access.actor_kind != "agency" or holding.source == access.actor_id
 
 
 class TestFiling:
@@ -170,7 +178,10 @@ class TestRanges:
         ],
     )
     def test_one_range(self, header: str, expected: ByteRange) -> None:
-        assert parse_range(header, 1000) == expected
+        found = parse_range(header, 1000)
+
+        assert found == expected
+        assert found.length == len(range(1000)[expected.start : expected.stop])
 
     @pytest.mark.spec("RFC9110-14.2")
     @pytest.mark.parametrize(
@@ -235,6 +246,50 @@ class TestFormats:
     def test_recognised_by_content(self, head: bytes, media_type: str) -> None:
         assert recognise(head) == media_type
 
+    @pytest.mark.parametrize(
+        ("kind", "heads"),
+        [
+            (DocumentKind.PASSPORT_SCAN, ("pdf", "jpeg", "png", "tiff")),
+            (DocumentKind.INCOME_CERTIFICATE, ("pdf",)),
+            (DocumentKind.CT_SCAN, ("dicom",)),
+            (DocumentKind.MEDICAL_REPORT, ("pdf", "dicom", "jpeg", "png", "tiff")),
+            (DocumentKind.OTHER, ("pdf", "dicom", "jpeg", "png", "tiff", "text")),
+        ],
+    )
+    def test_kind_comes_as_what_it_says_and_nothing_else(
+        self, kind: DocumentKind, heads: tuple[str, ...]
+    ) -> None:
+        files = {
+            "pdf": b"%PDF-1.7",
+            "dicom": bytes(128) + b"DICM",
+            "jpeg": b"\xff\xd8\xff\xe0",
+            "png": b"\x89PNG\r\n\x1a\n",
+            "tiff": b"II*\x00",
+            "text": b"hello",
+        }
+
+        accepted = []
+        for name, head in files.items():
+            try:
+                assert check_suitable(kind, head) == recognise(head)
+                accepted.append(name)
+            except UnsuitableDocument:
+                continue
+
+        assert tuple(accepted) == heads
+
+    def test_refusal_says_which_formats_there_are(self) -> None:
+        with pytest.raises(UnsuitableDocument) as wrong:
+            check_suitable(DocumentKind.PASSPORT_SCAN, b"<html>")
+        with pytest.raises(UnsuitableDocument) as empty:
+            check_suitable(DocumentKind.OTHER, b"")
+
+        assert wrong.value.detail.endswith("formats: jpg, pdf, png, tif.")
+        assert empty.value.detail == "The file is empty."
+
+    def test_head_is_long_enough_for_every_format(self) -> None:
+        assert recognise((bytes(128) + b"DICM" + bytes(9))[:HEAD_BYTES]) == "application/dicom"
+
     def test_every_kind_says_what_it_comes_as(self) -> None:
         assert set(ACCEPTED) == set(DocumentKind)
 
@@ -253,7 +308,70 @@ class TestFormats:
         assert media_type in ACCEPTED[kind]
 
 
+class TestPlaces:
+    """What a ciphertext is bound to."""
+
+    VERSION: ClassVar[dict[str, Any]] = {
+        "person_id": PERSON,
+        "document_id": DocumentId(PERSON),
+        "kind": SCAN,
+        "source": CLINIC,
+        "version": 1,
+        "media_type": "application/dicom",
+        "stream_format": 1,
+        "blob_key": "a",
+        "ciphertext_length": 100,
+        "ciphertext_digest": bytes(32),
+    }
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"person_id": OTHER},
+            {"document_id": DocumentId(OTHER)},
+            {"kind": DocumentKind.INCOME_CERTIFICATE},
+            {"source": TAX},
+            {"source": None},
+            {"version": 2},
+            {"media_type": "application/pdf"},
+            {"stream_format": 2},
+            {"blob_key": "b"},
+            {"ciphertext_length": 101},
+            {"ciphertext_digest": bytes(31) + b"1"},
+        ],
+        ids=str,
+    )
+    def test_data_key_opens_nothing_but_the_version_it_was_made_for(
+        self, change: dict[str, Any]
+    ) -> None:
+        assert data_key_place(**self.VERSION | change) != data_key_place(**self.VERSION)
+
+    def test_places_of_different_things_are_different(self) -> None:
+        document = DocumentId(PERSON)
+        places = {
+            stream_place(PERSON, document, "a"),
+            stream_place(PERSON, document, "b"),
+            stream_place(PERSON, DocumentId(OTHER), "a"),
+            stream_place(OTHER, document, "a"),
+            title_place(PERSON, document),
+            title_place(OTHER, document),
+            title_place(PERSON, OTHER),
+            data_key_place(**self.VERSION),
+        }
+
+        assert len(places) == 8
+
+
 class TestWords:
+    @pytest.mark.parametrize("text", ["x" * 200, " " + "x" * 200 + "\n", "Снимок 1"])
+    def test_a_title_that_fits_is_kept_without_blanks_around_it(self, text: str) -> None:
+        assert parse_title(text) == text.strip()
+
+    @pytest.mark.parametrize("text", ["", " \n", "x" * 201, "a\u0007b", "a\u202eb"])
+    def test_a_title_that_nobody_can_read_is_refused(self, text: str) -> None:
+        with pytest.raises(InvalidRequest):
+            parse_title(text)
+
     @given(st.text(max_size=300))
     def test_a_title_is_printable_and_stays_so(self, text: str) -> None:
         try:

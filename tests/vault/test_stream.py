@@ -260,6 +260,21 @@ class TestSealing:
 
 
 class TestRefusing:
+    @pytest.mark.parametrize("length", [40, 55, 65, 80])
+    def test_length_of_no_stream_is_refused_before_anything_is_opened(self, length: int) -> None:
+        header = seal(b"")[:HEADER_BYTES]
+
+        with pytest.raises(Undecryptable) as refusal:
+            StreamOpener(
+                KEY,
+                associated_data=PLACE,
+                header=header,
+                ciphertext_length=length,
+                layout=SMALL,
+            )
+
+        assert refusal.value.context["reason"] == "length of no stream"
+
     """No bit of a stream, its length, its key or its place can change."""
 
     @given(st.data(), st.sampled_from(LENGTHS))
