@@ -21,6 +21,7 @@ from population_register import (
 from population_register.authority import derive_history
 from population_register.errors import PersonUnknown
 from population_register.identifiers import IdentifierKind
+from population_register.life_events import facts_of, is_minor
 from population_register.model import CurrentRecord, SourceRecord, civil_date
 from population_register.sealed_forms import identifier_digest, unseal_derived
 from population_register.service.deriving import open_source_record
@@ -112,7 +113,10 @@ def read_children(
     parent_id: PersonId,
     because: Callable[[PersonId], RecordedEntry],
 ) -> list[CurrentRecord]:
-    """Read the records of a person's children who are under age.
+    """Read the records of a person's children who are under age on the day of the access.
+
+    Kinship is kept until a job finds that a child is of age; who is of age already is opened for
+    nothing, and is not returned.
 
     Args:
         session: The transaction.
@@ -122,10 +126,11 @@ def read_children(
     """
     group = matching_store.find_groups(session, [parent_id]).get(parent_id, parent_id)
     parents = matching_store.group_members(session, [group]).get(group, [parent_id])
-    return [
+    children = [
         read_record(session, keyring, because(child_id))
         for child_id in life_store.list_children(session, parents)
     ]
+    return [child for child in children if is_minor(facts_of(child))]
 
 
 def list_source_records(

@@ -115,6 +115,23 @@ class TestChild:
         assert "Захар" not in hers
         assert "Пётр" not in his
 
+    def test_child_is_of_age_at_midnight_whenever_the_worker_comes(
+        self, world: World, browser: httpx.Client
+    ) -> None:
+        world.a_person("anna", **MOTHER)
+        born = world.clock.now().date().replace(year=world.clock.now().year - 18)
+        mother = [{"role": "mother", **MOTHER}]
+        tomorrow = born + timedelta(days=1)
+        says(world, "1", given_name="Пётр", birthdate=tomorrow.isoformat(), parents=mother)
+        sign_in(browser, "anna")
+        before = browser.get("/account").text
+
+        world.later(timedelta(days=1))
+        sign_in(browser, "anna")
+
+        assert "Пётр" in before
+        assert "Пётр" not in browser.get("/account").text
+
 
 class TestDeath:
     """Accounts closed, consents ended, documents locked; and back."""
