@@ -31,8 +31,8 @@ async def upload_feed(request: Request) -> Response:
     """Take the body of a request as a feed, and answer with its state.
 
     Raises:
-        InvalidRequest: 400. Another content type, an empty file, or not the one that the digest
-            names. Nothing of it is kept, nor of a file whose sender went away.
+        InvalidRequest: 400. Another content type, packed, an empty file, or not the one that the
+            digest names. Nothing of it is kept, nor of a file whose sender went away.
         InsufficientScope: 403. As `Desk.begin`, which raises the others, too.
     """
     desk = desk_of(request)
@@ -66,6 +66,8 @@ async def upload_feed(request: Request) -> Response:
 
 
 def _format_of(request: Request) -> FeedFormat:
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise InvalidRequest("Send the file as it is: no Content-Encoding is taken.")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in FORMATS:
         raise InvalidRequest("The content type is application/x-ndjson or text/csv.")

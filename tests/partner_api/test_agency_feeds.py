@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import gzip
 import hashlib
 import io
 import json
@@ -304,9 +305,10 @@ class TestRefusals:
         [
             (b"", {}, 400),
             (b"{}\n", {"Content-Type": "application/json"}, 400),
+            (gzip.compress(b"{}\n"), {"Content-Encoding": "gzip"}, 400),
             (b"{}\n", {"Content-Length": str((1 << 30) + 1)}, 413),
         ],
-        ids=["empty", "content type", "too large"],
+        ids=["empty", "content type", "packed", "too large"],
     )
     def test_file_that_is_none_leaves_nothing(
         self, world: World, asker: Asker, data: bytes, headers: dict[str, str], status: int
