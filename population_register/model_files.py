@@ -11,7 +11,7 @@ from population_register.comparison import COMPARATORS
 from population_register.matching_model import Feature, Model
 from population_register.scoring import Scorer
 
-CURRENT_MODEL = "persons-3"
+CURRENT_MODEL = "persons-4"
 """The model that the register scores with; the file says how it was learned."""
 
 

@@ -1,6 +1,6 @@
 """Learn the model that the register ships: by Splink, offline, from the tuning seeds.
 
-    python -m loadtests.matching.learn population_register/models/persons-3.json
+    python -m loadtests.matching.learn population_register/models/persons-4.json
 
 Our own comparators are registered in DuckDB as functions, so Splink sees the very levels that the
 register scores with. Splink estimates `m` by expectation and maximisation within blocks; the two
@@ -173,7 +173,7 @@ def main(path: Path) -> None:
         prior=2.0**_REGISTER_PRIOR_BITS,
         kin_prior=2.0**_REGISTER_PRIOR_BITS,
         link=8.0,
-        ask=-7.0,
+        ask=-4.0,
         features=_with_other_numbers(
             [_shipped(f, by_splink.get(f.name)) for f in learned.features]
         ),

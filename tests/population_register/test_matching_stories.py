@@ -135,6 +135,37 @@ class TestTwoPeople:
         assert persons(a_record(snils=SNILS, **AT_HOME), husband) == [[0], [1]]
 
 
+class TestQuestions:
+    """What is asked of a human: a register of a million has somebody for every coincidence."""
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            pytest.param("Анна", {}, id="nothing-else"),
+            pytest.param("Александр", {"gender": "male"}, id="a-gender"),
+        ],
+    )
+    def test_two_of_one_common_name_and_birth_date_alone_are_none(
+        self, given: str, said: dict[str, str]
+    ) -> None:
+        one = a_record(given_name=given, middle_name=None, gender=said.get("gender"))
+        other = {**one, "family_name": ("барсукова",)}
+
+        assert bits(one, other) < scorer().model.ask
+
+    @pytest.mark.parametrize(
+        "said",
+        [{"given_name": "Ждана"}, {"middle_name": "Ильинична"}, AT_HOME],
+        ids=["a-rare-name", "a-middle-name", "a-home"],
+    )
+    def test_what_is_rarer_than_that_is_asked(self, said: dict[str, str]) -> None:
+        one = a_record(given_name="Анна", middle_name=None)
+        one = {**one, **{name: (value.casefold(),) for name, value in said.items()}}
+        other = {**one, "family_name": ("барсукова",)}
+
+        assert scorer().model.ask < bits(one, other)
+
+
 class TestEvidence:
     def test_is_said_in_words_that_add_up_to_the_score(self) -> None:
         one, other = a_record(snils=SNILS, **AT_HOME), a_record(snils=SNILS, **AT_HOME)

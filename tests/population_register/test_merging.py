@@ -281,7 +281,7 @@ class TestAutomatic:
         assert bridge in {one, other}
         assert members_of(session, one) == members_of(session, other) == tuple(sorted({one, other}))
         (merge,) = list_merges(session, one)
-        assert (merge.kind, merge.decided_by, merge.reason) == ("automatic", "model", "persons-3")
+        assert (merge.kind, merge.decided_by, merge.reason) == ("automatic", "model", "persons-4")
         assert values_of(read(session, keyring, one))["inn"] == "500100732259"
 
     def test_undone_it_stays_undone_whatever_comes(
