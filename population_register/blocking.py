@@ -31,8 +31,8 @@ def register_keys(profile: Profile) -> tuple[Key, ...]:
     """Return the keys by which the register finds a record: each once, the most telling first.
 
     Beside numbers, each key rests on names and most of a birth date, so that a register of a
-    hundred million still finds few strangers by it: the whole date; a year and a month; a day
-    and a month, whichever was written first; a year, where a middle name agrees too.
+    hundred million still finds few strangers by it: the whole date; a day and a month, whichever
+    was written first; a year, where a middle name agrees too.
     """
     found: list[Key] = []
     for feature in NUMBERS:
@@ -46,8 +46,6 @@ def register_keys(profile: Profile) -> tuple[Key, ...]:
         for second in middle:
             found += [("given+middle+date", f"{name}/{second}/{born}") for name in given]
             found += [("names+middle+year", f"{both}/{second}/{born[:4]}") for both in names]
-        if len(born) > 4:  # noqa: PLR2004 - known to the month
-            found += [("names+month", f"{both}/{born[:7]}") for both in names]
         if len(born) > 7:  # noqa: PLR2004 - known to the day
             found += [("names+day", f"{both}/{_turned(born)}") for both in names]
     return tuple(dict.fromkeys(found))[:MOST_REGISTER_KEYS]
