@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 _CAMEL = re.compile(r"(?<=[a-zа-я])(?=[A-ZА-Я])")
 _NO_WORD = re.compile(r"[\W_]+")
 _DATE = re.compile(r"\D*\d{1,4}[-/. ]+(?:\d{1,2}|[^\W\d]+)[-/., ]+\d{1,4}(?:[T ].*)?|\d{8}")
+_YEAR = re.compile(r"(?:1[5-9]|20)\d\d(?:\.0+)?")
+_HAS_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _HOUSE = re.compile(r"no|nr|number|num\.?")  # where the rows have no such number of their own
 _FEW = 60  # different values of a category, at most
@@ -40,6 +42,9 @@ _HEADERS: tuple[tuple[str, str], ...] = (
     ("middle_name", "(?:middle|second|m|midl|mid) ?(?:name|initial|init)?s?|patronymic|отчество"),
     ("full_name", "(?:full|person|complete|whole|display|birth)? ?name|fio|фио|ф и о"),
     # Birth, and whatever else stays
+    ("year", "(?:(?:survey|snapshot|election|census|record|report|file|data|filing|tax) ?)?year"),
+    ("month", "month"),
+    ("day", "day"),
     ("birth_year", "(?:birth|dob|born) ?(?:year|y|yr)|year ?of ?birth|yob|by|birthyr|год рождения"),
     ("birth_month", "(?:birth|dob) ?(?:month|m|mon|mo)|month ?of ?birth|mob|bm"),
     ("birth_day", "(?:birth|dob) ?(?:day|d)|day ?of ?birth|bd"),
@@ -82,6 +87,7 @@ _IN_ORDER = (
     "birthplace", "snils", "inn", "enp", "passport", "phone", "email", "postal_code", "locality",
     "region", "street", "house", "flat", "address",
 )  # fmt: skip
+_IN_DATE = ("year", "month", "day")
 _MANY = frozenset(("family_name", "given_name", "phone", "email"))
 """Attributes of which a person may have several, each in a column."""
 
@@ -93,6 +99,9 @@ def _digits(text: str) -> int:
 _CONTRADICTED: Mapping[str, Callable[[str], bool]] = {
     "birthdate": lambda cell: _digits(cell) < 2,  # noqa: PLR2004 - a year of two digits
     "birth_year": lambda cell: not _NUMBER.fullmatch(cell),
+    "year": lambda cell: not _YEAR.fullmatch(cell),
+    "month": lambda cell: not _NUMBER.fullmatch(cell) or _digits(cell) > 2,  # noqa: PLR2004
+    "day": lambda cell: not _NUMBER.fullmatch(cell) or _digits(cell) > 2,  # noqa: PLR2004
     "birth_month": lambda cell: _digits(cell) > 2,  # noqa: PLR2004
     "birth_day": lambda cell: not _NUMBER.fullmatch(cell) or _digits(cell) > 2,  # noqa: PLR2004
     "age": lambda cell: not _NUMBER.fullmatch(cell),
@@ -133,6 +142,8 @@ class _Guess:
     extras: dict[str, str] = field(default_factory=dict)  # column: kind
     left_out: dict[str, str] = field(default_factory=dict)  # column: why
     source: str | None = None
+    has_dated_source: bool = False  # each name of a source says its year
+    age_at: str | None = None  # the column that says when an age was true
     truth: str | None = None
 
 
@@ -178,6 +189,7 @@ def _take(guess: _Guess, column: _Column, meaning: str) -> None:
         guess.truth = name
     elif meaning == "source" and len(column.counts) <= _FEW and guess.source is None:
         guess.source = name
+        guess.has_dated_source = column.share(lambda cell: bool(_HAS_YEAR.search(cell))) == 1
     elif meaning in ("", "source", "truth"):
         guess.extras[name] = _kind(column)
     elif guess.columns.get(meaning) and meaning not in _MANY:
@@ -213,9 +225,28 @@ def _kind(column: _Column) -> str:
     return "number" if is_number else "text"
 
 
+def _settle_times(guess: _Guess) -> None:
+    """Tell a birth in plain columns from the time at which a row was written."""
+    columns = guess.columns
+    when = {part: columns.pop(part)[0] for part in _IN_DATE if part in columns}
+    is_told = not {"birthdate", "birth_year"}.isdisjoint(columns)
+    if (len(when) == len(_IN_DATE) and not is_told) or (
+        "birth_year" in columns and "year" not in when
+    ):
+        for part, name in when.items():
+            columns.setdefault(f"birth_{part}", []).append(name)
+    elif "year" in when and not is_told and "age" not in columns:
+        guess.extras.update(dict.fromkeys(when.values(), "quantity"))
+    else:
+        guess.left_out.update(dict.fromkeys(when.values(), "when the row was written, perhaps"))
+        if "age" in columns:
+            guess.age_at = when.get("year") or (guess.source if guess.has_dated_source else None)
+
+
 def _settle(guess: _Guess) -> None:
     """Put together what belongs together, and leave out what says the same again."""
-    parts = [guess.columns.pop(f"birth_{part}", None) for part in ("year", "month", "day")]
+    _settle_times(guess)
+    parts = [guess.columns.pop(f"birth_{part}", None) for part in _IN_DATE]
     joined = [part[0] for part in parts if part]
     if joined and "birthdate" not in guess.columns:
         guess.columns["birthdate"] = joined
@@ -244,7 +275,9 @@ def _written(guess: _Guess) -> Iterator[str]:
         names = guess.columns.get(attribute)
         if not names:
             continue
-        if attribute == "birthdate" or len(names) == 1:
+        if attribute == "age" and guess.age_at:
+            said = f"{{column = {_quoted(names[0])}, at = {_quoted(guess.age_at)}}}"
+        elif attribute == "birthdate" or len(names) == 1:
             said = _quoted(names[0]) if len(names) == 1 else _listed(names)
         else:
             said = f"{{any_of = {_listed(names)}}}"

@@ -187,6 +187,34 @@ class TestAges:
             parse_table_mapping({"columns": {"birthdate": {"column": "b", "at": 2014}}})
 
 
+class TestTitles:
+    @pytest.mark.parametrize(
+        ("text", "read"),
+        [
+            ("Mr John Smith", ("john", "smith")),
+            ("Prof. Dr. John Smith", ("john", "smith")),
+            ("Smith, Mrs. Anna", ("anna", "smith")),
+            ("John Smith Jr.", ("john", "smith")),
+            ("Smith Jr, John", ("john", "smith")),
+            ("John Smith, III", ("john", "smith")),
+            ("Drew Missal", ("drew", "missal")),
+            ("Mister", (None, "mister")),
+        ],
+    )
+    def test_are_no_part_of_a_full_name(self, text: str, read: tuple[str | None, str]) -> None:
+        reader = ProfileReader(parse_table_mapping({"columns": {"full_name": "a"}}), [])
+
+        found = reader.read({"a": text})
+
+        assert (found.get("given_name", (None,))[0], found["family_name"][0]) == read
+
+    def test_stand_before_a_given_name_and_are_forgotten(self) -> None:
+        reader = ProfileReader(parse_table_mapping({"columns": {"given_name": "a"}}), [])
+
+        assert reader.read({"a": "Mrs. Anna"}) == reader.read({"a": "Anna"})
+        assert reader.read({"a": "Dr"}) == {"given_name": ("dr",)}
+
+
 @pytest.mark.parametrize(
     "said", [{"any_of": [3]}, {"any_of": []}, {"join": [["a"]]}, {"column": 3}, {"any_of": "ab"}]
 )
@@ -248,6 +276,33 @@ class TestGuessedMapping:
             "trade": "category", "since": "date", "card": "number", "height": "quantity",
             "remark": "text",
         }  # fmt: skip
+
+    def test_of_plain_year_month_and_day_is_a_birth_where_nothing_else_is(self) -> None:
+        rows = ["Anna,1980,5,17", "John,1971,12,30"]
+
+        assert guessed("name,year,month,day", *rows)["columns"]["birthdate"] == [
+            "year", "month", "day",
+        ]  # fmt: skip
+        assert guessed("name,yob,month,day", *rows)["columns"]["birthdate"] == [
+            "yob", "month", "day",
+        ]  # fmt: skip
+        asked = guessed("name,year,month,born", "Anna,2020,5,1980-05-17", "John,2021,6,1971-12-30")
+        assert (asked["columns"]["birthdate"], "extra" in asked) == ("born", False)
+
+    @pytest.mark.parametrize(
+        ("header", "rows", "at"),
+        [
+            ("name,age,survey_year", ["Anna,40,2020", "John,51,2024"], "survey_year"),
+            ("name,age,source", ["Anna,40,voters 2020", "John,51,voters 2024"], "source"),
+            ("name,age,source", ["Anna,40,voters", "John,51,taxes"], None),
+        ],
+    )
+    def test_of_ages_says_when_they_were_true(
+        self, header: str, rows: list[str], at: str | None
+    ) -> None:
+        found = guessed(header, *rows)["columns"]["age"]
+
+        assert found == ("age" if at is None else {"column": "age", "at": at})
 
     def test_leaves_out_what_says_nothing_and_names_the_truth(self) -> None:
         text = suggest_mapping(
