@@ -282,6 +282,58 @@ class TestRefusals:
                     proof=wrong,
                 )
 
+    @pytest.mark.spec("RFC9162-2.1.3.2")
+    @pytest.mark.parametrize(
+        ("place", "claimed"),
+        [((0, 4), (0, 8)), ((3, 4), (3, 8)), ((7, 8), (3, 4)), ((0, 8), (0, 4))],
+        ids=["in a larger tree", "the last of it", "in a smaller tree", "the first of it"],
+    )
+    def test_proof_of_a_tree_of_another_size(
+        self, place: tuple[int, int], claimed: tuple[int, int]
+    ) -> None:
+        """All hashes fit; only the number of leaves does not."""
+        (leaf_index, size), (claimed_index, claimed_size) = place, claimed
+
+        with pytest.raises(ProofRefused):
+            verify_inclusion(
+                MANY[leaf_index],
+                leaf_index=claimed_index,
+                tree_size=claimed_size,
+                proof=included(leaf_index, size),
+                root_hash=root_at(size),
+            )
+
+    @pytest.mark.spec("RFC9162-2.1.4.2")
+    @pytest.mark.parametrize(
+        ("sizes", "claimed"),
+        [((4, 8), (4, 16)), ((7, 8), (3, 4)), ((6, 8), (6, 16))],
+        ids=["of a larger tree", "of smaller trees", "of a larger tree from no perfect one"],
+    )
+    def test_consistency_of_trees_of_other_sizes(
+        self, sizes: tuple[int, int], claimed: tuple[int, int]
+    ) -> None:
+        old, new = sizes
+
+        with pytest.raises(ProofRefused):
+            verify_consistency(
+                old_size=claimed[0],
+                old_root=root_at(old),
+                new_size=claimed[1],
+                new_root=root_at(new),
+                proof=consistent(old, new),
+            )
+
+    @pytest.mark.parametrize("size", [0, 5])
+    def test_proof_where_nothing_is_to_be_proved(self, size: int) -> None:
+        with pytest.raises(ProofRefused):
+            verify_consistency(
+                old_size=size,
+                old_root=root_at(size),
+                new_size=5,
+                new_root=root_at(5),
+                proof=[MANY[0]],
+            )
+
     def test_trees_of_one_size_with_two_roots(self) -> None:
         with pytest.raises(ProofRefused):
             verify_consistency(
