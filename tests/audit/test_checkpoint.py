@@ -16,6 +16,7 @@ from audit.checkpoint import (
     parse_checkpoint,
     parse_verifier_key,
     sign_note,
+    unverified_origin,
     verify_checkpoint,
     verify_note,
 )
@@ -118,6 +119,45 @@ class TestRefusedNotes:
         with pytest.raises(ProofRefused):
             verify_note(note, [PETER])
 
+    @pytest.mark.spec("C2SP-signed-note-signatures")
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "- other AAAAAAAAAA==",
+            "— other",
+            "— other ",
+            "— other AAAAAA==",
+            "— oth+er AAAAAAAAAA==",
+            "— other AAAA*AAAAAA==",
+        ],
+    )
+    def test_malformed_line_beside_a_good_signature(self, line: str) -> None:
+        assert verify_note(f"{NOTE}— other AAAAAAAAAA==\n", [PETER]) == TEXT.encode()
+        with pytest.raises(ProofRefused):
+            verify_note(f"{NOTE}{line}\n", [PETER])
+
+    @pytest.mark.parametrize(
+        "text",
+        ["a\tb\n", "a\rb\n", "a\x00b\n", "a\x1fb\n", "x" * (1 << 17) + "\n"],
+        ids=["tab", "carriage return", "nought", "separator", "too long"],
+    )
+    def test_text_that_is_none_though_it_is_signed(self, text: str) -> None:
+        with pytest.raises(ProofRefused):
+            verify_note(signed(text), [KEY])
+
+    def test_key_that_is_none_verifies_nothing(self) -> None:
+        short = VerifierKey(name=KEY.name, public_key=b"short")
+        note = sign_note(b"text\n", key=short, sign=PRIVATE_KEY.sign)
+
+        with pytest.raises(ProofRefused):
+            verify_note(note, [short])
+
+    def test_key_may_have_a_plus_in_its_base64(self) -> None:
+        key = VerifierKey(name="log", public_key=b"\xfb" * 32)
+
+        assert "+" in str(key).removeprefix(f"log+{key.key_id.hex()}+")
+        assert parse_verifier_key(str(key)) == key
+
     def test_lone_surrogates_are_not_utf8(self) -> None:
         with pytest.raises(ProofRefused):
             verify_note(NOTE.replace("answer", "\ud800"), [PETER])
@@ -133,13 +173,16 @@ class TestRefusedNotes:
             "na me+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
             f"{KEY.name}+{KEY.key_id.hex()}+" + base64.b64encode(b"\x04" + KEY.public_key).decode(),
             f"{KEY.name}+{KEY.key_id.hex()}+not base64",
+            str(VerifierKey(name="a b", public_key=KEY.public_key)),
+            str(VerifierKey(name=KEY.name, public_key=KEY.public_key + b"x")),
+            str(VerifierKey(name=KEY.name, public_key=KEY.public_key[:-1])),
         ],
     )
     def test_malformed_verifier_keys(self, text: str) -> None:
         with pytest.raises(ProofRefused):
             parse_verifier_key(text)
 
-    @pytest.mark.parametrize("name", ["", "a b", "a+b", "a\nb", "a\u2003b"], ids=ascii)
+    @pytest.mark.parametrize("name", ["", "a b", "a+b", "a\nb", "a\u2003b", "a\x01b"], ids=ascii)
     def test_names_that_cannot_sign(self, name: str) -> None:
         with pytest.raises(ValueError, match="origin"):
             check_key_name(name)
@@ -167,6 +210,9 @@ class TestCheckpoint:
 
         assert parse_checkpoint(text).text() == text
 
+    def test_first_line_says_which_keys_to_look_for(self) -> None:
+        assert unverified_origin(signed(HEAD.text().decode())) == KEY.name
+
     def test_signed_checkpoint_verifies(self) -> None:
         note = signed(HEAD.text().decode())
 
@@ -188,6 +234,7 @@ class TestCheckpoint:
             "origin\n1\n" + base64.urlsafe_b64encode(b"\xff" * 32).decode() + "\n",
             "origin\n1\n" + base64.b64encode(EMPTY_ROOT).decode().rstrip("=") + "\n",
             "origin\n1\nnot base64\n",
+            "origin\n1\n" + base64.b64encode(EMPTY_ROOT).decode().replace("U=", "V=") + "\n",
             "",
         ],
     )
