@@ -32,6 +32,9 @@ OFFICIAL_LEAF_VERSION = 2
 MOST_LEAF_BYTES = 65535
 """C2SP tlog-tiles gives an entry a 16-bit length; ours are some 500 bytes."""
 
+_SUBJECT_BYTES = 64
+"""Room for the subject that a statement fills in: a pseudonym has 43 characters."""
+
 _CANONICAL = orjson.OPT_SORT_KEYS
 
 
@@ -152,7 +155,7 @@ class OfficialLeafForm:
                 fifth, _escaped(stated_purpose), sixth,
             )
         )  # fmt: skip
-        if len(head) + len(last) > MOST_LEAF_BYTES:
+        if len(head) + _SUBJECT_BYTES + len(last) > MOST_LEAF_BYTES:
             raise ValueError("an entry of the access log is longer than a leaf may be")
         return head, last
 
