@@ -29,6 +29,11 @@ _STREET_WORDS = frozenset((
     "circuit", "cl", "close", "way", "tce", "terrace", "pde", "parade", "hwy", "highway", "apt",
     "apartment", "unit", "no", "house",
 ))  # fmt: skip
+_TITLES = re.compile(
+    r"(?:(?:mrs?|ms|miss|mister|dr|prof|professor|herr|frau|hon|rev|sir)(?:\.\s*|\s+))+(?=\S)",
+    re.IGNORECASE,
+)  # in front of a name, which goes on after it
+_SUFFIX = re.compile(r"(?<=\S)[,\s]+(?:jr|sr|jnr|snr|ii|iii|iv|esq|phd|md)\.?$", re.IGNORECASE)
 _MONTHS = {
     name: number
     for number, names in enumerate(
@@ -60,6 +65,18 @@ _PHONE_DIGITS = 10  # without the country's code
 def name_form(text: str) -> str:
     """Return a name as it is compared: case, ё, hyphens and dots forgotten."""
     return " ".join(comparison_key(text).replace(",", " ").split())
+
+
+def without_title(name: str) -> str:
+    """Return a name without the title in front of it, unless that is all."""
+    title = _TITLES.match(name)
+    return name[title.end() :] if title else name
+
+
+def without_titles(text: str) -> str:
+    """Return a full name without titles, and without what tells a son from his father."""
+    parts = _SUFFIX.sub("", text).split(",")
+    return ",".join(_SUFFIX.sub("", without_title(part.strip())) for part in parts)
 
 
 def split_full_name(text: str, *, family_first: bool) -> dict[str, str]:

@@ -23,6 +23,8 @@ from population_register.profiles import (
     place_form,
     split_full_name,
     text_form,
+    without_title,
+    without_titles,
 )
 
 _NAMES = ("family_name", "given_name", "middle_name")
@@ -55,11 +57,6 @@ _ROUNDED = re.compile(r"\d(?:[.,]\d+)?e\+?\d+", re.IGNORECASE)  # its last digit
 _EXTENSION = re.compile(r"\s*(?:x|ext\.?|доб\.?|#)\s*\d+\s*$", re.IGNORECASE)
 _ZIP = re.compile(r"(\d{5})-?\d{4}")  # with the part that few know
 _YEAR = re.compile(r"\d{4}")
-_TITLES = re.compile(
-    r"(?:(?:mrs?|ms|miss|mister|dr|prof|professor|herr|frau|hon|rev|sir)(?:\.\s*|\s+))+(?=\S)",
-    re.IGNORECASE,
-)  # in front of a name, which goes on after it
-_SUFFIX = re.compile(r"(?<=\S)[,\s]+(?:jr|sr|jnr|snr|ii|iii|iv|esq|phd|md)\.?$", re.IGNORECASE)
 _OPTIONS = frozenset(("column", "join", "any_of", "order", "family_first", "at"))
 
 _Add: TypeAlias = Callable[[str, str], None]
@@ -251,18 +248,6 @@ def _parse_columns(name: str, said: Mapping[str, Any]) -> tuple[tuple[str, ...],
     return tuple(tuple(part) for part in columns)
 
 
-def _without_title(name: str) -> str:
-    """Return a name without the title in front of it, unless that is all."""
-    title = _TITLES.match(name)
-    return name[title.end() :] if title else name
-
-
-def _full_name(text: str) -> str:
-    """Return a full name without titles, and without what tells a son from his father."""
-    parts = _SUFFIX.sub("", text).split(",")
-    return ",".join(_SUFFIX.sub("", _without_title(part.strip())) for part in parts)
-
-
 def _long_enough(text: str) -> str:
     if _ROUNDED.fullmatch(text):
         return ""
@@ -360,12 +345,12 @@ class ProfileReader:
     def _add_names(self, add: _Add, said: Mapping[str, tuple[str, ...]]) -> None:
         for text in said.get("full_name", ()):
             is_family_first = self._mapping.columns["full_name"].family_first
-            named = _full_name(text)
+            named = without_titles(text)
             for feature, value in split_full_name(named, family_first=is_family_first).items():
                 add(feature, value)
         for name in _NAMES:
             for text in said.get(name, ()):
-                named = _without_title(text)
+                named = without_title(text)
                 add(name, patronymic_key(named) if name == "middle_name" else name_form(named))
 
     def _add_age(
