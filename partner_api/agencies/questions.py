@@ -23,6 +23,7 @@ from population_register.api import (
 )
 
 MOST_FIELDS: Final = 64
+LONGEST_QUESTION: Final = 16 * 1024  # bytes
 _PURPOSE: Final = re.compile(r"[\w .,:;/()№-]{1,100}")
 _LEGAL_BASIS: Final = re.compile("[a-z][a-z0-9_.-]{1,63}")
 

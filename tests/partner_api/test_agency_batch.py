@@ -6,16 +6,18 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from audit.api import NewEntry
 from examples.verify_answer import NotEvidence, verify_answer
 from kernel.ids import PartnerId
+from partner_api.agencies.batch import CHUNK
 from partner_api.agencies.browsing import Alarm, Pattern
-from partner_api.agencies.hot import CHUNK
 from partner_api.agencies.store import list_alarms
 from partner_api.events import PersonResolved
 from partner_api.store import save_limit
 from population_register.api import revoke_mandate
+from population_register.tables import persons
 from tests.partner_api.agency_world import (
     BATCH,
     Asker,
@@ -128,6 +130,24 @@ def test_answers_are_signed_line_by_line(world: World, asker: Asker) -> None:
     assert refused["error"] == "question_refused"
     with pytest.raises(NotEvidence):
         verify_answer(found["signed"], lines[1], keys)
+
+
+def test_person_whose_data_is_damaged_spoils_one_line(world: World, asker: Asker) -> None:
+    people = [someone(world) for _ in range(3)]
+    with world.session() as session:
+        is_second = persons.c.person_id == people[1].person_id
+        session.execute(update(persons).where(is_second).values(record_sealed=b"\0" * 99))
+
+    answers = read(
+        send(asker, [{"id": n, "identifiers": {"inn": p.inn}} for n, p in enumerate(people)])
+    )
+
+    assert [each.get("outcome", each.get("error")) for each in answers] == [
+        "match",
+        "undecryptable",
+        "match",
+    ]
+    assert [len(resolved(world, each)) for each in people] == [1, 0, 1]
 
 
 def test_fields_of_the_query_narrow_all_answers(world: World, asker: Asker) -> None:
