@@ -215,14 +215,24 @@ class Desk:
         Raises:
             InvalidToken: 401. The token or the client is good for nothing any more.
             InvalidResourceProof: 401. The proof was used before.
+            InsufficientScope: 403. The agency was closed.
 
         Transaction:
             One of its own, committed before anything is done.
         """
-        statement = admit(has_agency=False, has_assertion=False)
-        row = await statement.fetchrow(self.pool, **call.binds())
-        assert row is not None  # it always answers
-        check_admitted(row)
+        agency_id = call.agency_id
+        statement = admit(has_agency=agency_id is not None, has_assertion=False)
+        for _ in range(TRIES):
+            binds = call.binds()
+            if agency_id is not None:
+                rights = self.known_rights(agency_id) or await self.learn(agency_id)
+                binds["register_revision"] = rights.revision
+            row = await statement.fetchrow(self.pool, **binds)
+            assert row is not None  # it always answers
+            if check_admitted(row):
+                return
+            await self.learn(call.agency)
+        raise RightsKeepChanging
 
 
 def check_admitted(row: Row) -> bool:

@@ -30,6 +30,7 @@ from tests.partner_api.agency_world import (
     CONVERT,
     FIELDS,
     PURPOSE,
+    RECORDS,
     RESOLVE,
     SCOPE,
     Asker,
@@ -528,6 +529,27 @@ class TestCallers:
         refused = asker.ask(identifiers={"inn": an_inn()})
 
         assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+
+    @pytest.mark.parametrize("is_remembered", [True, False])
+    def test_agency_that_was_closed_reads_and_sends_nothing(
+        self, world: World, asker: Asker, *, is_remembered: bool
+    ) -> None:
+        asker = asker.with_token(scope=(*SCOPE, "register.events"))
+        if is_remembered:
+            assert asker.get("/agency/v1/feeds").status_code == 200
+        with world.session() as session:
+            close_agency(session, asker.agency_id, world.clock.now(), by="test")
+        row = {"record_number": "1", "version": 1, "valid_from": "2020-01-01", "inn": an_inn()}
+
+        refused = [
+            asker.get("/agency/v1/feeds"),
+            asker.get("/agency/v1/events"),
+            asker.post(RECORDS, row, official=None),
+        ]
+
+        assert [(each.status_code, each.json()["code"]) for each in refused] == [
+            (403, "insufficient_scope")
+        ] * 3
 
 
 class TestOfficials:
