@@ -85,7 +85,7 @@ def comparison_key(name: str) -> str:
     return " ".join(key.casefold().translate(_FORGOTTEN).split())
 
 
-@lru_cache(1 << 14)
+@lru_cache(1 << 12)
 def patronymic_key(name: str) -> str:
     """Return the comparison key of a patronymic; spellings of «оглы» and «кызы» become one."""
     key = comparison_key(name)
