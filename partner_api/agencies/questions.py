@@ -22,7 +22,6 @@ from population_register.api import (
     read_description,
 )
 
-MOST_FIELDS: Final = 64
 LONGEST_QUESTION: Final = 16 * 1024  # bytes
 _PURPOSE: Final = re.compile(r"[\w .,:;/()№-]{1,100}")
 _LEGAL_BASIS: Final = re.compile("[a-z][a-z0-9_.-]{1,63}")
@@ -165,7 +164,7 @@ def make_frame(legal_basis: str, purpose: str, fields: Sequence[str] | None) -> 
     if not _PURPOSE.fullmatch(purpose) or not purpose.strip():
         raise InvalidRequest("purpose is the number of a case or the name of a procedure.")
     if fields is not None:
-        if len(fields) > MOST_FIELDS or len(set(fields)) != len(fields):
+        if len(set(fields)) != len(fields):
             raise InvalidRequest("A field is named twice.")
         for number, name in enumerate(fields, start=1):
             if name not in MANDATE_FIELDS:
