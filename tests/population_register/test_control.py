@@ -401,8 +401,13 @@ class TestLogic:
                 "impossible_kinship",
             ),
             (
-                {"parents": [{"role": "mother", "given_name": "Ольга", "birthdate": "1990-01-01"}]},
+                {"parents": [{"role": "mother", "given_name": "Ольга", "birthdate": "1986-03-14"}]},
                 "parents.0.birthdate",
+                "impossible_kinship",
+            ),
+            (
+                {"children": [{"given_name": "Варвара", "birthdate": "2026-11-24"}]},
+                "children.0.birthdate",
                 "impossible_kinship",
             ),
             ({"kind": "correction", "corrects": 1}, "corrects", "not_earlier"),
@@ -414,6 +419,48 @@ class TestLogic:
         self, row: dict[str, Any], field: str, reason: str
     ) -> None:
         assert reasons(a_row(**row)) == {field: reason}
+
+    @pytest.mark.parametrize(
+        "row",
+        [
+            {"birthdate": "2026"},
+            {"deathdate": "1986"},
+            {"birthdate": "1986", "deathdate": "1986-01-01"},
+            {"birthdate": None, "deathdate": "2020-01-01"},
+            {"passport": {"series_number": "4510 123456", "issued_on": "2026-11-23"}},
+            {
+                "birthdate": "1986",
+                "passport": {"series_number": "4510 123456", "issued_on": "2000-01-01"},
+            },
+            {
+                "birthdate": None,
+                "passport": {"series_number": "4510 123456", "issued_on": "1999-01-01"},
+            },
+            {"arrivals": [{"arrived_on": "2024-05-02", "departed_on": "2024-05-02"}]},
+            {"arrivals": [{"arrived_on": "2024-05-02", "stay_until": "2024-05-02"}]},
+            {"self_employed": {"registered_on": "2020-01-01", "ceased_on": "2020-01-01"}},
+            {
+                "guardians": [
+                    {
+                        "role": "guardian",
+                        "given_name": "Ия",
+                        "birthdate": "1960",
+                        "until": "1999-01-01",
+                    }
+                ]
+            },
+            {
+                "birthdate": None,
+                "foreign_passport": {"issuing_state": "UZB", "number": "AB1234567", "mrz": ZONE},
+            },
+            {"birthdate": None, "children": [{"given_name": "Ия", "birthdate": "2010"}]},
+            {"children": [{"given_name": "Ия", "birthdate": "2026-11-23"}]},
+            {"parents": [{"role": "mother", "given_name": "Ия", "birthdate": "1986-03-13"}]},
+        ],
+        ids=range(15),
+    )
+    def test_fields_that_just_fit_together_are_taken(self, row: dict[str, Any]) -> None:
+        accepted(a_row(**row))
 
     def test_child_born_in_the_same_unknown_year_may_be_a_child(self) -> None:
         child = {"given_name": "Варвара", "birthdate": "1986"}

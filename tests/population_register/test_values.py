@@ -8,6 +8,7 @@ from population_register.values import (
     COUNTRY,
     DAY,
     MAX_ITEMS,
+    MAX_PROBLEMS_PER_ROW,
     MRZ,
     PARTIAL_DAY,
     Composite,
@@ -107,3 +108,13 @@ def test_value_that_is_not_of_its_shape_gives_nothing_but_its_problems(
 )
 def test_only_what_looks_like_a_field_name_is_told(name: object, told: str) -> None:
     assert safe_field(name) == told
+
+
+def test_so_many_problems_of_a_row_are_told_each_once() -> None:
+    problems = Problems()
+    for number in (0, *range(MAX_PROBLEMS_PER_ROW + 1)):
+        problems.add(f"f{number}", "form", "?")
+
+    assert [each.field for each in problems.found] == [
+        f"f{number}" for number in range(MAX_PROBLEMS_PER_ROW)
+    ]
