@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from loadtests.figures import RESULTS
+from loadtests.matching.gauntlet import TABLES
 from loadtests.matching.population import REPORTED, TUNING, write_table
 from loadtests.matching.worlds import WORLDS
 from population_register.api import MatchingReport, TruthColumn, evaluate_matching
@@ -85,7 +86,7 @@ def cases() -> Iterator[Case]:
         yield Case(name=f"population {seed}", table=out.getvalue(), mapping=ours)
         yield Case(name=f"population {seed}: no numbers", table=out.getvalue(), mapping=ours,
                    without=("snils", "inn", "passport"))  # fmt: skip
-        for name, world in WORLDS.items():
+        for name, world in (*WORLDS.items(), *TABLES.items()):
             yield Case(name=f"{name}, {seed}", table=world.table(seed), mapping=world.mapping)
 
 
