@@ -53,6 +53,52 @@ def divided(
     return divide(records, Judge(register_scorer()), closed, held or {})
 
 
+class TestJudge:
+    """What two records reach in any case, when they say the same of all they know."""
+
+    def at_least(self, one: Mapping[str, str], other: Mapping[str, str]) -> float | None:
+        judge = Judge(register_scorer())
+        left, right = a_standing(ONE, one, set()), a_standing(OTHER, other, set())
+
+        assert judge.at_least(left, right) == judge.at_least(right, left)
+        return judge.at_least(left, right)
+
+    def test_same_of_everything_is_at_least_for_one_person(self) -> None:
+        known = {name: ANNA[name] for name in ("family_name", "given_name", "birthdate")}
+
+        assert (self.at_least(ANNA, ANNA) or 0) > Judge(register_scorer()).link
+        assert self.at_least(ANNA, known) == self.at_least(known, known)
+        assert self.at_least(ANNA, {**ANNA, "place": "300000|тула|"}) == self.at_least(ANNA, ANNA)
+
+    @pytest.mark.parametrize(
+        "change", [{"snils": "11223344595"}, {"place": "400000|омск|"}, {"birthdate": "1986"}]
+    )
+    def test_any_difference_has_to_be_weighed(self, change: dict[str, str]) -> None:
+        one = {**ANNA, "place": "300000|тула|"}
+
+        assert self.at_least(one, one) is not None
+        assert self.at_least(one, {**one, **change}) is None
+
+    def test_place_without_a_code_has_to_be_weighed(self) -> None:
+        one = {**ANNA, "place": "|тула|"}
+
+        assert self.at_least(one, one) is None
+
+    def test_several_values_have_to_be_weighed(self) -> None:
+        values = (("волкова", "лебедева"), *((),) * (len(FEATURES) - 1))
+        one, other = (Standing(ref, values, frozenset(), 0) for ref in (ONE, OTHER))
+
+        assert Judge(register_scorer()).at_least(one, other) is None
+
+    def test_standing_with_fewer_features_than_there_are_by_now_is_read(self) -> None:
+        one = a_standing(ONE, ANNA, set())
+        older = Standing(OTHER, one.values[:9], frozenset(), 0)
+        judge = Judge(register_scorer())
+
+        assert judge.at_least(one, older) == judge.at_least(older, one) == self.at_least(ANNA, ANNA)
+        assert judge(one, older) == judge(one, a_standing(THIRD, ANNA, set()))
+
+
 class TestDivide:
     def test_records_that_are_alike_and_share_a_key_are_one_person(self) -> None:
         division = divided(
@@ -72,6 +118,24 @@ class TestDivide:
         division = divided(a_standing(ONE, ANNA, {8}), a_standing(OTHER, ANNA, keys), closed=closed)
 
         assert division == Division(clusters=[[ONE], [OTHER]], between={})
+
+    def test_records_that_are_not_alike_enough_are_asked_about_and_stay_apart(self) -> None:
+        known = {name: ANNA[name] for name in ("family_name", "given_name", "birthdate")}
+        one, other = a_standing(ONE, known, {8}), a_standing(OTHER, known, {8})
+
+        division = divided(other, one, a_standing(THIRD, OLEG, {8}))
+
+        judge = Judge(register_scorer())
+        assert judge.ask < judge(one, other).bits < judge.link
+        assert division.clusters == [[ONE], [OTHER], [THIRD]]
+        assert division.between == {(ONE, OTHER): judge(one, other).bits}
+
+    def test_pair_without_a_common_key_does_not_keep_the_next_from_being_looked_at(self) -> None:
+        division = divided(
+            a_standing(ONE, OLEG, {7}), a_standing(OTHER, ANNA, {8}), a_standing(THIRD, ANNA, {8})
+        )
+
+        assert division.clusters == [[ONE], [OTHER, THIRD]]
 
     @pytest.mark.parametrize(("by_one", "by_other"), [(True, False), (False, True)])
     def test_ruling_of_either_keeps_two_apart_and_a_human_is_told(

@@ -93,6 +93,10 @@ def test_judge_says_what_the_scorer_says(pair: tuple[Standing, Standing]) -> Non
     least = judge.at_least(one, other)
     assert least is None or least <= verdict.bits
     assert judge.at_least(other, one) == least
+    assert judge.is_for_one(one, other) is (verdict.vote > 0)
+    bits = judge.bits(one, other)
+    assert bits <= verdict.bits
+    assert (bits > judge.link) is (verdict.bits > judge.link)
 
 
 def test_bearers_of_a_key_are_read_back_as_they_were_written() -> None:
