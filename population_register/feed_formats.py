@@ -139,7 +139,6 @@ def _read_csv(file: BinaryIO, mapping: FeedMapping, start: Position) -> Iterator
     """Read CSV (RFC 4180) with a header; a quoted cell may span lines."""
     header, first = _read_header(file, mapping)
     position = start if start.offset > first.offset else first
-    file.seek(position.offset)
     while True:
         row = _read_csv_row(file, mapping, header, position)
         if row is None:
@@ -148,8 +147,6 @@ def _read_csv(file: BinaryIO, mapping: FeedMapping, start: Position) -> Iterator
         if row.cells is not None and not row.cells:
             continue  # an empty line
         yield row
-        if file.tell() != position.offset:
-            file.seek(position.offset)
 
 
 def _read_header(file: BinaryIO, mapping: FeedMapping) -> tuple[list[str], Position]:

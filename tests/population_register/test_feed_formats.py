@@ -161,6 +161,11 @@ class TestCSV:
 
         assert told(table(data)) == [(2, reason), (3, {"snils": "5", "inn": "6"})]
 
+    def test_line_too_long_is_a_problem_and_the_next_is_read(self) -> None:
+        data = b"snils,inn\n" + b"1" * (2 * MAX_ROW_BYTES) + b",2\n3,4\n"
+
+        assert told(table(data)) == [(2, "row_too_long"), (3, {"snils": "3", "inn": "4"})]
+
     def test_unclosed_quote_costs_one_line_and_not_the_file(self) -> None:
         data = b'snils,inn\n"1,2\n3,4\n5,6\n'
 

@@ -1,5 +1,6 @@
 """The machine-readable zone: ICAO's own specimen, and what is refused."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -135,6 +136,17 @@ def test_states_of_one_letter_and_small_letters_are_read() -> None:
     zone = mrz.parse(german, today=TODAY)
 
     assert (zone.issuing_state, zone.nationality, zone.surname) == ("D", "D", "ERIKSSON")
+
+
+def test_expiry_is_twenty_years_ahead_at_most() -> None:
+    zone = mrz.parse(SPECIMEN, today=TODAY)
+    last, next_day = date(2046, 12, 31), date(2047, 1, 1)
+
+    def read(expires_on: date) -> date:
+        written = mrz.format_mrz(replace(zone, expires_on=expires_on))
+        return mrz.parse(written, today=TODAY).expires_on
+
+    assert (read(last), read(next_day)) == (last, date(1947, 1, 1))
 
 
 def test_zone_is_written_in_capitals_with_fillers_for_what_is_no_letter() -> None:
