@@ -80,9 +80,13 @@ def model_document(model: Model, **notes: object) -> dict[str, Any]:
     }
 
 
-@lru_cache(4)
 def shipped_model(version: str = CURRENT_MODEL) -> Model:
     """Return a model that came with this release."""
+    return _read_shipped(version)
+
+
+@lru_cache(4)
+def _read_shipped(version: str) -> Model:
     path = files("population_register").joinpath("models", f"{version}.json")
     return parse_model(json.loads(path.read_text("utf-8")))
 
