@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from threading import get_ident
 from typing import Any
 from uuid import UUID
 
@@ -224,14 +225,18 @@ def test_file_waits_sealed_in_pieces_and_is_read_across_them(world: World, asker
 
 
 class FailingClock:
-    """A clock that stops a worker in the middle of its work."""
+    """A clock that stops a worker in the middle of its work.
+
+    Whoever reads ahead in a thread beside asks for the time sooner or later: that is not counted.
+    """
 
     def __init__(self, clock: FrozenClock, calls: int) -> None:
         self._clock = clock
         self._left = calls
+        self._thread = get_ident()
 
     def now(self) -> Any:  # noqa: ANN401
-        self._left -= 1
+        self._left -= get_ident() == self._thread
         if self._left < 0:
             raise KeyboardInterrupt
         return self._clock.now()
@@ -246,7 +251,7 @@ def test_worker_that_dies_is_followed_without_doubling_or_losing_a_row(
     path = f"{FEEDS}/{taken.json()['feed_id']}"
 
     with pytest.raises(KeyboardInterrupt):
-        work(world, FailingClock(world.clock, 4))
+        work(world, FailingClock(world.clock, 1))
     midway = asker.get(path).json()
     work(world)
     finished = asker.get(path).json()
