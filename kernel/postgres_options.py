@@ -15,7 +15,7 @@ _ALWAYS = {
 }
 _MOST_SHARED_BYTES = 4 << 30
 _LEAST_SHARED_BYTES = 128 << 20  # PostgreSQL's own default
-_MOST_LOG = "4GB"
+_MOST_LOG = "8GB"
 """Of the write-ahead log between two checkpoints. After each, a page that changes is logged whole
 once: with PostgreSQL's default, a register that is loaded logs most of its pages every few seconds.
 """
