@@ -81,8 +81,8 @@ def counted_statements(world: World) -> Iterator[list[str]]:
     event.remove(engine, "before_cursor_execute", note)
 
 
-def work(world: World, clock: Clock | None = None) -> None:
-    """Load what waits, as a worker does."""
+def work(world: World, clock: Clock | None = None, *, feed_id: str | None = None) -> None:
+    """Load what waits, as a worker does; of one feed alone, if so asked."""
     state = world.app.state
     context = JobContext(
         settings=state.settings,
@@ -95,7 +95,11 @@ def work(world: World, clock: Clock | None = None) -> None:
     with world.session() as session:
         u = feed_uploads.c
         waiting = session.scalars(
-            select(u.upload_id).where(u.feed_id.is_not(None), u.ended_at.is_(None))
+            select(u.upload_id).where(
+                u.feed_id.is_not(None),
+                u.ended_at.is_(None),
+                feed_id is None or u.feed_id == feed_id,
+            )
         ).all()
     for upload_id in waiting:
         load(context, upload_id=str(upload_id))
@@ -251,7 +255,7 @@ def test_worker_that_dies_is_followed_without_doubling_or_losing_a_row(
     path = f"{FEEDS}/{taken.json()['feed_id']}"
 
     with pytest.raises(KeyboardInterrupt):
-        work(world, FailingClock(world.clock, 1))
+        work(world, FailingClock(world.clock, 1), feed_id=taken.json()["feed_id"])
     midway = asker.get(path).json()
     work(world)
     finished = asker.get(path).json()
