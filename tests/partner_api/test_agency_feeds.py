@@ -94,14 +94,11 @@ def work(world: World, clock: Clock | None = None, *, feed_id: str | None = None
     )
     with world.session() as session:
         u = feed_uploads.c
-        waiting = session.scalars(
-            select(u.upload_id).where(
-                u.feed_id.is_not(None),
-                u.ended_at.is_(None),
-                feed_id is None or u.feed_id == feed_id,
-            )
-        ).all()
-    for upload_id in waiting:
+        waiting = select(u.upload_id).where(u.feed_id.is_not(None), u.ended_at.is_(None))
+        if feed_id is not None:
+            waiting = waiting.where(u.feed_id == feed_id)
+        uploads = session.scalars(waiting).all()
+    for upload_id in uploads:
         load(context, upload_id=str(upload_id))
     sweep(context)
 
