@@ -13,17 +13,15 @@ A batch is one transaction:
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-import msgspec
 from sqlalchemy.orm import Session
 
-from audit.api import Actor, NewEntry, RecordedEntry, record_accesses
+from audit.api import RecordedEntry, record_accesses
 from kernel.db import AdvisoryLock, lock, lock_shared
-from kernel.ids import AgencyId, EntryId, PersonId, new_id
+from kernel.ids import AgencyId, PersonId
 from kernel.keyring import Keyring
 from population_register import linking_store, matching_store, store
 from population_register.authority import live_versions
 from population_register.errors import RegisterBusy
-from population_register.events import PersonCompared, RecordAccepted
 from population_register.model import (
     Accepted,
     FieldProblem,
@@ -40,6 +38,7 @@ from population_register.profiles import profile_of_records
 from population_register.scoring import Scorer
 from population_register.sealed_forms import body_place
 from population_register.sealed_standings import standing_of
+from population_register.service.accounting import Accounts
 from population_register.service.comparing import Change
 from population_register.service.deriving import open_source_record
 from population_register.service.fragments import Fragments
@@ -141,49 +140,6 @@ def accept_incoming(
     return batch.accept()
 
 
-class _Accounts:
-    """Makes the access entries of one call of `accept_records`.
-
-    It knows nothing of the batch: what a batch has opened goes as soon as the batch does.
-    """
-
-    def __init__(
-        self, keyring: Keyring, agency_id: AgencyId, *, at: datetime, request_id: str | None
-    ) -> None:
-        self._keyring = keyring
-        self._at = at
-        self._subjects: dict[PersonId, str] = {}
-        self._like = NewEntry(
-            entry_id=EntryId(new_id(at)),
-            action=RecordAccepted.action,
-            outcome="allowed",
-            actor=Actor(kind="agency", id=agency_id),
-            subject="",
-            request_id=request_id,
-            occurred_at=at,
-        )
-
-    def accepted(self, person_id: PersonId, record: SourceRecord) -> NewEntry:
-        """Return the entry of a record that is about a person."""
-        return self._entry(RecordAccepted.action, person_id, tuple(record.attributes))
-
-    def compared(self, person_id: PersonId) -> NewEntry:
-        """Return the entry of a person who is opened to be compared."""
-        return self._entry(PersonCompared.action, person_id, ())
-
-    def _entry(self, action: str, person_id: PersonId, items: tuple[str, ...]) -> NewEntry:
-        subject = self._subjects.get(person_id)
-        if subject is None:
-            subject = self._subjects[person_id] = self._keyring.pseudonym("audit", person_id)
-        return msgspec.structs.replace(
-            self._like,
-            entry_id=EntryId(new_id(self._at)),
-            action=action,
-            items=items,
-            subject=subject,
-        )
-
-
 class _Batch:
     """One call of `accept_records`."""
 
@@ -204,7 +160,7 @@ class _Batch:
         self._scorer = scorer
         self._incoming = incoming
         self._at = at
-        self._accounts = _Accounts(keyring, agency_id, at=at, request_id=request_id)
+        self._accounts = Accounts(keyring, agency_id, at=at, request_id=request_id)
         self._fragments = Fragments(session, keyring, self._accounts.compared)
         self._entries: dict[tuple[bytes, int], RecordedEntry] = {}
         self._clear()

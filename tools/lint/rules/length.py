@@ -27,8 +27,6 @@ LONG_MODULES: Final = {
     "idp/tables.py": "a list of tables: one place shows what the database holds of a context",
     "population_register/api.py": "a list of what other contexts may call",
     "population_register/tables.py": "a list of tables, as above",
-    "population_register/service/accepting.py": "one batch in one transaction: its "
-    "steps share what was read, and stand in the order in which they are taken",
 }
 """Modules that may be longer, and why."""
 
