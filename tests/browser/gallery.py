@@ -93,12 +93,14 @@ _STATED_OTHERWISE = SimpleNamespace(
 )  # fmt: skip
 
 
-def _row(ru: str, en: str, *lines: str, others: Sequence[Any] = ()) -> Any:
+def _row(ru: str, en: str, *lines: str, others: Sequence[Any] = (), is_list: bool = False) -> Any:
     stated = SimpleNamespace(
         lines=list(lines), source="МВД России", as_of=date(2019, 4, 2), attribute="family_name",
         source_id="interior", is_disputed=False,
     )  # fmt: skip
-    return SimpleNamespace(label=_words(ru, en), stated=stated, others=list(others))
+    return SimpleNamespace(
+        label=_words(ru, en), stated=stated, others=list(others), is_list=is_list
+    )
 
 
 _DISPUTED = SimpleNamespace(
@@ -519,6 +521,8 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
                 SimpleNamespace(title=_words("Имя", "Name"), rows=[
                     _row("Фамилия", "Family name", "Кузнецова", others=[_STATED_OTHERWISE]),
                     _row("Отчество", "Patronymic", "Сергеевна"),
+                    _row("Прежние имена", "Former names", "Белова", others=[_STATED_OTHERWISE],
+                         is_list=True),
                 ]),
                 SimpleNamespace(title=_words("Документы", "Identity documents"), rows=[
                     _row("Паспорт", "Passport", "45 19 482913", "ГУ МВД России по г. Москве",
